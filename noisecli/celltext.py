@@ -1,0 +1,123 @@
+"""What the text of a CSV cell means: which type it has, which number it is, and how a new number is written."""
+
+import re
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from noisecli.streams import Floats, Mask
+
+NULLS = ("", "NA", "N/A", "NaN", "null", "NULL", "None")
+"""Spellings of a missing cell, unless it is quoted."""
+
+NUMBER = r"^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+"""JSON's grammar and a leading plus; leading zeros are identifiers, so text."""
+
+BOOL = r"^(true|false|True|False|TRUE|FALSE)$"
+DATE = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+DATETIME = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]"
+    r"(:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[-+][0-9]{2}:?[0-9]{2})?$"
+)
+
+SHORTEST = 15
+"""From this many decimals on, a number is written as the shortest text that reads back the same."""
+
+
+def matches(cells: pa.Array, pattern: str) -> Mask:
+    """Which cells match; a null does not."""
+    return to_mask(pc.match_substring_regex(cells, pattern))
+
+
+def to_mask(flags: pa.Array) -> Mask:
+    """Arrow booleans as numpy ones, null as false."""
+    return np.asarray(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def parse_numbers(cells: pa.Array) -> Floats:
+    """Numbers of text cells as float64; NaN where a cell is null or no number."""
+    try:
+        values = pc.cast(cells, pa.float64())
+    except pa.ArrowInvalid:
+        stripped = pc.utf8_ltrim(cells, "+")
+        numeric = pa.array(matches(cells, NUMBER))
+        values = pc.cast(pc.if_else(numeric, stripped, pa.scalar(None, pa.string())), pa.float64())
+    return np.asarray(pc.fill_null(values, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def count_decimals(cells: pa.Array) -> NDArray[np.int64]:
+    """Digits after the point of number cells, the exponent taken into account; cells must hold numbers."""
+    if len(cells) == 0:
+        return np.zeros(0, np.int64)
+    length, point = _lengths(cells), _find(cells, ".")
+    mantissa_end = length
+    exponent = np.zeros(len(cells), np.int64)
+    scientific = matches(cells, "[eE]")
+    if scientific.any():
+        texts = cells.filter(pa.array(scientific)).to_pylist()
+        parts = [re.split("[eE]", text) for text in texts]
+        mantissa_end = length.copy()
+        mantissa_end[scientific] = [len(mantissa) for mantissa, _ in parts]
+        exponent[scientific] = [max(-400, min(400, int(power))) for _, power in parts]
+    written = np.where(point >= 0, mantissa_end - point - 1, 0)
+    return np.maximum(written - exponent, 0)
+
+
+def round_decimals(values: Floats, decimals: int) -> Floats:
+    """Round half to even in the last decimal; a count that float64 cannot resolve leaves the values alone."""
+    if decimals >= SHORTEST:
+        return values
+    rounded = np.asarray(np.round(values, decimals))
+    # Scaling overflows near the largest floats, whose decimals are all zero anyway.
+    return np.where(np.isfinite(rounded), rounded, values)
+
+
+def format_numbers(values: Floats, least: int, most: int) -> pa.Array:
+    """Write finite numbers with `least` to `most` decimals; zeros beyond `least` are trimmed.
+
+    Values must already be rounded to `most` decimals. Minus zero is written as zero.
+    """
+    if len(values) == 0:
+        return pa.array([], pa.string())
+    text = _shortest(values + 0.0)
+    scientific = matches(text, "e")
+    if scientific.any():
+        plain = pa.array([_positional(value, most) for value in values[scientific].tolist()], pa.string())
+        text = pc.replace_with_mask(text, pa.array(scientific), plain)
+    if least == 0:
+        text = pc.replace_substring_regex(text, r"\.0$", "")
+    padding = least - count_decimals(text)
+    if (padding > 0).any():
+        without_point = _find(text, ".") < 0
+        zeros = ["", *("0" * n for n in range(1, least + 1))]
+        zeros += ["." + pad for pad in zeros]
+        choice = np.maximum(padding, 0) + (least + 1) * (without_point & (padding > 0))
+        text = pc.binary_join_element_wise(text, pa.array(zeros).take(pa.array(choice)), "")
+    return text
+
+
+def _shortest(values: Floats) -> pa.Array:
+    """Each number as the shortest text that reads back the same: a view into one JSON array."""
+    json = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    separators = np.flatnonzero(np.frombuffer(json, np.uint8) == ord(","))
+    bounds = np.empty(2 * len(values), np.int32)
+    bounds[0], bounds[-1] = 1, len(json) - 1
+    bounds[1:-1:2] = separators
+    bounds[2::2] = separators + 1
+    pieces = pa.Array.from_buffers(pa.string(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(json)])
+    return pieces.take(pa.array(np.arange(0, len(bounds) - 1, 2)))
+
+
+def _positional(value: float, decimals: int) -> str:
+    return np.format_float_positional(value, precision=decimals if decimals < SHORTEST else None, trim="0")
+
+
+def _lengths(cells: pa.Array) -> NDArray[np.int64]:
+    return np.asarray(pc.binary_length(cells).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _find(cells: pa.Array, needle: str) -> NDArray[np.int64]:
+    return np.asarray(pc.find_substring(cells, needle).to_numpy(zero_copy_only=False), dtype=np.int64)

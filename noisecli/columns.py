@@ -1,0 +1,112 @@
+"""What a column is: its kind, its facts, and how its cells become numbers and numbers become cells."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisecli import celltext
+from noisecli.streams import Floats, Mask
+
+
+class Kind(StrEnum):
+    """What the cells of a column mean, whatever file they come from."""
+
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOL = "bool"
+    DATE = "date"
+    DATETIME = "datetime"
+    TEXT = "text"
+    OTHER = "other"
+
+
+NUMBER = frozenset({Kind.INTEGER, Kind.FLOAT})
+TEXT = frozenset({Kind.TEXT})
+CATEGORY = frozenset({Kind.TEXT, Kind.BOOL, Kind.INTEGER})
+ANY = frozenset(Kind)
+
+
+def kind_of(type_: pa.DataType) -> Kind:
+    """The kind of an Arrow type; what no op can act on is OTHER."""
+    if pa.types.is_dictionary(type_):
+        return kind_of(type_.value_type)
+    tests = (
+        (Kind.BOOL, pa.types.is_boolean),
+        (Kind.INTEGER, pa.types.is_integer),
+        (Kind.FLOAT, lambda t: pa.types.is_floating(t) and not pa.types.is_float16(t)),
+        (Kind.TEXT, lambda t: pa.types.is_string(t) or pa.types.is_large_string(t)),
+        (Kind.DATE, pa.types.is_date),
+        (Kind.DATETIME, pa.types.is_timestamp),
+    )
+    return next((kind for kind, test in tests if test(type_)), Kind.OTHER)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as an op sees it. Facts that the op did not ask for in `needs` are NaN or None."""
+
+    name: str
+    kind: Kind
+    storage: pa.DataType
+    """Arrow type of the cells as the file holds them; `string` for every column of a CSV file."""
+    decimals: tuple[int, int] | None = None
+    """Least and most decimals of a number column that is stored as text."""
+    clean_text: bool = True
+    """False when some cells of a text-stored number column are no numbers; they are carried."""
+    mean: float = np.nan
+    sd: float = np.nan
+    """Standard deviation of the training cells (population form)."""
+    min: float = np.nan
+    max: float = np.nan
+    categories: tuple[object, ...] | None = None
+    """Distinct values of the training cells, sorted."""
+
+    @property
+    def stored_as_text(self) -> bool:
+        """Whether the numbers of this column are written as text."""
+        return self.decimals is not None
+
+    def to_numbers(self, cells: pa.Array) -> Floats:
+        """Cells as float64; NaN for null and for what is no number."""
+        if self.stored_as_text:
+            return celltext.parse_numbers(cells)
+        values = pc.cast(cells, pa.float64(), safe=False)
+        return np.asarray(pc.fill_null(values, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
+        """Which cells may be struck: not null, not NaN, and a number where a number is needed."""
+        valid = celltext.to_mask(pc.is_valid(cells))
+        if pa.types.is_floating(self.storage):
+            valid &= ~celltext.to_mask(pc.is_nan(cells))
+        if as_number and self.stored_as_text and not self.clean_text:
+            valid &= celltext.matches(cells, celltext.NUMBER)
+        return valid
+
+    def to_cells(self, values: Floats) -> tuple[pa.Array, Mask]:
+        """Write numbers back in the column's own type; also say which had to be clipped into its range.
+
+        Integers are rounded half to even. Text-stored numbers keep the column's decimals.
+        """
+        if self.stored_as_text:
+            return self._to_text(values)
+        if self.kind is Kind.INTEGER:
+            info = np.iinfo(self.storage.to_pandas_dtype())
+            # float64 cannot hold 2^63 - 1: the largest float below is the last that casts back.
+            top = float(info.max) if info.bits < 64 else np.nextafter(float(info.max), 0)
+            rounded = np.rint(values)
+            settled = np.clip(rounded, float(info.min), top)
+            return pa.array(settled.astype(info.dtype), self.storage), settled != rounded
+        width = np.finfo(self.storage.to_pandas_dtype())
+        settled = np.clip(values, float(width.min), float(width.max))
+        return pa.array(settled.astype(width.dtype), self.storage), settled != values
+
+    def _to_text(self, values: Floats) -> tuple[pa.Array, Mask]:
+        assert self.decimals is not None
+        least, most = self.decimals
+        limit = np.finfo(np.float64)
+        finite = np.clip(values, float(limit.min), float(limit.max))
+        text = celltext.format_numbers(celltext.round_decimals(finite, most), least, most)
+        return text, finite != values

@@ -1,0 +1,132 @@
+"""Which cells a step strikes: by chance, or an exact share of every stratum."""
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisecli.errors import SystemProblem
+from noisecli.streams import BLOCK, Mask, Stream, Words, raw_words, strike
+
+KEYS = 2**64
+
+
+def strike_cells(stream: Stream, column: str, block: int, rate: float) -> Mask:
+    """MCAR: strike each slot of a block with the same probability."""
+    return strike(stream.generator("strike", column, block), rate)
+
+
+def cell_keys(stream: Stream, column: str, block: int) -> Words:
+    """One 64-bit key for every slot of a block: exact steps strike the smallest ones."""
+    return raw_words(stream.generator("strike", column, block), BLOCK)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How an exact step finds its cells: in each stratum those whose key does not exceed the limit."""
+
+    strata: tuple[object, ...] | None
+    """Values of the column that make a stratum each; None: one stratum for all."""
+    limits: tuple[int | None, ...]
+    """Largest struck key of each stratum; None where nothing is struck."""
+
+    def mask(self, keys: Words, cells: pa.Array) -> Mask:
+        """Say which cells are struck, given their keys; both have one entry a cell."""
+        limits = np.array([-1 if limit is None else limit for limit in self.limits] or [-1], dtype=object)
+        closed = limits < 0
+        bounds = np.where(closed, 0, limits).astype(np.uint64)
+        if self.strata is None:
+            return (keys <= bounds[0]) & ~closed[0]
+        codes = pc.index_in(cells, pa.array(self.strata, cells.type))
+        codes = np.asarray(pc.fill_null(codes, -1).to_numpy(zero_copy_only=False))
+        return (codes >= 0) & (keys <= bounds[codes]) & ~closed[codes].astype(bool)
+
+
+@dataclass
+class KeySample:
+    """The keys of one stratum that may turn out to be the limit of its quota.
+
+    Keys are uniform, so the limit lies close to the rate: keys farther than eight standard errors are only counted.
+    Memory grows with the square root of the number of cells.
+    """
+
+    rate: float
+    count: int = 0
+    below: int = 0
+    kept: list[Words] = field(default_factory=list)
+    waiting: int = 0
+
+    def add(self, keys: Words) -> None:
+        """Take the keys of more cells."""
+        self.count += len(keys)
+        self.kept.append(keys)
+        self.waiting += len(keys)
+        if self.waiting > 4 * BLOCK:
+            self._prune()
+
+    def merge(self, other: "KeySample") -> None:
+        """Take what another part of the data has counted."""
+        self.count += other.count
+        self.below += other.below
+        self.kept += other.kept
+        self._prune()
+
+    def limit(self, quota: int) -> int | None:
+        """Return the key of the last struck cell when `quota` cells are struck."""
+        if quota == 0:
+            return None
+        keys = np.sort(np.concatenate(self.kept))
+        place = quota - self.below - 1
+        if not 0 <= place < len(keys):
+            raise SystemProblem(f"the quota of {quota} of {self.count} cells lies outside the sample: try another seed")
+        return int(keys[place])
+
+    def _prune(self) -> None:
+        keys = np.concatenate(self.kept) if self.kept else np.zeros(0, np.uint64)
+        self.waiting = 0
+        spread = 8 * math.sqrt(self.rate * (1 - self.rate) / max(self.count, 1)) + 16 / max(self.count, 1)
+        low = np.uint64(max(0, int((self.rate - spread) * KEYS)))
+        high = np.uint64(min(KEYS - 1, int((self.rate + spread) * KEYS)))
+        self.below += int(np.count_nonzero(keys < low))
+        self.kept = [keys[(keys >= low) & (keys <= high)]]
+
+
+def share(rate: float, count: int) -> int:
+    """Round `rate * count` half up, with the rate as it is written (0.285 of 100 is 29, in floats it is 28)."""
+    return int((Decimal(repr(rate)) * count).to_integral_value(ROUND_HALF_UP))
+
+
+def apportion(total: int, sizes: Sequence[int]) -> list[int]:
+    """Divide `total` over strata in proportion to their sizes, by the method of Sainte-Laguë (Webster).
+
+    It is house-monotone: a larger total takes nothing from any stratum. Ties go to the earlier stratum.
+    Source: Balinski and Young 2001, "Fair Representation"; jump and step as in Pukelsheim 2017.
+    """
+    everything = sum(sizes)
+    if everything == 0:
+        return [0] * len(sizes)
+    seats = [(2 * total * size + everything) // (2 * everything) for size in sizes]
+    missing = total - sum(seats)
+    # The next seat of a stratum is worth size / (2 seats + 1); the last one size / (2 seats - 1).
+    if missing > 0:
+        queue = [(-Fraction(size, 2 * seat + 1), i) for i, (size, seat) in enumerate(zip(sizes, seats, strict=True))]
+        heapq.heapify(queue)
+        for _ in range(missing):
+            _, i = heapq.heappop(queue)
+            seats[i] += 1
+            heapq.heappush(queue, (-Fraction(sizes[i], 2 * seats[i] + 1), i))
+    elif missing < 0:
+        queue = [(Fraction(sizes[i], 2 * seats[i] - 1), -i) for i in range(len(sizes)) if seats[i]]
+        heapq.heapify(queue)
+        for _ in range(-missing):
+            _, i = heapq.heappop(queue)
+            seats[-i] -= 1
+            if seats[-i]:
+                heapq.heappush(queue, (Fraction(sizes[-i], 2 * seats[-i] - 1), i))
+    return seats

@@ -1,0 +1,57 @@
+"""The one kernel that edits bytes: replace spans of a buffer, carry everything else as it is."""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Offsets = NDArray[np.int64]
+
+
+def splice(data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Array) -> pa.Buffer:
+    """Replace `data[starts[i]:stops[i]]` by `replacements[i]`.
+
+    Spans must be sorted and must not overlap. Bytes outside them are copied unchanged.
+    """
+    edits = len(starts)
+    if edits == 0:
+        return data
+    new_bytes, new_offsets = string_buffers(replacements)
+    # One view over old and new bytes: kept span, replaced span, kept span, ..., then the replacements. Taking the kept
+    # spans and the replacements in turn lays the result out in one pass.
+    pool = pa.py_buffer(b"".join([memoryview(data), memoryview(new_bytes)]))
+    offsets = np.empty(3 * edits + 2, np.int64)
+    offsets[0] = 0
+    offsets[1 : 2 * edits : 2] = starts
+    offsets[2 : 2 * edits + 1 : 2] = stops
+    offsets[2 * edits + 1 :] = new_offsets + data.size
+    view = pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pool])
+    order = np.empty(2 * edits + 1, np.int64)
+    order[0::2] = np.arange(0, 2 * edits + 1, 2)
+    order[1::2] = np.arange(2 * edits + 1, 3 * edits + 1)
+    taken, _ = string_buffers(view.take(pa.array(order)))
+    return taken
+
+
+def slices(data: pa.Buffer, starts: Offsets, stops: Offsets) -> pa.Array:
+    """Copy `data[starts[i]:stops[i]]` out as binary values; spans must be sorted and must not overlap."""
+    bounds = np.empty(2 * len(starts) + 1, np.int64)
+    bounds[0:-1:2] = starts
+    bounds[1::2] = stops
+    bounds[-1] = data.size
+    view = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
+    return view.take(pa.array(np.arange(0, len(bounds) - 1, 2)))
+
+
+def string_buffers(array: pa.Array) -> tuple[pa.Buffer, Offsets]:
+    """Bytes of a string or binary array and its offsets into them, starting at 0."""
+    wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    _, offsets_buffer, data = array.buffers()
+    if len(array) == 0 or offsets_buffer is None:
+        return pa.py_buffer(b""), np.zeros(len(array) + 1, np.int64)
+    raw = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)[array.offset : array.offset + len(array) + 1]
+    offsets = raw.astype(np.int64)
+    first, last = int(offsets[0]), int(offsets[-1])
+    if data is None:
+        data = pa.py_buffer(b"")
+    return data.slice(first, last - first), offsets - first
+
