@@ -54,6 +54,8 @@ class Column:
     """Arrow type of the cells as the file holds them; `string` for every column of a CSV file."""
     decimals: tuple[int, int] | None = None
     """Least and most decimals of a number column that is stored as text."""
+    null: str = ""
+    """How a missing cell is written where null has to be text."""
     clean_text: bool = True
     """False when some cells of a text-stored number column are no numbers; they are carried."""
     mean: float = np.nan
@@ -77,36 +79,39 @@ class Column:
         return np.asarray(pc.fill_null(values, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
 
     def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
-        """Which cells may be struck: not null, not NaN, and a number where a number is needed."""
+        """Which cells may be struck: not null, not NaN, and a finite number where a number is needed."""
         valid = celltext.to_mask(pc.is_valid(cells))
         if pa.types.is_floating(self.storage):
             valid &= ~celltext.to_mask(pc.is_nan(cells))
+            if as_number:
+                valid &= celltext.to_mask(pc.is_finite(cells))
         if as_number and self.stored_as_text and not self.clean_text:
             valid &= celltext.matches(cells, celltext.NUMBER)
         return valid
 
-    def to_cells(self, values: Floats) -> tuple[pa.Array, Mask]:
-        """Write numbers back in the column's own type; also say which had to be clipped into its range.
+    def to_cells(self, values: Floats) -> tuple[pa.Array, Floats, Mask]:
+        """Write numbers in the column's own type.
 
-        Integers are rounded half to even. Text-stored numbers keep the column's decimals.
+        Integers are rounded half to even; text-stored numbers keep the column's decimals.
+
+        Returns:
+            the cells, the numbers that they now hold, and which numbers had to be clipped into the type's range.
         """
-        if self.stored_as_text:
-            return self._to_text(values)
+        if self.decimals is not None:
+            least, most = self.decimals
+            limit = np.finfo(np.float64)
+            finite = np.clip(values, float(limit.min), float(limit.max))
+            settled = celltext.round_decimals(finite, most)
+            return celltext.format_numbers(settled, least, most), settled, finite != values
+        dtype = self.storage.to_pandas_dtype()
         if self.kind is Kind.INTEGER:
-            info = np.iinfo(self.storage.to_pandas_dtype())
+            info = np.iinfo(dtype)
             # float64 cannot hold 2^63 - 1: the largest float below is the last that casts back.
-            top = float(info.max) if info.bits < 64 else np.nextafter(float(info.max), 0)
+            top = float(info.max) if info.bits < 64 else float(np.nextafter(float(info.max), 0))
             rounded = np.rint(values)
             settled = np.clip(rounded, float(info.min), top)
-            return pa.array(settled.astype(info.dtype), self.storage), settled != rounded
-        width = np.finfo(self.storage.to_pandas_dtype())
-        settled = np.clip(values, float(width.min), float(width.max))
-        return pa.array(settled.astype(width.dtype), self.storage), settled != values
-
-    def _to_text(self, values: Floats) -> tuple[pa.Array, Mask]:
-        assert self.decimals is not None
-        least, most = self.decimals
-        limit = np.finfo(np.float64)
-        finite = np.clip(values, float(limit.min), float(limit.max))
-        text = celltext.format_numbers(celltext.round_decimals(finite, most), least, most)
-        return text, finite != values
+            return pa.array(settled.astype(dtype), self.storage), settled, settled != rounded
+        width = np.finfo(dtype)
+        finite = np.clip(values, float(width.min), float(width.max))
+        narrow = finite.astype(dtype)
+        return pa.array(narrow, self.storage), narrow.astype(np.float64), finite != values

@@ -117,6 +117,8 @@ class TableCorruption(Corruption):
     """Kinds of column that the op can strike."""
     role: ClassVar[str | None] = None
     """The role whose column is struck when a step names no columns."""
+    strikes_columns: ClassVar[bool] = True
+    """False for ops on whole rows."""
     stratified: ClassVar[bool] = False
     """Whether an exact step strikes each category of the column in proportion."""
     unchanged: ClassVar[str] = "the new value equals the old one"
@@ -171,6 +173,7 @@ class TextCorruption(TableCorruption):
 class RowsCorruption(TableCorruption):
     """Decides which rows come out, and in which order."""
 
+    strikes_columns = False
     default_rate = 0.1
 
     def arrange(self, struck: Mask) -> NDArray[np.intp]:
@@ -246,5 +249,3 @@ def registered() -> dict[tuple[str, str], type[Corruption]]:
         for plugin in entry_points(group=ENTRY_POINTS):
             plugin.load()
     return dict(sorted(_registry.items()))
-
-

@@ -38,14 +38,13 @@ class Quota:
 
     def mask(self, keys: Words, cells: pa.Array) -> Mask:
         """Say which cells are struck, given their keys; both have one entry a cell."""
-        limits = np.array([-1 if limit is None else limit for limit in self.limits] or [-1], dtype=object)
-        closed = limits < 0
-        bounds = np.where(closed, 0, limits).astype(np.uint64)
-        if self.strata is None:
-            return (keys <= bounds[0]) & ~closed[0]
-        codes = pc.index_in(cells, pa.array(self.strata, cells.type))
-        codes = np.asarray(pc.fill_null(codes, -1).to_numpy(zero_copy_only=False))
-        return (codes >= 0) & (keys <= bounds[codes]) & ~closed[codes].astype(bool)
+        closed = np.array([limit is None for limit in self.limits] or [True])
+        bounds = np.array([limit or 0 for limit in self.limits] or [0], dtype=np.uint64)
+        codes = np.zeros(len(keys), np.intp)
+        if self.strata is not None:
+            found = pc.fill_null(pc.index_in(cells, pa.array(self.strata, cells.type)), -1)
+            codes = np.asarray(found.to_numpy(zero_copy_only=False))
+        return np.asarray((codes >= 0) & (keys <= bounds[codes]) & ~closed[codes], dtype=bool)
 
 
 @dataclass

@@ -54,4 +54,3 @@ def string_buffers(array: pa.Array) -> tuple[pa.Buffer, Offsets]:
     if data is None:
         data = pa.py_buffer(b"")
     return data.slice(first, last - first), offsets - first
-

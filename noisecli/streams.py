@@ -9,10 +9,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
-from numpy.random import SFC64, Generator
+from numpy.random import SFC64, Generator, SeedSequence
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
@@ -30,7 +30,7 @@ DESCRIPTION = {
 }
 """What a manifest says of the randomness."""
 
-Purpose = Literal["strike", "value"]
+Purpose = Literal["strike", "value", "clone"]
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -63,7 +63,7 @@ class Stream:
         text = json.dumps(address, ensure_ascii=False, separators=(",", ":"))
         # Undecodable file names arrive as lone surrogates; they have to be keys too.
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=64)
-        return Generator(SFC64(_Key(digest.digest())))
+        return Generator(SFC64(cast(SeedSequence, _Key(digest.digest()))))
 
 
 class Draws(Protocol):
@@ -133,12 +133,13 @@ def scramble(keys: Words | int, counters: NDArray[np.integer[Any]] | Sequence[in
         word = np.atleast_1d(np.asarray(keys, dtype=np.uint64) + step)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             word = (word ^ (word >> np.uint64(shift))) * np.uint64(factor)
-        return word ^ (word >> np.uint64(31))
+        mixed: Words = word ^ (word >> np.uint64(31))
+        return mixed
 
 
 def to_uniform(words: Words) -> Floats:
     """Turn 64-bit words into floats on [0, 1) with 53 random bits."""
-    return (words >> np.uint64(11)) * 2.0**-53
+    return np.asarray((words >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
 
 
 def strike(generator: Generator, rate: float | Floats, slots: int = BLOCK) -> Mask:

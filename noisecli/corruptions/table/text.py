@@ -74,11 +74,11 @@ class Typo(TextCorruption):
     """Keyboard whose neighbouring keys are hit by mistake."""
 
     def can_edit(self, text: Text, spans: Spans) -> Mask:
-        return text.count_within(self._possible(text).any(axis=0), spans) > 0
+        return text.count_within(np.any(self._possible(text), axis=0), spans) > 0
 
     def edit(self, text: Text, spans: Spans, draws: CounterDraws) -> Edits:
         possible = self._possible(text)
-        sites = possible.any(axis=0)
+        sites = np.any(possible, axis=0)
         count = text.count_within(sites, spans)
         at = text.nth_within(sites, spans, (draws.uniform() * count).astype(np.int64))
         slip = self._choose(possible[:, at], draws.uniform())
@@ -99,7 +99,7 @@ class Typo(TextCorruption):
 
     def _choose(self, possible: NDArray[np.bool_], uniform: Floats) -> NDArray[np.intp]:
         running = np.cumsum(self._relative()[:, None] * possible, axis=0)
-        return np.count_nonzero(uniform * running[-1] >= running, axis=0)
+        return np.asarray(np.count_nonzero(uniform * running[-1] >= running, axis=0), dtype=np.intp)
 
     def _relative(self) -> Floats:
         return np.array([getattr(self.weights, name) for name in Weights.model_fields])
@@ -110,9 +110,7 @@ class Keyboard:
 
     def __init__(self, rows: tuple[str, str, str, str]) -> None:
         keys = [(key, x + STAGGER[y], y) for y, row in enumerate(rows) for x, key in enumerate(row)]
-        touching = {
-            key: "".join(other for other, u, v in keys if _touch(u - x, v - y)) for key, x, y in keys
-        }
+        touching = {key: "".join(other for other, u, v in keys if _touch(u - x, v - y)) for key, x, y in keys}
         for key, others in list(touching.items()):
             if key.isalpha() and len(key.upper()) == 1:
                 touching.setdefault(key.upper(), "".join(k.upper() if len(k.upper()) == 1 else k for k in others))
@@ -124,7 +122,7 @@ class Keyboard:
 
     def knows(self, points: Points) -> Mask:
         """Say which code points have a key of their own."""
-        return self._keys[self._place(points)] == points
+        return np.asarray(self._keys[self._place(points)] == points, dtype=bool)
 
     def neighbour(self, points: Points, uniform: Floats) -> Points:
         """Choose a key that touches; what has no key stays itself."""
@@ -148,7 +146,7 @@ def keyboard(layout: Layout) -> Keyboard:
 
 def _letters(text: Text) -> Mask:
     """Letters and digits that stand alone: no mark or joiner belongs to them."""
-    letters = text.classes == LETTER
+    letters: Mask = text.classes == LETTER
     mark = text.classes == MARK
     letters[:-1] &= ~(mark[1:] & ~_row_ends(text)[:-1])
     letters[1:] &= text.points[:-1] != ZERO_WIDTH_JOINER
@@ -158,8 +156,9 @@ def _letters(text: Text) -> Mask:
 def _swaps_right(text: Text) -> Mask:
     """Letters whose right neighbour is another letter of the same word."""
     letters = _letters(text)
-    right = letters & ~_row_ends(text)
+    right: Mask = letters & ~_row_ends(text)
     right[:-1] &= letters[1:] & (text.points[1:] != text.points[:-1])
+    right[-1:] = False
     return right
 
 
@@ -169,7 +168,7 @@ def _alone(text: Text) -> Mask:
     blank = text.classes == SPACE
     before, after = np.ones_like(blank), ends | np.append(blank[1:], True)
     before[1:] = blank[:-1] | ends[:-1]
-    return before & after
+    return np.asarray(before & after, dtype=bool)
 
 
 def _row_ends(text: Text) -> Mask:

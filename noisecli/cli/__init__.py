@@ -1,0 +1,58 @@
+"""The command line: parse, call one function, print. Every error leaves through `main`."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from noisecli.errors import NoiseError
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; raised so that everything cleans up on the way out."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with the exit code that fits."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_guarded())
+
+
+def _guarded() -> int:
+    from noisecli.cli.commands import run
+
+    try:
+        return run()
+    except NoiseError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was written", 130)
+    except Terminated:
+        return _fail("terminated; nothing was written", 143)
+    except BrokenPipeError:
+        # Who reads our output has seen enough; the interpreter must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}", 1)
+    except MemoryError:
+        return _fail("out of memory: try --workers 1", 1)
+    except Exception as error:
+        if os.environ.get("NOISECLI_TRACEBACK"):
+            raise
+        text = " ".join(str(error).split())[:300]
+        advice = "this is a bug, please report it; NOISECLI_TRACEBACK=1 shows where"
+        return _fail(f"{type(error).__name__}: {text} ({advice})", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    for line in message.splitlines():
+        text = line if line.startswith(" ") else f"error: {line}"
+        print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+    return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated

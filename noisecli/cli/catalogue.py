@@ -1,0 +1,86 @@
+"""The catalogue of ops, read off their classes."""
+
+import inspect
+import re
+from typing import Any
+
+from noisecli.cli.show import as_json, table
+from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.errors import UsageProblem
+from noisecli.recipe.source import did_you_mean
+
+
+def list_all(json: bool) -> None:
+    """Print every op with its first line."""
+    entries = [(target, _family(op), name, op.summary()) for (target, name), op in registered().items()]
+    if json:
+        as_json([dict(zip(("target", "family", "name", "summary"), entry, strict=True)) for entry in entries])
+        return
+    for target in dict.fromkeys(entry[0] for entry in entries):
+        rows = sorted((family, name, summary) for kind, family, name, summary in entries if kind == target)
+        table(f"\nOn {target}", ["family", "op", "what it does"], rows)
+    print("\n`noisecli ops NAME` explains one.")
+
+
+def explain(name: str, json: bool) -> None:
+    """Print everything about an op; a name may stand for one on tables and one on images."""
+    found = [op for (_, known), op in registered().items() if known == name]
+    if not found:
+        raise UsageProblem(f"unknown op {name!r}{did_you_mean(name, sorted({n for _, n in registered()}))}")
+    if json:
+        as_json([describe(op) for op in found])
+        return
+    for op in found:
+        _print(op)
+
+
+def describe(op: type[Corruption]) -> dict[str, Any]:
+    """Everything about an op, as data."""
+    text, source, example = _docstring(op)
+    fields = op.model_json_schema().get("properties", {})
+    result: dict[str, Any] = {
+        "name": op.name,
+        "target": op.target,
+        "family": _family(op),
+        "description": text,
+        "source": source,
+        "example": example,
+        "default_rate": op.default_rate,
+        "parameters": {
+            key: {"default": field.get("default"), "description": " ".join(field.get("description", "").split())}
+            for key, field in fields.items()
+        },
+        "severities": [dict(row) for row in op.severities],
+    }
+    if issubclass(op, TableCorruption) and op.strikes_columns:
+        result["accepts"] = sorted(kind.value for kind in op.accepts)
+    if issubclass(op, ImageCorruption) and op.small_severities:
+        result["severities_by_side"] = {size: [dict(row) for row in rows] for size, rows in op.small_severities.items()}
+    return result
+
+
+def _print(op: type[Corruption]) -> None:
+    about = describe(op)
+    print(f"\n{about['name']} (on {about['target']})\n\n{about['description']}\n")
+    if "accepts" in about:
+        print(f"columns: {', '.join(about['accepts'])}")
+    print(f"rate when the step gives none: {about['default_rate']:g}")
+    if about["parameters"]:
+        rows = [[key, str(p["default"]), p["description"]] for key, p in about["parameters"].items()]
+        table("\nParameters", ["name", "default", "meaning"], rows)
+    if about["severities"]:
+        print("\nSeverities" + (" (224 px; small images: --json)" if "severities_by_side" in about else ""))
+        for level, row in enumerate(about["severities"], 1):
+            print(f"  {level}  " + ", ".join(f"{key}: {value:g}" for key, value in row.items()))
+    print(f"\nExample\n  - {about['example']}\n\nSource: {about['source']}")
+
+
+def _family(op: type[Corruption]) -> str:
+    return op.__module__.rpartition(".")[2]
+
+
+def _docstring(op: type[Corruption]) -> tuple[str, str, str]:
+    doc = inspect.getdoc(op) or ""
+    text, _, rest = doc.partition("\nSource:")
+    source, _, example = rest.partition("\nExample:")
+    return text.strip(), re.sub(r"\s+", " ", source).strip(), example.strip()

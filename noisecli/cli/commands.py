@@ -1,0 +1,205 @@
+"""The commands. Heavy imports happen inside them, so that `--help` is quick."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from noisecli import __version__
+
+app = typer.Typer(
+    name="noisecli",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Input = Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv or .parquet file, an image, or a folder of them.")]
+RecipeFile = Annotated[
+    str, typer.Option("--recipe", "-r", metavar="RECIPE", help="YAML recipe, or a key of a file: params.yaml#noise.")
+]
+Output = Annotated[
+    str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the copies go; the manifest stands beside it.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes; default: one a core. The result does not depend on it.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; warnings and errors only.")]
+Severity = Annotated[
+    int | None, typer.Option(min=0, max=5, help="Replace the severity of every step that has one; 0 is clean.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, max=2**64 - 1, help="Replace the recipe's seed.")]
+Copies = Annotated[int | None, typer.Option(min=1, help="Replace the number of copies.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value: steps.names.rate=0.2 (by id, op or number)."),
+]
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"noisecli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Controlled, reproducible damage to datasets: noisy copies from a YAML recipe, and a manifest that proves them.
+
+    Exit codes: 0 done, 1 the environment, 2 recipe or arguments, 3 the data, 4 a check failed, 130 interrupted.
+    """
+
+
+@app.command()
+def augment(
+    source: Input,
+    recipe: RecipeFile,
+    output: Output,
+    seed: Seed = None,
+    copies: Copies = None,
+    severity: Severity = None,
+    set_: Set = None,
+    workers: Workers = None,
+    force: Force = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write noisy copies of INPUT, and a manifest beside them."""
+    from noisecli import run
+    from noisecli.cli import show
+    from noisecli.cli.progress import progress
+
+    overrides = _overrides(set_, seed, copies)
+    with progress(quiet) as meter:
+        if dry_run:
+            prepared = run.inspect(
+                source, recipe, overrides=overrides, severity=severity, workers=workers, progress=meter
+            )
+        else:
+            outcome = run.augment(
+                source,
+                recipe,
+                output,
+                overrides=overrides,
+                severity=severity,
+                workers=workers,
+                force=force,
+                progress=meter,
+            )
+    if dry_run:
+        show.prepared(prepared, json, quiet)
+    else:
+        show.outcome(outcome, json, quiet)
+
+
+@app.command()
+def validate(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="YAML recipe, or a key of a file.")],
+    source: Annotated[Path | None, typer.Argument(metavar="[INPUT]", help="Check it against this data too.")] = None,
+    set_: Set = None,
+    json: Json = False,
+) -> None:
+    """Check a recipe, and with INPUT whether it fits the data; nothing is written."""
+    from noisecli import recipe as recipes
+    from noisecli import run
+    from noisecli.cli import show
+
+    overrides = _overrides(set_, None, None)
+    if source is None:
+        show.recipe(recipes.load(recipe, overrides=overrides), json)
+    else:
+        show.prepared(run.inspect(source, recipe, overrides=overrides), json, quiet=False)
+
+
+@app.command()
+def ops(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Explain one op.")] = None, json: Json = False
+) -> None:
+    """List every op, or explain one: parameters, units, severities, example, source."""
+    from noisecli.cli import catalogue
+
+    if name is None:
+        catalogue.list_all(json)
+    else:
+        catalogue.explain(name, json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors and checkers."""
+    from noisecli import recipe as recipes
+    from noisecli.cli import show
+
+    show.as_json(recipes.schema())
+
+
+@app.command()
+def verify(
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="An output, or its manifest.")],
+    source: Annotated[
+        Path | None, typer.Option("--input", metavar="PATH", help="Check the input's hashes too.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check every file of an output against its manifest."""
+    from noisecli import manifest
+    from noisecli.cli import show
+
+    checked, faults = manifest.verify(output, source)
+    show.verified(checked, faults, json)
+
+
+@app.command()
+def replay(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, or its output.")],
+    source: Annotated[Path, typer.Option("--input", metavar="PATH", help="The input of that run.")],
+    output: Output,
+    workers: Workers = None,
+    force: Force = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do again what a manifest records, and compare."""
+    from noisecli import run
+    from noisecli.cli import show
+    from noisecli.cli.progress import progress
+
+    with progress(quiet) as meter:
+        outcome, same_content, different = run.replay(
+            manifest, source, output, workers=workers, force=force, progress=meter
+        )
+    show.replayed(outcome, same_content, different, json, quiet)
+
+
+def _overrides(settings: list[str] | None, seed: int | None, copies: int | None) -> list[tuple[str, Any, str]]:
+    from noisecli.recipe import parse_override
+
+    overrides = [parse_override(text) for text in settings or []]
+    for name, value in (("seed", seed), ("copies", copies)):
+        if value is not None:
+            overrides.append((name, value, f"--{name} {value}"))
+    return overrides
+
+
+def run() -> int:
+    """Parse the arguments and run the command; return its exit code."""
+    try:
+        result = app(standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        # What Click raises for wrong arguments knows how to show itself.
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()
+            return int(error.exit_code)
+        raise
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,67 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+Meter = Callable[[str, int, int], None]
+
+LABELS = {"survey": "reading the facts", "write": "writing"}
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Meter | None]:
+    """Give a function that is told the stage, the bytes done and the bytes in all."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar() as bar:
+            yield _on_terminal(bar)
+    else:
+        yield _plain()
+
+
+def _bar() -> Progress:
+    columns = (
+        TextColumn("{task.description:18}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _on_terminal(bar: Progress) -> Meter:
+    stages: dict[str, TaskID] = {}
+
+    def meter(stage: str, done: int, total: int) -> None:
+        if stage not in stages:
+            stages[stage] = bar.add_task(LABELS[stage], total=total)
+        bar.update(stages[stage], completed=done)
+
+    return meter
+
+
+def _plain() -> Meter:
+    """A line at every tenth of a stage that takes more than a few steps."""
+    shown = {"": 0}
+
+    def meter(stage: str, done: int, total: int) -> None:
+        tenth = 10 * done // total if total else 10
+        if tenth > shown.get(stage, -1):
+            shown[stage] = tenth
+            print(f"{LABELS[stage]}: {10 * tenth} % of {total / 1e6:.1f} MB", file=sys.stderr, flush=True)
+
+    return meter

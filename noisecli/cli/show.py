@@ -1,0 +1,154 @@
+"""Results on stdout, warnings on stderr."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from noisecli.errors import CheckFailed
+from noisecli.manifest import Manifest
+from noisecli.recipe import Recipe
+from noisecli.run import Outcome, Prepared
+
+
+def as_json(data: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(data, indent=2, ensure_ascii=True))
+
+
+def warn(warnings: Sequence[str]) -> None:
+    """Print warnings on stderr."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def console() -> Console:
+    """Return a console on stdout that never wraps what scripts read."""
+    wide = Console()
+    return wide if wide.is_terminal else Console(width=160)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
+    """Print a table; columns from `right` on are numbers."""
+    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(columns):
+        shown.add_column(name, justify="right" if i >= right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    console().print(shown)
+
+
+def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
+    """Show what a run made."""
+    manifest = done.manifest
+    if json_:
+        as_json(
+            {
+                "output": str(done.output),
+                "manifest": str(done.manifest_path),
+                "seed": manifest.seed,
+                "purpose": manifest.purpose,
+                "outputs": [entry.model_dump(by_alias=True, exclude_none=True) for entry in manifest.outputs],
+                "steps": [step.model_dump() for step in manifest.steps],
+                "warnings": manifest.warnings,
+            }
+        )
+    elif not quiet:
+        struck = sum(not entry.carried for entry in manifest.outputs)
+        files = f"{len(manifest.outputs)} files, {struck} of them changed"
+        print(f"output    {done.output}  ({files if done.output.is_dir() else f'{manifest.outputs[0].bytes} bytes'})")
+        print(f"manifest  {done.manifest_path}")
+        print(f"seed      {manifest.seed}")
+        if manifest.purpose == "evaluate":
+            print("purpose   evaluate: held-out data was struck too")
+        counts_table(manifest)
+    warn(manifest.warnings)
+
+
+def counts_table(manifest: Manifest) -> None:
+    """Show what each step did to each column."""
+    names = ("eligible", "struck", "changed", "clipped", "void")
+    rows = []
+    for step in manifest.steps:
+        for column, counts in step.columns.items():
+            rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
+            rows.append([step.id, step.op, column, *(f"{counts[n]:,}" for n in names), f"{step.rate:g}", rate])
+    print()
+    table("", ["step", "op", "column", *names, "rate asked", "got"], rows, right=3)
+
+
+def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
+    """Show what a run would do."""
+    dataset, plan = found.dataset, found.plan
+    rows = sum(part.rows for surveyed in found.tables.values() for part in surveyed.parts)
+    size = sum(file.path.stat().st_size for file in dataset.files)
+    copies = found.recipe.head.copies
+    if json_:
+        steps = [
+            {"id": s.id, "op": s.corruption.name, "rate": s.rate, "exact": s.exact, "columns": list(s.columns)}
+            for s in plan.steps
+        ]
+        as_json(
+            {
+                "target": dataset.target,
+                "files": len(dataset.files),
+                "carried": len(dataset.files) - len(dataset.struck),
+                "rows": rows or None,
+                "bytes": size * copies,
+                "seed": plan.seed,
+                "steps": steps,
+                "warnings": found.warnings,
+            }
+        )
+    elif not quiet:
+        print(f"input     {len(dataset.struck)} files of {dataset.target} to strike, ", end="")
+        print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
+        print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
+        print(f"seed      {plan.seed}\n")
+        lines = [[s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for s in plan.steps]
+        table("", ["step", "op", "columns", "rate"], lines, right=3)
+    warn(found.warnings)
+
+
+def recipe(checked: Recipe, json_: bool) -> None:
+    """Say that a recipe is right, and what it asks for."""
+    if json_:
+        as_json(checked.document)
+    else:
+        count = len(checked.steps)
+        print(f"{checked.source.name}: {count} {'step' if count == 1 else 'steps'} for {checked.target}, no faults")
+
+
+def verified(manifest: Manifest, faults: Sequence[str], json_: bool) -> None:
+    """Show what `verify` found."""
+    if json_:
+        as_json({"ok": not faults, "files": len(manifest.outputs), "faults": list(faults)})
+    if faults:
+        raise CheckFailed("\n".join(faults))
+    if not json_:
+        print(f"{len(manifest.outputs)} files are what the manifest says")
+
+
+def replayed(done: Outcome, same_content: Sequence[str], different: Sequence[str], json_: bool, quiet: bool) -> None:
+    """Show how a replay compares with what was recorded."""
+    if json_:
+        equal = len(done.manifest.outputs) - len(same_content) - len(different)
+        as_json(
+            {
+                "output": str(done.output),
+                "manifest": str(done.manifest_path),
+                "identical": equal,
+                "equal_in_content": list(same_content),
+                "different": list(different),
+            }
+        )
+    if same_content or different:
+        lines = [f"{path}: other bytes, equal content" for path in same_content]
+        lines += [f"{path}: differs from what the manifest records" for path in different]
+        hint = "" if different else "\nthe environment differs from the recorded one"
+        raise CheckFailed("\n".join(lines) + hint)
+    if not json_ and not quiet:
+        print(f"{done.output}: {len(done.manifest.outputs)} files, identical to the recorded ones")

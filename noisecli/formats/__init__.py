@@ -1,0 +1,56 @@
+"""Files of each kind, behind one contract: what a step touched is written anew, everything else is carried."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from noisecli.columns import Column
+from noisecli.engine import Slab, Struck
+
+Transform = Callable[[Slab], Struck]
+"""What the engine does to a slab."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where a slab lies in its file: a stretch of bytes, or a row group."""
+
+    first_row: int
+    rows: int
+    start: int
+    """First byte; in Parquet the number of the row group."""
+    stop: int = 0
+    """End of the bytes."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of writing some parts."""
+
+    rows: int
+    changed: bool
+    """Whether any cell or row differs from the input."""
+    content: str | None
+    """Digest of the decoded cells; None where the bytes are the content."""
+
+
+class TableFile(Protocol):
+    """One table in one file."""
+
+    splits: bool
+    """Whether parts can be written by several workers and put together; else one worker writes the whole file."""
+
+    def fields(self) -> Mapping[str, pa.DataType]:
+        """Name and type of each column in order; dictionary columns by the type of their values."""
+
+    def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
+        """Read the whole file in order, slab by slab, and check its structure on the way."""
+
+    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
+        """Read the given columns of some parts, transform and write them, in order."""
+
+    def assemble(self, sinks: Sequence[Path], target: Path) -> None:
+        """Put the written parts together as one complete file and remove them."""

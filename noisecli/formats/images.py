@@ -1,0 +1,247 @@
+"""Image files: the pixels come out, new pixels go back in, and everything else in the file stays byte for byte.
+
+The pixels are decoded and encoded by Pillow; the rest never passes through it. The segments of a JPEG (EXIF, XMP, ICC,
+resolution, comments) and the chunks of a PNG (the same, gamma, text, transparent colour) are taken from the input's
+bytes and put around the newly encoded pixels. What follows the end of the picture, such as the clip of a motion photo,
+is dropped. Pixels keep the frame in which they are stored: orientation is EXIF's business, and boxes still fit.
+"""
+
+import hashlib
+import json
+import struct
+import warnings
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL import ImageFile as PillowFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from noisecli.corruption import Pixels
+from noisecli.errors import DataProblem, NoiseError, SystemProblem
+
+EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
+"""Formats by extension, in lower case."""
+
+MOST_PIXELS = 178_956_970
+"""A larger picture is taken for a decompression bomb; the limit at which Pillow refuses."""
+
+JPEG_QUALITY = 95
+PNG_LEVEL = 1
+
+_JPEG_START = b"\xff\xd8\xff"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_OTHER_FORMATS = {b"GIF8": "a GIF", b"BM": "a BMP", b"RIFF": "a WebP", b"II*\0": "a TIFF", b"MM\0*": "a TIFF"}
+_PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
+_JPEG_MARKERS = {"COM": 0xFE, **{f"APP{number}": 0xE0 + number for number in range(16)}}
+_MOST_JPEG_BYTES_A_VALUE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile(ABC):
+    """One picture, and what of its file is no pixel."""
+
+    pixels: Pixels
+    """(height, width, channels), read-only; channels is 1 or 3."""
+    alpha: Pixels | None
+    """(height, width); carried untouched."""
+
+    @abstractmethod
+    def encode(self, pixels: Pixels) -> bytes:
+        """Return the file with these pixels for its own."""
+
+    def digest(self, pixels: Pixels) -> str:
+        """Return the SHA-256 of the shape and bytes of these pixels with the file's alpha, as the encoder gets them."""
+        canvas = self._canvas(pixels)
+        digest = hashlib.sha256(json.dumps(canvas.shape).encode())
+        digest.update(canvas.data)
+        return digest.hexdigest()
+
+    def _canvas(self, pixels: Pixels) -> Pixels:
+        return np.ascontiguousarray(pixels if self.alpha is None else np.dstack([pixels, self.alpha]))
+
+    def _picture(self, pixels: Pixels) -> Image.Image:
+        canvas = self._canvas(pixels)
+        return Image.fromarray(canvas[..., 0] if canvas.shape[2] == 1 else canvas)
+
+
+def read_image(path: Path, name: str) -> ImageFile:
+    """Read a JPEG or PNG file; `name` is what error messages call it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SystemProblem(f"{name}: cannot be read: {error.strerror}") from error
+    return parse_image(data, name)
+
+
+def parse_image(data: bytes, name: str) -> ImageFile:
+    """Take a JPEG or PNG file apart; `name` decides by its extension which of them it should be."""
+    found = _format(data, name)
+    expected = EXTENSIONS.get(PurePath(name).suffix.lower(), found)
+    if found != expected:
+        raise DataProblem(f"{name}: the file is a {found}, not a {expected}; rename it or convert it")
+    with _damage_reported(name):
+        return JpegFile.parse(data, name) if found == "JPEG" else PngFile.parse(data, name)
+
+
+@dataclass(frozen=True, eq=False)
+class JpegFile(ImageFile):
+    """A JPEG of grey or RGB pixels."""
+
+    segments: bytes
+    """Application data and comments."""
+    progressive: bool
+
+    @classmethod
+    def parse(cls, data: bytes, name: str) -> "JpegFile":
+        """Take a JPEG file apart."""
+        picture = JpegImageFile(BytesIO(data))
+        if "mp" in picture.info:
+            raise _unsupported(name, "a JPEG of several pictures (MPO)")
+        if picture.mode not in ("L", "RGB"):
+            raise _unsupported(name, f"a {picture.mode} JPEG")
+        segments = b"".join(_segment(marker, body) for marker, body in picture.applist if not _untrue(marker, body))
+        return cls(*_decode(picture, name), segments=segments, progressive="progressive" in picture.info)
+
+    def encode(self, pixels: Pixels) -> bytes:
+        """Return the file with these pixels, at quality 95 and with full colour resolution, and its own segments."""
+        buffer = BytesIO()
+        with _large_enough_buffer(pixels.size):
+            # Halving the colour resolution (4:2:0) would quietly remove a third of the noise.
+            self._picture(pixels).save(
+                buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4", progressive=self.progressive
+            )
+        encoded = buffer.getvalue()
+        jfif_end = 4 + int.from_bytes(encoded[4:6], "big")
+        return encoded[:2] + self.segments + encoded[jfif_end:]
+
+
+def _segment(marker: str, body: bytes) -> bytes:
+    return bytes([0xFF, _JPEG_MARKERS[marker]]) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def _untrue(marker: str, body: bytes) -> bool:
+    """Say whether a segment declares another colour transform than YCbCr, the one of every file we encode."""
+    return marker == "APP14" and body.startswith(b"Adobe") and body[11:12] != b"\x01"
+
+
+@contextmanager
+def _large_enough_buffer(values: int) -> Iterator[None]:
+    """Let Pillow write a progressive JPEG of pure noise: it must fit the encoder's buffer, which Pillow guesses."""
+    usual = PillowFile.MAXBLOCK
+    PillowFile.MAXBLOCK = max(usual, _MOST_JPEG_BYTES_A_VALUE * values)
+    try:
+        yield
+    finally:
+        PillowFile.MAXBLOCK = usual
+
+
+@dataclass(frozen=True, eq=False)
+class PngFile(ImageFile):
+    """A PNG of 8-bit grey or RGB pixels, with or without alpha."""
+
+    before: bytes
+    """The chunks between the header and the pixels."""
+    after: bytes
+    """The chunks after the pixels, the end included."""
+
+    @classmethod
+    def parse(cls, data: bytes, name: str) -> "PngFile":
+        """Take a PNG file apart."""
+        chunks = list(_chunks(data))
+        kinds = [kind for kind, _ in chunks]
+        header = chunks[0][1]
+        depth, colour = header[16:18]
+        if b"acTL" in kinds:
+            raise _unsupported(name, "an animated PNG")
+        # Pillow would turn 16 bits into 8 without a word.
+        if depth != 8 or colour == 3:
+            raise _unsupported(name, f"a {depth}-bit {_PNG_KINDS[colour]} PNG")
+        first = kinds.index(b"IDAT")
+        rest = [(kind, chunk) for kind, chunk in chunks[first:] if kind != b"IDAT"]
+        pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
+        # Pillow gets nothing else to read, so that it cannot stumble over metadata.
+        bare = b"".join([_PNG_START, header, *pixel_data, chunks[-1][1]])
+        pixels, alpha = _decode(PngImageFile(BytesIO(bare)), name)
+        return cls(
+            pixels,
+            alpha,
+            before=b"".join(chunk for _, chunk in chunks[1:first]),
+            after=b"".join(chunk for _, chunk in rest),
+        )
+
+    def encode(self, pixels: Pixels) -> bytes:
+        """Return the file with these pixels, at compression level 1, and its own chunks."""
+        buffer = BytesIO()
+        self._picture(pixels).save(buffer, "PNG", compress_level=PNG_LEVEL)
+        (_, header), *chunks = _chunks(buffer.getvalue())
+        pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
+        return b"".join([_PNG_START, header, self.before, *pixel_data, self.after])
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kind and the bytes of each chunk of a PNG file."""
+    position = len(_PNG_START)
+    kind = b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, position)
+        chunk = data[position : position + length + 12]
+        if zlib.crc32(memoryview(chunk)[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+            raise ValueError(f"wrong checksum of {kind!r}")
+        yield kind, chunk
+        position += len(chunk)
+
+
+def _decode(picture: PillowFile.ImageFile, name: str) -> tuple[Pixels, Pixels | None]:
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise DataProblem(f"{name}: {width} x {height} px are too many (at most {MOST_PIXELS:,}); remove the file")
+    values = np.asarray(picture).reshape(height, width, -1)
+    if values.shape[2] in (1, 3):
+        return values, None
+    return _frozen(values[..., :-1]), _frozen(values[..., -1])
+
+
+def _frozen(values: NDArray[np.uint8]) -> Pixels:
+    copy = np.ascontiguousarray(values)
+    copy.setflags(write=False)
+    return copy
+
+
+def _format(data: bytes, name: str) -> str:
+    if data.startswith(_JPEG_START):
+        return "JPEG"
+    if data.startswith(_PNG_START):
+        return "PNG"
+    if not data:
+        raise DataProblem(f"{name}: the file is empty; remove the file or repair it")
+    for start, other in _OTHER_FORMATS.items():
+        if data.startswith(start):
+            raise _unsupported(name, other)
+    raise DataProblem(f"{name}: the file is neither a JPEG nor a PNG; remove the file or repair it")
+
+
+def _unsupported(name: str, what: str) -> DataProblem:
+    remedy = "convert it to an 8-bit grey or RGB JPEG or PNG, or remove it"
+    return DataProblem(f"{name}: the file is {what}, which is not supported; {remedy}")
+
+
+@contextmanager
+def _damage_reported(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong with bytes that others wrote into a problem of that file, and keep Pillow quiet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (NoiseError, MemoryError):
+            raise
+        except Exception as error:  # Pillow lets nearly every built-in exception out of a broken file
+            raise DataProblem(f"{name}: the file is truncated or damaged; remove the file or repair it") from error

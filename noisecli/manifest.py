@@ -1,0 +1,181 @@
+"""The proof of a run: what was done to which bytes, enough to check it and to do it again.
+
+A manifest holds no time, host or absolute path: two runs of one recipe on one input give the same bytes.
+"""
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from noisecli import __version__, streams
+from noisecli.errors import DataProblem, UsageProblem
+
+SUFFIX = ".noisecli.json"
+LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _File(_Model):
+    path: str
+    """Relative to INPUT or OUTPUT; "." is that file itself."""
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bytes: int
+    rows: int | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
+            raise ValueError("must be a relative path that does not leave its folder")
+        return path
+
+
+class InputEntry(_File):
+    """A file that was read."""
+
+
+class OutputEntry(_File):
+    """A file that was written."""
+
+    input: str
+    """The input file that it is a copy of."""
+    copy_number: int = Field(alias="copy")
+    content: str | None = None
+    """Digest of the decoded cells or pixels; None where the file was carried, or its bytes are its content."""
+    carried: bool = False
+    """Copied byte for byte."""
+    drawn: dict[str, Any] | None = None
+    """What an image got, by step."""
+
+
+class StepEntry(_Model):
+    """What a step did, over all copies."""
+
+    id: str
+    op: str
+    rate: float
+    exact: bool
+    parameters: dict[str, Any]
+    columns: dict[str, dict[str, int]]
+    """Counts by column; "" for rows and images."""
+
+
+class Manifest(_Model):
+    """Everything about a run."""
+
+    format: Literal[1] = 1
+    noisecli: str = __version__
+    environment: dict[str, str]
+    purpose: str
+    seed: int
+    rng: dict[str, Any]
+    recipe: dict[str, Any]
+    recipe_sha256: str
+    inputs: list[InputEntry]
+    facts: dict[str, Any]
+    steps: list[StepEntry]
+    outputs: list[OutputEntry]
+    skipped: list[dict[str, str]] = []
+    warnings: list[str] = []
+
+    def to_bytes(self) -> bytes:
+        """Serialise with sorted keys."""
+        data = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return (json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+
+
+def environment() -> dict[str, str]:
+    """Return the versions that may decide about bytes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def rng() -> dict[str, Any]:
+    """Describe the randomness."""
+    return dict(streams.DESCRIPTION)
+
+
+def recipe_digest(document: dict[str, Any]) -> str:
+    """Digest a recipe in canonical form."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def path_for(output: Path) -> Path:
+    """Return where the manifest of an output stands: beside it."""
+    return output.with_name(output.name + SUFFIX)
+
+
+def output_for(manifest: Path) -> Path:
+    """Return the output that a manifest speaks of."""
+    return manifest.with_name(manifest.name.removesuffix(SUFFIX))
+
+
+def locate(given: Path) -> Path:
+    """Find the manifest, given itself or its output."""
+    path = given if given.name.endswith(SUFFIX) else path_for(given)
+    if not path.is_file():
+        raise UsageProblem(f"{path}: no such manifest")
+    return path
+
+
+def read(path: Path) -> Manifest:
+    """Read a manifest; it is data from outside, so everything in it is checked."""
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "the file"
+        raise DataProblem(f"{path}: not a manifest of noisecli {__version__}: {where}: {fault['msg']}") from None
+
+
+def digest(path: Path) -> tuple[str, int]:
+    """Return SHA-256 and size of a file."""
+    with path.open("rb") as file:
+        sha = hashlib.file_digest(file, "sha256").hexdigest()
+        return sha, file.tell()
+
+
+def place(root: Path, relative: str) -> Path:
+    """Return where an entry of a manifest lies under a root."""
+    return root if relative == "." else root / relative
+
+
+def check(entries: list[Any], root: Path) -> list[str]:
+    """Compare files with their entries; one line for each that is missing or differs."""
+    faults = []
+    for entry in entries:
+        path = place(root, entry.path)
+        if not path.is_file() or (path.is_symlink() and not path.resolve().is_relative_to(root.resolve())):
+            faults.append(f"{path}: missing")
+        elif digest(path) != (entry.sha256, entry.bytes):
+            faults.append(f"{path}: differs from what the manifest says")
+    return faults
+
+
+def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]]:
+    """Re-hash an output, and the input if it is given.
+
+    Returns:
+        the manifest, and a line for every file that is missing, differs, or is not in the manifest.
+    """
+    path = locate(given)
+    manifest, output = read(path), output_for(path)
+    if not output.exists():
+        return manifest, [f"{output}: missing: the run was not completed, or its output was removed"]
+    faults = check(manifest.outputs, output)
+    if output.is_dir():
+        known = {place(output, entry.path) for entry in manifest.outputs}
+        extra = (item for item in sorted(output.rglob("*")) if item.is_file() and item not in known)
+        faults += [f"{item}: is not in the manifest" for item in extra]
+    if source is not None:
+        if not source.exists():
+            raise UsageProblem(f"{source}: no such file or folder")
+        faults += check(manifest.inputs, source)
+    return manifest, faults

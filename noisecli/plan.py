@@ -1,0 +1,83 @@
+"""A recipe settled on a dataset: which columns each step strikes, with which facts and quotas."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from noisecli.columns import Column
+from noisecli.corruption import Corruption, ImageCorruption
+from noisecli.mechanism import Quota
+from noisecli.streams import Mask
+
+TRAINING = frozenset({"train", "training"})
+"""Values of a split column, and folder names, that mean training data (in any case)."""
+
+QuotaKey = tuple[str, str, int]
+"""(step id, column, copy)"""
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step, ready to act."""
+
+    id: str
+    corruption: Corruption
+    rate: float
+    exact: bool = False
+    columns: tuple[str, ...] = ()
+    """Columns to strike, in the input's order; empty for rows and images."""
+    severity: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What the recipe gives beside the severity; on images a severity is settled by their size."""
+    scaled: bool = False
+
+    def at_size(self, side: float) -> tuple[ImageCorruption, float]:
+        """Return the op and the rate for an image whose sides have the geometric mean `side`, in px."""
+        assert isinstance(self.corruption, ImageCorruption)
+        if self.severity is None or not self.scaled:
+            return self.corruption, self.rate
+        return _at_size(type(self.corruption), self.severity, tuple(sorted(self.parameters.items())), side), self.rate
+
+
+@lru_cache(maxsize=1024)
+def _at_size(
+    op: type[ImageCorruption], severity: int, parameters: Sequence[tuple[str, Any]], side: float
+) -> ImageCorruption:
+    preset = {key: value for key, value in op.preset_for(severity, side).items() if key != "rate"}
+    return op.model_validate({**preset, **dict(parameters)})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a worker has to know."""
+
+    seed: int
+    steps: tuple[StepPlan, ...]
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """Every column that a step strikes or that decides who is struck."""
+    quotas: Mapping[QuotaKey, Quota] = field(default_factory=dict)
+    split: str | None = None
+    """Column whose rows are held out unless it says train; None: all rows are training rows."""
+
+    @property
+    def touched(self) -> list[str]:
+        """Columns to be read."""
+        names = dict.fromkeys(name for step in self.steps for name in step.columns)
+        return [*names, *([self.split] if self.split and self.split not in names else [])]
+
+    def with_quotas(self, quotas: Mapping[QuotaKey, Quota]) -> "Plan":
+        """Return the plan with its quotas filled in."""
+        return replace(self, quotas=quotas)
+
+
+def training_rows(split: pa.Array) -> Mask:
+    """Which rows a split column calls training data; a null is held out."""
+    values = split.cast(pa.string()) if not pa.types.is_string(split.type) else split
+    distinct = values.dictionary_encode()
+    known = np.array([str(v).strip().lower() in TRAINING for v in distinct.dictionary.to_pylist()] + [False])
+    codes = distinct.indices.fill_null(len(distinct.dictionary)).to_numpy(zero_copy_only=False)
+    return np.asarray(known[codes], dtype=bool)

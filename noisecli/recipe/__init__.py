@@ -1,0 +1,19 @@
+"""The recipe: what a user writes in YAML, checked before any data is touched."""
+
+from noisecli.recipe.load import Override, load, parse_override
+from noisecli.recipe.models import KEYWORDS, ByType, Head, PlannedStep, Recipe, Roles, TableStep
+from noisecli.recipe.schema import schema
+
+__all__ = [
+    "KEYWORDS",
+    "ByType",
+    "Head",
+    "Override",
+    "PlannedStep",
+    "Recipe",
+    "Roles",
+    "TableStep",
+    "load",
+    "parse_override",
+    "schema",
+]

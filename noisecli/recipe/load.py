@@ -1,0 +1,259 @@
+"""From source to recipe: apply what the command line overrides, check everything, report every fault at once."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from noisecli.corruption import Corruption, RowsCorruption, Target, TextCorruption, plain, registered
+from noisecli.errors import RecipeProblem
+from noisecli.recipe import source as sources
+from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe
+from noisecli.recipe.source import Loc, Place, Source, did_you_mean
+
+M = TypeVar("M", bound=BaseModel)
+
+Override = tuple[str, Any, str]
+"""Dotted path, value, and the option that said so: ("steps.names.rate", 0.2, "--set steps.names.rate=0.2")."""
+
+
+def load(
+    recipe: str | Path | Mapping[str, Any],
+    *,
+    target: Target | None = None,
+    overrides: Sequence[Override] = (),
+    severity: int | None = None,
+) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        target: what the input holds; None when there is no input.
+        overrides: values that replace or add to what the recipe says.
+        severity: replaces the severity of every step that has one, 0..5.
+
+    Raises:
+        RecipeProblem: with every fault, each at its place.
+    """
+    given = sources.from_data(dict(recipe), "recipe") if isinstance(recipe, Mapping) else sources.read(str(recipe))
+    for path, value, option in overrides:
+        _override(given, path, value, option)
+    if not isinstance(given.data, dict):
+        given.fault((), "a recipe is a mapping with `noisecli: 1` and `steps:`")
+        given.raise_faults()
+    if severity is not None:
+        _set_severity(given, severity)
+    settled = _settle_target(given, target)
+    result = _check(given, settled)
+    given.raise_faults()
+    assert result is not None
+    return result
+
+
+def parse_override(text: str) -> Override:
+    """Read `path=value`, the value being YAML."""
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise RecipeProblem(f"--set {text}: must be path=value, as in steps.typo.rate=0.2")
+    option = f"--set {text}"
+    return path, sources.parse(value, option).data if value.strip() else None, option
+
+
+def _override(source: Source, path: str, value: Any, option: str) -> None:
+    """Set the value at a dotted path; a step is named by its id, its op, or its number from 0."""
+    parts, holder = path.split("."), source.data
+    loc: Loc = ()
+    for depth, part in enumerate(parts):
+        key: Any = part
+        if isinstance(holder, list):
+            key = _find_step(holder, part) if loc == ("steps",) else int(part) if part.isdigit() else None
+            if key is None or not 0 <= key < len(holder):
+                ids = [str(plain(s.get("id", s.get("op")))) for s in holder if isinstance(s, dict)]
+                source.faults.append(f"{option}: no step {part!r}{did_you_mean(part, ids)}")
+                return
+        elif not isinstance(holder, dict):
+            source.faults.append(f"{option}: {'.'.join(parts[:depth])} has no keys")
+            return
+        loc = (*loc, key)
+        if depth == len(parts) - 1:
+            holder[key] = value
+            source.keys[loc] = source.values[loc] = Place(option)
+        else:
+            holder = holder[key] if isinstance(holder, list) else holder.setdefault(key, {})
+
+
+def _find_step(steps: Sequence[Any], name: str) -> int | None:
+    for key in ("id", "op"):
+        found = [i for i, step in enumerate(steps) if isinstance(step, dict) and str(step.get(key)) == name]
+        if len(found) == 1:
+            return found[0]
+    return int(name) if name.isdigit() else None
+
+
+def _set_severity(source: Source, severity: int) -> None:
+    for i, step in enumerate(_raw_steps(source)):
+        if not isinstance(step, dict):
+            continue
+        if "severity" not in step:
+            source.fault(("steps", i), f"--severity needs steps with a severity; step {_name(step)!r} has none")
+        else:
+            step["severity"] = severity
+            source.values["steps", i, "severity"] = Place(f"--severity {severity}")
+
+
+def _raw_steps(source: Source) -> list[Any]:
+    steps = source.data.get("steps")
+    return steps if isinstance(steps, list) else []
+
+
+def _name(step: Mapping[str, Any]) -> str:
+    return str(plain(step.get("id") or step.get("op") or "?"))
+
+
+def _settle_target(source: Source, target: Target | None) -> Target:
+    """Find out what the recipe is for: it says so, or the input does, or the ops leave no choice."""
+    said = plain(source.data.get("target"))
+    if target is not None:
+        if said in STEPS and said != target:
+            source.fault(("target",), f"the recipe is for {said}, the input holds {target}")
+        return target
+    if said in STEPS:
+        return said  # type: ignore[no-any-return]
+    steps = [step for step in _raw_steps(source) if isinstance(step, dict)]
+    ops = {str(step.get("op")) for step in steps}
+    fits: list[Target] = [t for t in STEPS if all((t, op) in registered() for op in ops)]
+    if len(fits) == 1:
+        return fits[0]
+    on_columns = any("columns" in step for step in steps) or "data" in source.data
+    if on_columns or not any("scale" in step for step in steps):
+        return "table"
+    return "images"
+
+
+def _check(source: Source, target: Target) -> Recipe | None:
+    raw = source.data
+    head = _validate(source, Head, {k: v for k, v in raw.items() if k != "steps"}, (), also=("steps",))
+    steps: list[PlannedStep | None] = []
+    if "steps" not in raw:
+        source.fault((), "missing key 'steps': the list of corruptions")
+    elif not isinstance(raw["steps"], list) or not raw["steps"]:
+        source.fault(("steps",), "must be a list with at least one step")
+    else:
+        steps = [_check_step(source, target, step, ("steps", i)) for i, step in enumerate(raw["steps"])]
+        _check_together(source, steps)
+    if source.faults or head is None:
+        return None
+    if head.seed is None:
+        head = head.model_copy(update={"seed": secrets.randbits(63)})
+    settled = tuple(step for step in steps if step is not None)
+    return Recipe(source, head, target, settled, _document(head, target, settled))
+
+
+def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedStep | None:
+    if not isinstance(raw, dict) or not raw.get("op"):
+        source.fault(loc, "a step is a mapping with an `op:`")
+        return None
+    name = str(plain(raw["op"]))
+    op = registered().get((target, name))
+    if op is None:
+        source.fault((*loc, "op"), _unknown_op(name, target))
+        return None
+    model = STEPS[target]
+    own = {key: value for key, value in raw.items() if key in model.model_fields}
+    rest = {key: value for key, value in raw.items() if key not in model.model_fields}
+    settings = _validate(source, model, own, loc)
+    preset = _preset(source, op, raw, loc)
+    parameters = {**{key: value for key, value in preset.items() if key != "rate"}, **rest}
+    corruption = _validate(source, op, parameters, loc, also=tuple(model.model_fields), of=f" for op {name!r}")
+    if settings is None or corruption is None:
+        return None
+    rate = settings.rate if settings.rate is not None else preset.get("rate", op.default_rate)
+    exact = op.exact_by_default if settings.exact is None else settings.exact
+    asked = corruption.model_dump(mode="json", include=set(rest))
+    return PlannedStep(settings.id or name, settings, corruption, asked, float(rate), exact)
+
+
+def _unknown_op(name: str, target: Target) -> str:
+    other = [t for t, n in registered() if n == name]
+    if other:
+        return f"op {name!r} is for {other[0]}, the input holds {target}"
+    return f"unknown op {name!r}{did_you_mean(name, [n for t, n in registered() if t == target])}"
+
+
+def _preset(source: Source, op: type[Corruption], raw: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:
+    severity = plain(raw.get("severity"))
+    if not isinstance(severity, int) or not 0 <= severity <= 5:
+        return {}
+    if not op.severities:
+        source.fault((*loc, "severity"), f"op {op.name!r} has no severities", at_key=True)
+        return {}
+    for key in op.preset(severity or 1):
+        if key in raw:
+            source.fault((*loc, key), f"{key!r} is what the severity sets: give one of the two", at_key=True)
+    return op.preset(severity)
+
+
+def _check_together(source: Source, steps: Sequence[PlannedStep | None]) -> None:
+    """Check what only shows between steps: equal ids, and rows steps before others."""
+    seen: set[str] = set()
+    rows_step = ""
+    for i, step in enumerate(steps):
+        if step is None:
+            continue
+        loc = ("steps", i)
+        if step.id in seen:
+            source.fault((*loc, "id"), f"a second step is called {step.id!r}: give it an `id:` of its own")
+        seen.add(step.id)
+        if isinstance(step.corruption, RowsCorruption):
+            rows_step = step.id
+            for key in ("columns", "exact"):
+                if key in step.settings.model_fields_set:
+                    source.fault(
+                        (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
+                    )
+        elif isinstance(step.corruption, TextCorruption) and step.exact:
+            source.fault(
+                (*loc, "exact"), f"op {step.corruption.name!r} strikes words, of which no exact number is set", True
+            )
+        elif rows_step:
+            source.fault(loc, f"step {step.id!r} must stand before {rows_step!r}: steps on rows come last")
+
+
+def _validate(
+    source: Source, model: type[M], data: Mapping[str, Any], loc: Loc, also: Sequence[str] = (), of: str = ""
+) -> M | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for fault in error.errors():
+            _report(source, model, fault, loc, also, of)
+    return None
+
+
+def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: Sequence[str], of: str) -> None:
+    # A union's members add their own names to the location; the places that exist end where the data does.
+    inner = tuple(fault["loc"])
+    while inner and (*loc, *inner) not in source.values and fault["type"] not in ("extra_forbidden", "missing"):
+        inner = inner[:-1]
+    where, key = (*loc, *inner), str(inner[-1]) if inner else ""
+    if fault["type"] == "extra_forbidden":
+        known = [*model.model_fields, *also] if len(inner) == 1 else []
+        source.fault(where, f"unknown key {key!r}{of}{did_you_mean(key, known)}", at_key=True)
+    elif fault["type"] == "missing":
+        source.fault(where[:-1], f"missing key {key!r}{of}")
+    else:
+        message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        source.fault(where, f"{key}: {message}" if key else message)
+
+
+def _document(head: Head, target: Target, steps: Sequence[PlannedStep]) -> dict[str, Any]:
+    """Write the recipe out so that reading it again gives the same steps."""
+    document = head.model_dump(mode="json", exclude_none=True)
+    document["target"] = target
+    document["steps"] = [
+        {**step.parameters, **step.settings.model_dump(mode="json", exclude_unset=True), "id": step.id}
+        for step in steps
+    ]
+    return document

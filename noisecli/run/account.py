@@ -1,0 +1,63 @@
+"""The account of a run: its manifest, and warnings where a rate could not be reached."""
+
+from dataclasses import asdict
+
+from noisecli import manifest as manifests
+from noisecli.corruption import CellCorruption
+from noisecli.engine import Tally
+from noisecli.manifest import Manifest, StepEntry
+from noisecli.plan import Plan, StepPlan
+from noisecli.run import prepare
+from noisecli.run.execute import Prepared, Record
+
+
+def account(prepared: Prepared, record: Record) -> Manifest:
+    """Write the manifest of a finished run."""
+    recipe = prepared.recipe
+    return Manifest(
+        environment=manifests.environment(),
+        purpose=recipe.head.purpose,
+        seed=recipe.seed,
+        rng=manifests.rng(),
+        recipe=recipe.document,
+        recipe_sha256=manifests.recipe_digest(recipe.document),
+        inputs=[record.inputs[path] for path in sorted(record.inputs)],
+        facts=prepare.facts_to_json(prepared.plan),
+        steps=[_step_entry(step, record.tally) for step in prepared.plan.steps],
+        outputs=sorted(record.outputs, key=lambda entry: (entry.copy_number, entry.path)),
+        warnings=[*prepared.warnings, *_warnings(prepared.plan, record.tally)],
+    )
+
+
+def _step_entry(step: StepPlan, tally: Tally) -> StepEntry:
+    return StepEntry(
+        id=step.id,
+        op=step.corruption.name,
+        rate=step.rate,
+        exact=step.exact,
+        parameters=step.corruption.model_dump(mode="json"),
+        columns={column: asdict(counts) for (name, column), counts in tally.items() if name == step.id},
+    )
+
+
+def _warnings(plan: Plan, tally: Tally) -> list[str]:
+    """Say where a rate could not be reached, and why."""
+    lines = []
+    for step in plan.steps:
+        for (name, column), counts in tally.items():
+            if name != step.id or step.rate == 0:
+                continue
+            where = f"step {step.id!r}" + (f", column {column!r}" if column else "")
+            kept = counts.struck - counts.void - counts.changed
+            if counts.eligible == 0:
+                lines.append(f"{where}: nothing is eligible")
+            elif counts.struck == 0:
+                lines.append(f"{where}: rate {step.rate:g} of {counts.eligible} strikes none")
+            if kept > 0:
+                reason = step.corruption.unchanged if isinstance(step.corruption, CellCorruption) else "no effect"
+                lines.append(f"{where}: {kept} of {counts.struck} struck came out unchanged: {reason}")
+            if counts.void:
+                lines.append(f"{where}: {counts.void} of {counts.struck} struck had been removed by an earlier step")
+            if counts.clipped:
+                lines.append(f"{where}: {counts.clipped} results were clipped into the range of the column's type")
+    return lines

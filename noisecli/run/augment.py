@@ -1,0 +1,209 @@
+"""The doors: plan, survey, corrupt, write, commit."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noisecli import manifest as manifests
+from noisecli import recipe as recipes
+from noisecli.errors import DataProblem
+from noisecli.executors import available_cores, local, ordered
+from noisecli.manifest import Manifest
+from noisecli.plan import Plan
+from noisecli.recipe import Recipe
+from noisecli.run import prepare, work
+from noisecli.run.account import account
+from noisecli.run.commit import check_output, commit, settle_output, workspace
+from noisecli.run.dataset import Dataset, discover, find_target
+from noisecli.run.execute import TASK_IMAGES, Meter, Prepared, Progress, Record, write_files, write_tables
+from noisecli.survey import Request, Survey
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run made."""
+
+    output: Path
+    manifest_path: Path
+    manifest: Manifest
+
+
+def augment(
+    source: str | Path,
+    recipe: str | Path | Mapping[str, Any],
+    output: str | Path,
+    *,
+    overrides: Sequence[recipes.Override] = (),
+    severity: int | None = None,
+    workers: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Write noisy copies of a dataset, and a manifest beside them.
+
+    Args:
+        source: a CSV or Parquet file, an image, or a folder of them.
+        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        output: where the copy goes; one file in and one copy give a file, else a folder.
+        overrides: (dotted path, value, name for faults) that replace what the recipe says.
+        severity: replaces the severity of every step that has one, 0..5.
+        workers: processes; by default one a core. The result does not depend on it.
+        force: replace an output that exists.
+        progress: told the stage, and bytes done of bytes in all.
+
+    Returns:
+        where the output and its manifest stand, and the manifest.
+
+    Raises:
+        NoiseError: a fault of the recipe, the arguments, the data or the environment.
+        OSError: a file that cannot be read or written.
+    """
+    root = Path(source)
+    checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
+    return _run(root, checked, output, None, workers, force, progress)
+
+
+def replay(
+    given: str | Path,
+    source: str | Path,
+    output: str | Path,
+    *,
+    workers: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Outcome, list[str], list[str]]:
+    """Do again what a manifest records, with the facts that it records.
+
+    Args:
+        given: the manifest, or the output it belongs to.
+        source: the input; it must be what the manifest says.
+        output, workers, force, progress: as for `augment`.
+
+    Returns:
+        the outcome, the outputs that differ in their bytes but not in content, and those that differ in content.
+
+    Raises:
+        DataProblem: the input differs from what the manifest records.
+    """
+    recorded = manifests.read(manifests.locate(Path(given)))
+    faults = manifests.check(recorded.inputs, Path(source))
+    if faults:
+        raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
+    root = Path(source)
+    recipe = recipes.load(recorded.recipe, target=find_target(root))
+    outcome = _run(root, recipe, output, recorded.facts, workers, force, progress)
+    return outcome, *_compare(recorded, outcome.manifest)
+
+
+def _compare(recorded: Manifest, again: Manifest) -> tuple[list[str], list[str]]:
+    made = {entry.path: entry for entry in again.outputs}
+    same_content: list[str] = []
+    different: list[str] = []
+    for entry in recorded.outputs:
+        mine = made.pop(entry.path, None)
+        if mine is None:
+            different.append(entry.path)
+        elif mine.sha256 != entry.sha256:
+            same = entry.content is not None and entry.content == mine.content
+            (same_content if same else different).append(entry.path)
+    return same_content, [*different, *made]
+
+
+def inspect(
+    source: str | Path,
+    recipe: str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[recipes.Override] = (),
+    severity: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Do everything that precedes the first written byte: check the recipe against the data and survey the facts."""
+    root = Path(source)
+    checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
+    dataset = discover(root, checked.target, checked.head.purpose)
+    with local(_workers(workers, len(dataset.struck))) as executor:
+        return _prepare(checked, dataset, None, executor, Meter(progress))
+
+
+def _run(
+    root: Path,
+    recipe: Recipe,
+    given: str | Path,
+    facts: Mapping[str, Any] | None,
+    workers: int | None,
+    force: bool,
+    progress: Progress | None,
+) -> Outcome:
+    dataset = discover(root, recipe.target, recipe.head.purpose)
+    several = not dataset.single or recipe.head.copies > 1
+    output = settle_output(Path(given), root, several, str(given).endswith(("/", os.sep)))
+    check_output(output, root, force)
+    size = sum(file.path.stat().st_size for file in dataset.files)
+    meter = Meter(progress)
+    with local(_workers(workers, _tasks(dataset, size) * recipe.head.copies)) as executor, workspace(output) as space:
+        prepared = _prepare(recipe, dataset, facts, executor, meter)
+        data = space / "data"
+        if several:
+            data.mkdir()
+        record = Record()
+        meter.start("write", size * recipe.head.copies)
+        if recipe.target == "table":
+            write_tables(prepared, record, executor, data, space, meter)
+        write_files(prepared, record, executor, data, meter)
+        result = account(prepared, record)
+        commit(space, data, result.to_bytes(), output)
+    return Outcome(output, manifests.path_for(output), result)
+
+
+def _workers(asked: int | None, tasks: int) -> int:
+    return min(asked or available_cores(), tasks)
+
+
+def _tasks(dataset: Dataset, size: int) -> int:
+    """How many tasks a copy is at the most, so that small runs start no processes."""
+    return max(len(dataset.files) // TASK_IMAGES if dataset.target == "images" else 1, size >> 22)
+
+
+def _prepare(
+    recipe: Recipe, dataset: Dataset, facts: Mapping[str, Any] | None, executor: Executor, meter: Meter
+) -> Prepared:
+    if dataset.target == "images":
+        plan = prepare.plan_images(recipe, [file.address for file in dataset.struck])
+        return Prepared(recipe, dataset, plan, {}, [])
+    fields = dataset.struck[0].table().fields()
+    selection = prepare.select(recipe, fields)
+    wanted = prepare.request(recipe, selection, fields) if facts is None else Request({})
+    for file in dataset.struck[1:]:
+        theirs = file.table().fields()
+        for name in wanted.columns:
+            if theirs.get(name) != fields[name]:
+                problem = "has no column" if name not in theirs else "has another type of column"
+                raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
+    meter.start("survey", sum(file.path.stat().st_size for file in dataset.struck))
+    tables: dict[str, work.Surveyed] = {}
+    tasks = [work.SurveyTask(file, wanted) for file in dataset.struck]
+    for file, found in zip(dataset.struck, ordered(executor, work.survey_table, tasks, 4), strict=True):
+        tables[file.relative] = found
+        meter.add(found.size)
+    if facts is not None:
+        return Prepared(recipe, dataset, prepare.plan_from_facts(recipe, selection, fields, facts), tables, [])
+    surveys = [found.survey for found in tables.values()]
+    for survey in surveys[1:]:
+        surveys[0].merge(survey)
+    if wanted.split and surveys[0].training == 0:
+        raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
+    plan = prepare.plan_table(recipe, selection, surveys[0])
+    return Prepared(recipe, dataset, plan, tables, _survey_warnings(surveys[0], plan))
+
+
+def _survey_warnings(survey: Survey, plan: Plan) -> list[str]:
+    lines = []
+    for name, column in plan.columns.items():
+        census = survey.columns[name].census
+        if column.stored_as_text and census.numbers < census.cells:
+            lines.append(f"column {name!r}: {census.cells - census.numbers} cells are no numbers and are carried")
+    return lines

@@ -1,0 +1,68 @@
+"""All or nothing: work in a hidden sibling, then put manifest and data in place with one rename each."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from noisecli.errors import UsageProblem
+from noisecli.manifest import path_for
+
+
+def settle_output(given: Path, source: Path, several: bool, into: bool) -> Path:
+    """Return where the output will stand.
+
+    Args:
+        given: OUTPUT as the user wrote it.
+        source: INPUT.
+        several: whether the output is a folder of copies or of files.
+        into: whether OUTPUT was written with a slash at its end.
+    """
+    if not several and (into or given.is_dir()):
+        return given / source.name
+    return given
+
+
+def check_output(output: Path, source: Path, force: bool) -> None:
+    """Refuse outputs that exist, or that lie in the input or around it."""
+    real, real_source = output.resolve(), source.resolve()
+    if real == real_source:
+        raise UsageProblem(f"{output}: the output is the input: choose another place")
+    if source.is_dir() and real.is_relative_to(real_source):
+        raise UsageProblem(f"{output}: lies inside the input {source}: choose another place")
+    if real_source.is_relative_to(real):
+        raise UsageProblem(f"{output}: the input {source} lies inside it: choose another place")
+    manifest = path_for(output)
+    if manifest.resolve() == real_source or (source.is_dir() and manifest.resolve().is_relative_to(real_source)):
+        raise UsageProblem(f"{manifest}: the manifest would lie inside the input: choose another place")
+    for path in (output, manifest):
+        if path.exists() and not force:
+            raise UsageProblem(f"{path}: exists; --force replaces it")
+
+
+@contextmanager
+def workspace(output: Path) -> Iterator[Path]:
+    """Give a hidden folder beside the output; it is gone afterwards, whatever happens."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{output.name[:100]}.noisecli-", dir=output.parent))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def commit(work: Path, data: Path, manifest: bytes, output: Path) -> None:
+    """Put the manifest in place, then the data; what stood there goes when both are."""
+    new = work / "manifest"
+    new.write_bytes(manifest)
+    old = work / "old"
+    if output.exists():
+        output.rename(old)
+    try:
+        new.replace(path_for(output))
+        data.rename(output)
+    except OSError:
+        if old.exists() and not output.exists():
+            old.rename(output)
+        raise

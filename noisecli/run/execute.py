@@ -1,0 +1,151 @@
+"""Write the copies: hand out tasks, gather what they did, put files together."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from noisecli import manifest as manifests
+from noisecli.engine import Counts, Tally
+from noisecli.executors import ordered
+from noisecli.manifest import InputEntry, OutputEntry
+from noisecli.plan import Plan
+from noisecli.recipe import Recipe
+from noisecli.run import work
+from noisecli.run.dataset import Dataset, InputFile
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage, the bytes done and the bytes in all."""
+
+TASK_SLABS = 8
+TASK_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything settled before the first byte is written."""
+
+    recipe: Recipe
+    dataset: Dataset
+    plan: Plan
+    tables: Mapping[str, work.Surveyed]
+    """Tables to be struck, by relative path."""
+    warnings: list[str]
+
+
+class Meter:
+    """Adds up bytes for a progress display."""
+
+    def __init__(self, show: Progress | None) -> None:
+        self._show = show
+        self._stage, self._done, self._all = "", 0, 0
+
+    def start(self, stage: str, total: int) -> None:
+        self._stage, self._done, self._all = stage, 0, total
+        self.add(0)
+
+    def add(self, count: int) -> None:
+        self._done += count
+        if self._show is not None:
+            self._show(self._stage, self._done, self._all)
+
+
+@dataclass
+class Record:
+    """What adds up while a run goes on."""
+
+    inputs: dict[str, InputEntry] = field(default_factory=dict)
+    outputs: list[OutputEntry] = field(default_factory=list)
+    tally: Tally = field(default_factory=dict)
+
+    def count(self, tally: Tally) -> None:
+        for key, counts in tally.items():
+            self.tally.setdefault(key, Counts()).add(counts)
+
+    def file(self, copy: int, path: str, done: work.FileDone, rows: int | None = None) -> None:
+        """Note a file that was written to `path`."""
+        self.outputs.append(
+            OutputEntry(
+                path=path,
+                input=done.relative,
+                copy=copy,
+                sha256=done.result[0],
+                bytes=done.result[1],
+                rows=rows,
+                content=done.content,
+                carried=done.source == done.result,
+                drawn=done.drawn,
+            )
+        )
+
+
+def _target(prepared: Prepared, file: InputFile, copy: int) -> str:
+    """Where a copy of a file goes, relative to the output; "." is the output itself."""
+    if prepared.recipe.head.copies == 1:
+        return file.relative
+    name = prepared.dataset.root.name if file.relative == "." else file.relative
+    return f"copy={copy}/{name}"
+
+
+def _copies(prepared: Prepared) -> Iterable[int]:
+    return range(1, prepared.recipe.head.copies + 1)
+
+
+def write_tables(prepared: Prepared, record: Record, executor: Executor, data: Path, space: Path, meter: Meter) -> None:
+    tasks: list[work.TableTask] = []
+    for copy in _copies(prepared):
+        for file in prepared.dataset.struck:
+            parts = prepared.tables[file.relative].parts
+            step = TASK_SLABS if file.table().splits else max(len(parts), 1)
+            for i in range(0, len(parts), step):
+                sink = space / f"part-{len(tasks)}"
+                tasks.append(work.TableTask(file, parts[i : i + step], prepared.plan, copy, sink))
+    results = ordered(executor, work.write_table, tasks, 4)
+    waiting: list[tuple[work.TableTask, work.TableDone]] = []
+    for task, done in zip(tasks, results, strict=True):
+        record.count(done.tally)
+        waiting.append((task, done))
+        if task.parts[-1] == prepared.tables[task.file.relative].parts[-1]:
+            _finish_table(prepared, record, data, waiting)
+            meter.add(prepared.tables[task.file.relative].size)
+            waiting = []
+
+
+def _finish_table(
+    prepared: Prepared, record: Record, data: Path, pieces: Sequence[tuple[work.TableTask, work.TableDone]]
+) -> None:
+    """Put the parts of one table together; where nothing changed the copy is the input, byte for byte."""
+    task = pieces[0][0]
+    path = _target(prepared, task.file, task.copy)
+    target = manifests.place(data, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    found = prepared.tables[task.file.relative]
+    if any(done.written.changed for _, done in pieces):
+        task.file.table().assemble([piece.sink for piece, _ in pieces], target)
+    else:
+        for piece, _ in pieces:
+            piece.sink.unlink()
+        work.copy_bytes(task.file.path, target)
+    done = work.FileDone(task.file.relative, (found.sha256, found.size), manifests.digest(target))
+    done.content = pieces[-1][1].written.content
+    rows = sum(part.rows for part in found.parts)
+    record.inputs[done.relative] = InputEntry(path=done.relative, sha256=found.sha256, bytes=found.size, rows=rows)
+    record.file(task.copy, path, done, sum(piece.written.rows for _, piece in pieces))
+
+
+def write_files(prepared: Prepared, record: Record, executor: Executor, data: Path, meter: Meter) -> None:
+    """Write images, and carry everything that is not struck."""
+    files = [file for file in prepared.dataset.files if file.carried or prepared.dataset.target == "images"]
+    tasks = []
+    for copy in _copies(prepared):
+        for i in range(0, len(files), TASK_IMAGES):
+            some = files[i : i + TASK_IMAGES]
+            targets = tuple(manifests.place(data, _target(prepared, file, copy)) for file in some)
+            tasks.append(work.FilesTask(some, targets, prepared.plan, copy))
+    for task, result in zip(tasks, ordered(executor, work.write_files, tasks, 8), strict=True):
+        record.count(result.tally)
+        for file, done in zip(task.files, result.files, strict=True):
+            sha, size = done.source
+            record.inputs[done.relative] = InputEntry(path=done.relative, sha256=sha, bytes=size)
+            record.file(task.copy, _target(prepared, file, task.copy), done)
+            meter.add(size)

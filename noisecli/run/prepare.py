@@ -1,0 +1,223 @@
+"""From recipe and dataset to a plan: select columns, survey the facts, settle quotas."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from noisecli.columns import NUMBER, Column, Kind, kind_of
+from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.mechanism import KeySample, Quota, cell_keys
+from noisecli.plan import Plan, QuotaKey, StepPlan
+from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
+from noisecli.recipe.source import did_you_mean
+from noisecli.streams import Stream
+from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
+
+MAX_LEVELS = 100
+"""A text column with more distinct values is not selected by the keyword `category`."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A column that a step may strike, and how the step came to it."""
+
+    column: str
+    selector: str | ByType | None
+    """None: the step names it."""
+
+
+Selection = dict[str, list[Choice]]
+"""Choices by step id."""
+
+
+def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
+    """Match the columns of each step by name; whether the types fit is seen after the survey."""
+    selection: Selection = {}
+    for i, step in enumerate(recipe.steps):
+        found: dict[str, Choice] = {}
+        for k, selector in enumerate(_selectors(recipe, step, i)):
+            choices = _match(recipe, selector, list(fields))
+            if not choices:
+                message = f"no column {selector!r} in the data{did_you_mean(str(selector), list(fields))}"
+                recipe.source.fault(("steps", i, "columns", k), message)
+            for choice in choices:
+                if choice.selector is None or choice.column not in found:
+                    found[choice.column] = choice
+        selection[step.id] = [found[name] for name in fields if name in found]
+    for role, name in recipe.head.data:
+        if name is not None and name not in fields:
+            recipe.source.fault(("data", role), f"no column {name!r} in the data{did_you_mean(name, list(fields))}")
+    recipe.source.raise_faults()
+    return selection
+
+
+def _selectors(recipe: Recipe, step: PlannedStep, i: int) -> Sequence[str | ByType]:
+    op = step.corruption
+    assert isinstance(op, TableCorruption)
+    if step.columns is not None:
+        return step.columns
+    if isinstance(op, CellCorruption) and op.role:
+        label = getattr(recipe.head.data, op.role)
+        if label:
+            return [label]
+        recipe.source.fault(("steps", i), f"op {op.name!r} needs `columns:`, or `data: {{{op.role}: ...}}`")
+    elif op.strikes_columns:
+        recipe.source.fault(("steps", i), f"missing key 'columns' for op {op.name!r}")
+    return []
+
+
+def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
+    roles = {name for _, name in recipe.head.data if name}
+    others = [name for name in names if name not in roles]
+    if isinstance(selector, ByType) or (selector in KEYWORDS and selector not in names):
+        return [Choice(name, selector) for name in others]
+    if selector in names:
+        return [Choice(selector, None)]
+    if any(sign in selector for sign in "*?["):
+        return [Choice(name, selector) for name in others if fnmatchcase(name, selector)]
+    return []
+
+
+def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType]) -> Request:
+    """Say what the survey has to find out."""
+    wanted: dict[str, frozenset[str]] = {}
+    quotas = []
+    for step in recipe.steps:
+        op = step.corruption
+        assert isinstance(op, TableCorruption)
+        for choice in selection[step.id]:
+            needs = op.needs()
+            if choice.selector in ("text", "category") and kind_of(fields[choice.column]) is Kind.TEXT:
+                needs |= {"categories"}
+            wanted[choice.column] = wanted.get(choice.column, frozenset()) | needs
+            if step.exact:
+                as_number = isinstance(op, CellCorruption) and op.as_number
+                quotas.append(QuotaRequest(step.id, choice.column, step.rate, op.stratified, as_number))
+    split = split_column(recipe)
+    if split is not None:
+        wanted.setdefault(split, frozenset())
+    return Request(wanted, quotas, split, recipe.seed, recipe.head.copies)
+
+
+def split_column(recipe: Recipe) -> str | None:
+    """Return the column that holds rows out, if there is one and it matters."""
+    return recipe.head.data.split if recipe.head.purpose == "train" else None
+
+
+def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
+    """Settle the plan on the facts that the survey found."""
+    columns = {name: found.column() for name, found in survey.columns.items()}
+    steps = tuple(_plan_step(recipe, i, selection, columns) for i in range(len(recipe.steps)))
+    recipe.source.raise_faults()
+    struck = {name for step in steps for name in step.columns}
+    split = split_column(recipe)
+    kept = {name: column for name, column in columns.items() if name in struck or name == split}
+    quotas = {key: quota for key, quota in survey.quotas(columns).items() if key[1] in struck}
+    return Plan(recipe.seed, steps, kept, quotas, split)
+
+
+def plan_images(recipe: Recipe, addresses: Iterable[str]) -> Plan:
+    """Settle the plan for images; only exact steps need to know which there are."""
+    steps = tuple(_bare_step(step) for step in recipe.steps)
+    quotas: dict[QuotaKey, Quota] = {}
+    paths = list(addresses)
+    for step in steps:
+        for copy in range(1, recipe.head.copies + 1) if step.exact else ():
+            sample = KeySample(step.rate)
+            keys = [cell_keys(Stream(recipe.seed, copy, step.id, path), "", 0)[:1] for path in paths]
+            sample.add(np.concatenate(keys))
+            wanted = QuotaRequest(step.id, "", step.rate, False, False)
+            quotas[step.id, "", copy] = settle_quota({None: sample}, wanted, (None,))
+    return Plan(recipe.seed, steps, quotas=quotas)
+
+
+def _bare_step(step: PlannedStep) -> StepPlan:
+    scaled = getattr(step.settings, "scale", "none") == "resolution"
+    severity = step.settings.severity
+    return StepPlan(
+        step.id, step.corruption, step.rate, step.exact, severity=severity, parameters=step.parameters, scaled=scaled
+    )
+
+
+def _plan_step(recipe: Recipe, i: int, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
+    step = recipe.steps[i]
+    op = step.corruption
+    assert isinstance(op, TableCorruption)
+    chosen = []
+    for choice in selection[step.id]:
+        column = columns.get(choice.column)
+        if column is None:
+            continue
+        if _fits(column, choice.selector) and column.kind in op.accepts:
+            chosen.append(column.name)
+            if "categories" in op.needs() and column.categories is None:
+                recipe.source.fault(
+                    ("steps", i, "columns"), f"column {column.name!r} has too many values to be categories"
+                )
+        elif choice.selector is None:
+            takes = " or ".join(sorted(kind.value for kind in op.accepts))
+            message = f"op {op.name!r} takes {takes} columns; {column.name!r} is {column.kind.value}"
+            recipe.source.fault(("steps", i, "columns"), message)
+    if not chosen and op.strikes_columns:
+        recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
+    return replace(_bare_step(step), columns=tuple(chosen))
+
+
+def _fits(column: Column, selector: str | ByType | None) -> bool:
+    """Whether a column is of the type that a keyword asks for."""
+    if isinstance(selector, ByType):
+        return column.kind.value == selector.dtype
+    if selector == "numeric":
+        return column.kind in NUMBER
+    if selector == "datetime":
+        return column.kind in (Kind.DATE, Kind.DATETIME)
+    if selector == "category":
+        return _is_category(column)
+    return selector != "text" or (column.kind is Kind.TEXT and not _is_category(column))
+
+
+def _is_category(column: Column) -> bool:
+    if column.kind is Kind.BOOL:
+        return True
+    return column.kind is Kind.TEXT and column.categories is not None and len(column.categories) <= MAX_LEVELS
+
+
+def facts_to_json(plan: Plan) -> dict[str, Any]:
+    """Write down what the survey found, for the manifest."""
+    columns = {}
+    for name, column in plan.columns.items():
+        facts = {key: value for key, value in asdict(column).items() if key not in ("name", "storage")}
+        facts["storage"] = str(column.storage)
+        columns[name] = {key: value for key, value in facts.items() if value is not None and value == value}
+    quotas = [
+        {"step": step, "column": column, "copy": copy, "limits": list(quota.limits)}
+        for (step, column, copy), quota in sorted(plan.quotas.items())
+    ]
+    return {"columns": columns, "quotas": quotas}
+
+
+def plan_from_facts(
+    recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType], facts: Mapping[str, Any]
+) -> Plan:
+    """Settle the plan on facts recorded earlier, without looking at the data."""
+    columns: dict[str, Column] = {}
+    for name, recorded in facts["columns"].items():
+        if name in fields:
+            known = {**recorded, "kind": Kind(recorded["kind"]), "storage": fields[name]}
+            for key in ("decimals", "categories"):
+                known[key] = tuple(known[key]) if known.get(key) is not None else None
+            columns[name] = Column(name=name, **known)
+    steps = tuple(_plan_step(recipe, i, selection, columns) for i in range(len(recipe.steps)))
+    recipe.source.raise_faults()
+    by_id = {step.id: step.corruption for step in recipe.steps}
+    quotas: dict[QuotaKey, Quota] = {}
+    for entry in facts["quotas"]:
+        op = by_id.get(entry["step"])
+        stratified = isinstance(op, TableCorruption) and op.stratified
+        strata = columns[entry["column"]].categories if stratified else None
+        quotas[entry["step"], entry["column"], entry["copy"]] = Quota(strata, tuple(entry["limits"]))
+    return Plan(recipe.seed, steps, columns, quotas, split_column(recipe))

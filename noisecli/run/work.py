@@ -1,0 +1,159 @@
+"""What a worker does: survey one file, or write a stretch of one copy. Files go in and out, never cells or pixels."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from noisecli.engine import ImageEngine, TableEngine, Tally
+from noisecli.formats import Part, Written
+from noisecli.formats.images import parse_image
+from noisecli.manifest import digest
+from noisecli.plan import Plan, StepPlan
+from noisecli.run.dataset import InputFile
+from noisecli.survey import Request, Survey
+
+
+@dataclass(frozen=True)
+class SurveyTask:
+    """Read one table: its structure, its digest, and the facts asked for."""
+
+    file: InputFile
+    request: Request
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What a table turned out to be."""
+
+    survey: Survey
+    parts: list[Part]
+    sha256: str
+    size: int
+
+
+def survey_table(task: SurveyTask) -> Surveyed:
+    """Scan one table."""
+    table = task.file.table()
+    parts: list[Part] = []
+
+    def slabs() -> Any:
+        for part, slab in table.scan(list(task.request.columns)):
+            parts.append(part)
+            yield slab
+
+    survey = Survey.of(task.request, table.fields(), as_text=table.splits)
+    survey.add_file(task.file.address, slabs())
+    return Surveyed(survey, parts, *digest(task.file.path))
+
+
+@dataclass(frozen=True)
+class TableTask:
+    """Write some parts of one copy of a table."""
+
+    file: InputFile
+    parts: Sequence[Part]
+    plan: Plan
+    copy: int
+    sink: Path
+
+
+@dataclass(frozen=True)
+class TableDone:
+    """What came of it."""
+
+    written: Written
+    tally: Tally
+
+
+def write_table(task: TableTask) -> TableDone:
+    """Corrupt and write some parts of a table."""
+    engine = TableEngine(task.plan, task.copy, task.file.address)
+    columns = {name: task.plan.columns[name] for name in task.plan.touched}
+    written = task.file.table().write(task.parts, columns, engine, task.sink)
+    return TableDone(written, engine.tally)
+
+
+@dataclass(frozen=True)
+class FilesTask:
+    """Write one copy of some files: images are struck, what is carried is copied."""
+
+    files: Sequence[InputFile]
+    targets: Sequence[Path]
+    plan: Plan
+    copy: int
+
+
+@dataclass
+class FileDone:
+    """What came of one file."""
+
+    relative: str
+    source: tuple[str, int]
+    """SHA-256 and size of what was read."""
+    result: tuple[str, int]
+    """SHA-256 and size of what was written."""
+    content: str | None = None
+    drawn: dict[str, Any] | None = None
+
+
+@dataclass
+class FilesDone:
+    """What came of some files."""
+
+    files: list[FileDone] = field(default_factory=list)
+    tally: Tally = field(default_factory=dict)
+
+
+def write_files(task: FilesTask) -> FilesDone:
+    """Write some files."""
+    engine = ImageEngine(task.plan, task.copy)
+    done = FilesDone(tally=engine.tally)
+    for file, target in zip(task.files, task.targets, strict=True):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        steps = [] if file.carried else engine.strikes(file.address)
+        done.files.append(_write_image(file, target, engine, steps) if steps else carry(file, target))
+    return done
+
+
+def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list[StepPlan]) -> FileDone:
+    raw = file.path.read_bytes()
+    image = parse_image(raw, file.name)
+    struck = engine(file.address, image.pixels, steps)
+    encoded = image.encode(struck.pixels)
+    target.write_bytes(encoded)
+    return FileDone(
+        file.relative,
+        (hashlib.sha256(raw).hexdigest(), len(raw)),
+        (hashlib.sha256(encoded).hexdigest(), len(encoded)),
+        image.digest(struck.pixels),
+        struck.drawn,
+    )
+
+
+def carry(file: InputFile, target: Path) -> FileDone:
+    """Copy a file as it is."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy_bytes(file.path, target)
+    found = digest(target)
+    return FileDone(file.relative, found, found)
+
+
+def copy_bytes(source: Path, target: Path) -> None:
+    """Copy a file, sharing its blocks where the file system can."""
+    try:
+        with source.open("rb") as read, target.open("wb") as write:
+            left = os.fstat(read.fileno()).st_size
+            while left > 0:
+                sent = os.copy_file_range(read.fileno(), write.fileno(), left)
+                if sent == 0:
+                    break
+                left -= sent
+            if left == 0:
+                return
+    except (AttributeError, OSError):
+        pass  # not this system, or not between these two file systems
+    shutil.copyfile(source, target)

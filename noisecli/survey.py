@@ -1,0 +1,308 @@
+"""One streaming pass over the clean data for the facts that a recipe asks for, and no others.
+
+Facts are summed up block by block and merged in the order of blocks and files, so they do not depend on how the data
+was cut for reading. Types are decided over all rows, facts over the training rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisecli import celltext
+from noisecli.columns import Column, Kind, kind_of
+from noisecli.engine import Slab
+from noisecli.mechanism import KeySample, Quota, apportion, cell_keys, share
+from noisecli.plan import QuotaKey, training_rows
+from noisecli.streams import BLOCK, Floats, Mask, Stream
+
+MAX_CATEGORIES = 50_000
+"""A column with more distinct values is not one of categories."""
+
+UNPARSABLE = 0.01
+"""Share of cells that may fail to be numbers in a number column of a CSV file."""
+
+
+@dataclass(frozen=True)
+class QuotaRequest:
+    """An exact step on a column: the keys of its cells are sampled for each copy."""
+
+    step: str
+    column: str
+    rate: float
+    stratified: bool
+    as_number: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a survey has to find out."""
+
+    columns: Mapping[str, frozenset[str]]
+    """Facts wanted of each column: "mean", "sd", "min", "max", "categories"; maybe none, then only its type."""
+    quotas: Sequence[QuotaRequest] = ()
+    split: str | None = None
+    seed: int = 0
+    copies: int = 1
+
+
+@dataclass
+class Moments:
+    """Count, mean, sum of squared deviations and range of the finite numbers of a column."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, values: Floats) -> None:
+        """Take the numbers of one block."""
+        values = values[np.isfinite(values)]
+        if len(values):
+            mean = float(np.sum(values)) / len(values)
+            squares = float(np.sum((values - mean) ** 2))
+            self.merge(Moments(len(values), mean, squares, float(values.min()), float(values.max())))
+
+    def merge(self, later: "Moments") -> None:
+        """Combine with what follows (Chan, Golub and LeVeque 1983)."""
+        if later.count == 0:
+            return
+        count = self.count + later.count
+        delta = later.mean - self.mean
+        self.squares += later.squares + delta * delta * (self.count * later.count / count)
+        self.mean += delta * (later.count / count)
+        self.count, self.low, self.high = count, min(self.low, later.low), max(self.high, later.high)
+
+
+@dataclass
+class Census:
+    """Which type the text cells of a column have."""
+
+    cells: int = 0
+    numbers: int = 0
+    integers: int = 0
+    bools: int = 0
+    dates: int = 0
+    datetimes: int = 0
+    least_decimals: int = 1000
+    most_decimals: int = 0
+    null_spellings: Counter[str] = field(default_factory=Counter)
+
+    def add(self, cells: pa.Array) -> None:
+        """Count the cells of one block."""
+        cells = cells.drop_null()
+        numeric = celltext.matches(cells, celltext.NUMBER)
+        self.cells += len(cells)
+        if numeric.any():
+            decimals = celltext.count_decimals(cells.filter(pa.array(numeric)))
+            plain = celltext.matches(cells, r"^[-+]?[0-9]+$")
+            self.numbers += len(decimals)
+            self.integers += int(np.count_nonzero(plain))
+            self.least_decimals = min(self.least_decimals, int(decimals.min()))
+            self.most_decimals = max(self.most_decimals, int(decimals.max()))
+        if not numeric.all():
+            self.bools += int(np.count_nonzero(celltext.matches(cells, celltext.BOOL)))
+            self.dates += int(np.count_nonzero(celltext.matches(cells, celltext.DATE)))
+            self.datetimes += int(np.count_nonzero(celltext.matches(cells, celltext.DATETIME)))
+
+    def merge(self, other: "Census") -> None:
+        """Take what was counted elsewhere."""
+        for name in ("cells", "numbers", "integers", "bools", "dates", "datetimes"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.least_decimals = min(self.least_decimals, other.least_decimals)
+        self.most_decimals = max(self.most_decimals, other.most_decimals)
+        self.null_spellings.update(other.null_spellings)
+
+    def kind(self) -> Kind:
+        """Decide the type: the first that nearly all cells have."""
+        enough = max(1, int(np.ceil(self.cells * (1 - UNPARSABLE))))
+        if self.numbers >= enough:
+            return Kind.INTEGER if self.integers == self.numbers else Kind.FLOAT
+        if self.bools >= enough:
+            return Kind.BOOL
+        if self.dates >= enough:
+            return Kind.DATE
+        return Kind.DATETIME if self.dates + self.datetimes >= enough else Kind.TEXT
+
+    def null(self) -> str:
+        """Return the commonest spelling of a missing cell, else the empty one."""
+        order = {spelling: i for i, spelling in enumerate(celltext.NULLS)}
+        common = sorted(self.null_spellings, key=lambda s: (-self.null_spellings[s], order.get(s, len(order))))
+        return common[0] if common else ""
+
+
+@dataclass
+class ColumnSurvey:
+    """All that is gathered of one column."""
+
+    name: str
+    storage: pa.DataType
+    as_text: bool
+    wanted: frozenset[str]
+    census: Census = field(default_factory=Census)
+    moments: Moments = field(default_factory=Moments)
+    categories: Counter[object] = field(default_factory=Counter)
+
+    def add(self, cells: pa.Array, training: Mask) -> None:
+        """Take the cells of one block."""
+        if self.as_text:
+            self.census.add(cells)
+        inside = cells if training.all() else cells.filter(pa.array(training))
+        if self.wanted & {"mean", "sd", "min", "max"} and (
+            self.as_text or kind_of(self.storage) in (Kind.INTEGER, Kind.FLOAT)
+        ):
+            self.moments.add(self._numbers(inside))
+        if "categories" in self.wanted and len(self.categories) <= MAX_CATEGORIES:
+            counts = pc.value_counts(inside.drop_null())
+            values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
+            self.categories.update(dict(zip(values, numbers, strict=True)))
+
+    def merge(self, later: "ColumnSurvey") -> None:
+        """Take what was gathered in the next file."""
+        self.census.merge(later.census)
+        self.moments.merge(later.moments)
+        self.categories.update(later.categories)
+
+    def column(self) -> Column:
+        """Return the column with its facts."""
+        kind = self.census.kind() if self.as_text else kind_of(self.storage)
+        facts: dict[str, float] = {}
+        if self.moments.count:
+            sd = float(np.sqrt(self.moments.squares / self.moments.count))
+            facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
+        elif self.wanted - {"categories"}:
+            facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
+        numeric_text = self.as_text and kind in (Kind.INTEGER, Kind.FLOAT)
+        return Column(
+            name=self.name,
+            kind=kind,
+            storage=self.storage,
+            decimals=(self.census.least_decimals, self.census.most_decimals) if numeric_text else None,
+            null=self.census.null(),
+            clean_text=self.census.numbers == self.census.cells,
+            categories=self._categories(kind),
+            **{name: value for name, value in facts.items() if name in self.wanted},
+        )
+
+    def _numbers(self, cells: pa.Array) -> Floats:
+        return Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None).to_numbers(cells)
+
+    def _categories(self, kind: Kind) -> tuple[object, ...] | None:
+        if "categories" not in self.wanted or len(self.categories) > MAX_CATEGORIES:
+            return None
+        if kind is Kind.INTEGER and self.as_text:
+            return tuple(sorted(self.categories, key=lambda text: (celltext.parse_numbers(pa.array([text]))[0], text)))
+        return tuple(sorted(self.categories, key=lambda v: v.encode() if isinstance(v, str) else v))  # type: ignore[return-value,arg-type]
+
+
+@dataclass
+class Survey:
+    """Everything gathered from some files."""
+
+    request: Request
+    columns: dict[str, ColumnSurvey]
+    samples: dict[tuple[str, str, int], dict[object, KeySample]] = field(default_factory=dict)
+    rows: int = 0
+    training: int = 0
+
+    @classmethod
+    def of(cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool) -> "Survey":
+        """Return an empty survey of columns that are stored as said."""
+        wanted = request.columns
+        return cls(request, {name: ColumnSurvey(name, storage[name], as_text, wanted[name]) for name in wanted})
+
+    def add_file(self, path: str, slabs: Iterable[Slab], held_out: bool = False) -> None:
+        """Take all slabs of one file, in order; `held_out`: none of its rows is training data."""
+        for number, cells, rows in _reblock(self._spellings(slabs), list(self.columns)):
+            training = np.full(rows, not held_out)
+            if self.request.split and not held_out:
+                training = training_rows(cells[self.request.split])
+            self.rows += rows
+            self.training += int(np.count_nonzero(training))
+            for name, column in self.columns.items():
+                column.add(cells[name], training)
+            for quota in self.request.quotas:
+                self._sample(quota, path, number, cells[quota.column], training)
+
+    def merge(self, later: "Survey") -> None:
+        """Take what was gathered in the next file."""
+        for name, column in later.columns.items():
+            self.columns[name].merge(column)
+        for key, strata in later.samples.items():
+            mine = self.samples.setdefault(key, {})
+            for value, sample in strata.items():
+                if value in mine:
+                    mine[value].merge(sample)
+                else:
+                    mine[value] = sample
+        self.rows += later.rows
+        self.training += later.training
+
+    def quotas(self, columns: Mapping[str, Column]) -> dict[QuotaKey, Quota]:
+        """Settle how many cells each exact step strikes in each stratum, and up to which key."""
+        result: dict[QuotaKey, Quota] = {}
+        for request in self.request.quotas:
+            strata = columns[request.column].categories if request.stratified else (None,)
+            for copy in range(1, self.request.copies + 1):
+                samples = self.samples.get((request.step, request.column, copy), {})
+                result[request.step, request.column, copy] = settle_quota(samples, request, strata or ())
+        return result
+
+    def _spellings(self, slabs: Iterable[Slab]) -> Iterator[Slab]:
+        for slab in slabs:
+            for name, spellings in slab.null_spellings.items():
+                if name in self.columns:
+                    self.columns[name].census.null_spellings.update(spellings)
+            yield slab
+
+    def _sample(self, quota: QuotaRequest, path: str, block: int, cells: pa.Array, training: Mask) -> None:
+        survey = self.columns[quota.column]
+        number = Column(quota.column, Kind.FLOAT, survey.storage, (0, 0) if survey.as_text else None, clean_text=False)
+        eligible = np.flatnonzero(number.eligible(cells, quota.as_number) & training)
+        groups = _groups(cells.take(pa.array(eligible))) if quota.stratified else [(None, np.arange(len(eligible)))]
+        for copy in range(1, self.request.copies + 1):
+            stream = Stream(self.request.seed, copy, quota.step, path)
+            keys = cell_keys(stream, quota.column, block)[eligible]
+            strata = self.samples.setdefault((quota.step, quota.column, copy), {})
+            for value, members in groups:
+                strata.setdefault(value, KeySample(quota.rate)).add(keys[members])
+
+
+def settle_quota(samples: Mapping[object, KeySample], request: QuotaRequest, strata: Sequence[object]) -> Quota:
+    """Apportion the cells to be struck over the strata and find each one's limit."""
+    present = [samples.get(value, KeySample(request.rate)) for value in strata]
+    sizes = [sample.count for sample in present]
+    seats = apportion(share(request.rate, sum(sizes)), sizes)
+    limits = tuple(sample.limit(seat) for sample, seat in zip(present, seats, strict=True))
+    return Quota(tuple(strata) if request.stratified else None, limits)
+
+
+def _groups(cells: pa.Array) -> list[tuple[object, np.ndarray[tuple[int], np.dtype[np.intp]]]]:
+    encoded = cells.dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
+    values = encoded.dictionary.to_pylist()
+    return [(value, order[bounds[i] : bounds[i + 1]]) for i, value in enumerate(values)]
+
+
+def _reblock(slabs: Iterable[Slab], names: Sequence[str]) -> Iterator[tuple[int, dict[str, pa.Array], int]]:
+    """Cut slabs anew at block boundaries: number, cells and rows of each block."""
+    held: dict[str, list[pa.Array]] = {name: [] for name in names}
+    rows = number = 0
+    for slab in slabs:
+        start = 0
+        while start < slab.rows:
+            count = min(BLOCK - rows, slab.rows - start)
+            for name in names:
+                held[name].append(slab.cells[name].slice(start, count))
+            start, rows = start + count, rows + count
+            if rows == BLOCK:
+                yield number, {name: pa.concat_arrays(held[name]) for name in names}, rows
+                held, rows, number = {name: [] for name in names}, 0, number + 1
+    if rows:
+        yield number, {name: pa.concat_arrays(held[name]) for name in names}, rows
