@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from noisecli.splice import string_buffers
 from noisecli.streams import Floats, Mask
 
 NULLS = ("", "NA", "N/A", "NaN", "null", "NULL", "None")
@@ -37,6 +38,12 @@ def to_mask(flags: pa.Array) -> Mask:
     return np.asarray(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
+def holds(cells: pa.Array, characters: bytes) -> bool:
+    """Whether any of some ASCII characters occurs at all: far quicker than asking cell by cell."""
+    data = np.frombuffer(string_buffers(cells)[0], np.uint8)
+    return any((data == character).any() for character in characters)
+
+
 def parse_numbers(cells: pa.Array) -> Floats:
     """Numbers of text cells as float64; NaN where a cell is null or no number."""
     try:
@@ -55,7 +62,7 @@ def count_decimals(cells: pa.Array) -> NDArray[np.int64]:
     length, point = _lengths(cells), _find(cells, ".")
     mantissa_end = length
     exponent = np.zeros(len(cells), np.int64)
-    scientific = matches(cells, "[eE]")
+    scientific = matches(cells, "[eE]") if holds(cells, b"eE") else np.zeros(len(cells), bool)
     if scientific.any():
         texts = cells.filter(pa.array(scientific)).to_pylist()
         parts = [re.split("[eE]", text) for text in texts]
@@ -83,7 +90,7 @@ def format_numbers(values: Floats, least: int, most: int) -> pa.Array:
     if len(values) == 0:
         return pa.array([], pa.string())
     text = _shortest(values + 0.0)
-    scientific = matches(text, "e")
+    scientific = matches(text, "e") if holds(text, b"e") else np.zeros(len(text), bool)
     if scientific.any():
         plain = pa.array([_positional(value, most) for value in values[scientific].tolist()], pa.string())
         text = pc.replace_with_mask(text, pa.array(scientific), plain)

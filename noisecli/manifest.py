@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import features
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from noisecli import __version__, streams
@@ -94,7 +95,8 @@ class Manifest(_Model):
 
 def environment() -> dict[str, str]:
     """Return the versions that may decide about bytes."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    codecs = {name: features.version(name) or "none" for name in ("libjpeg_turbo", "zlib", "zlib_ng")}
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}, **codecs}
 
 
 def rng() -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from noisecli.celltext import NULLS, to_mask
+from noisecli.celltext import NULLS, holds, to_mask
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
@@ -47,9 +47,8 @@ class CsvFile:
 
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
         first_row, start = 0, len(self._header)
-        for data in self._row_runs():
-            grid = _Grid(data, len(self._names), self._name, first_row)
-            stop = min(start + len(data), self._end)
+        for grid in self._row_runs():
+            stop = min(start + grid.data.size, self._end)
             part = Part(first_row, grid.rows, start, stop)
             yield part, self._slab(grid, part, columns)
             first_row, start = first_row + grid.rows, stop
@@ -63,7 +62,9 @@ class CsvFile:
                 source.seek(part.start)
                 data = source.read(part.stop - part.start)
                 unended = part.stop == self._end and not data.endswith(b"\n")
-                grid = _Grid(data + self._line_end if unended else data, len(self._names), self._name, part.first_row)
+                data += self._line_end * unended
+                ends = _cell_ends(np.frombuffer(data, np.uint8), self._name, part.first_row)
+                grid = _Grid(data, *ends, len(self._names), self._name, part.first_row)
                 struck = transform(self._slab(grid, part, list(columns)))
                 written = self._splice(grid, columns, struck)
                 target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
@@ -128,7 +129,7 @@ class CsvFile:
         line_end = b"\r\n" if blank.startswith(b"\r\n") else blank[:1]
         return size - len(blank) + len(line_end)
 
-    def _row_runs(self) -> Iterator[bytes]:
+    def _row_runs(self) -> Iterator["_Grid"]:
         """Runs of whole rows of about a slab; a missing last line end is added."""
         carried, row = b"", 0
         with self._path.open("rb") as file:
@@ -146,7 +147,8 @@ class CsvFile:
                 if len(data) - cut > MAX_ROW_BYTES:
                     raise DataProblem(f"{self._name}: a row after row {row} is over {MAX_ROW_BYTES >> 20} MB")
                 if cut:
-                    yield data[:cut]
+                    whole = ends < cut
+                    yield _Grid(data[:cut], ends[whole], newline[whole], len(self._names), self._name, row)
                     row += int(np.count_nonzero(newline))
                 carried = data[cut:]
 
@@ -186,12 +188,13 @@ class CsvFile:
 class _Grid:
     """The cells of some whole rows, as places in their bytes."""
 
-    def __init__(self, data: bytes, width: int, name: str, first_row: int) -> None:
+    def __init__(
+        self, data: bytes, ends: NDArray[np.intp], newline: Mask, width: int, name: str, first_row: int
+    ) -> None:
         self.data = pa.py_buffer(data)
         self._bytes: Bytes = np.frombuffer(data, np.uint8)
         self._width = width
         self._name = name
-        ends, newline = _cell_ends(self._bytes, name, first_row)
         last = np.flatnonzero(newline)
         self.rows = len(last)
         expected = np.arange(width - 1, width * self.rows, width)
@@ -269,8 +272,10 @@ def _cell_ends(data: Bytes, name: str, first_row: int) -> tuple[NDArray[np.intp]
 
 def _to_csv(cells: pa.Array, quoted: Mask, null: str) -> pa.Array:
     """Write cells: a cell keeps its quotes, and gets some where the text needs them."""
-    needs = to_mask(pc.match_substring_regex(cells, '[",\r\n]')) | to_mask(pc.is_in(cells, pa.array(NULLS)))
-    needs = (needs | quoted) & to_mask(pc.is_valid(cells))
+    needs = quoted | to_mask(pc.is_in(cells, pa.array(NULLS)))
+    if holds(cells, b'",\r\n'):
+        needs |= to_mask(pc.match_substring_regex(cells, '[",\r\n]'))
+    needs &= to_mask(pc.is_valid(cells))
     if needs.any():
         escaped = pc.replace_substring(cells.filter(pa.array(needs)), '"', '""')
         wrapped = pc.binary_join_element_wise('"', escaped, '"', "")

@@ -39,7 +39,13 @@ PNG_LEVEL = 1
 
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-_OTHER_FORMATS = {b"GIF8": "a GIF", b"BM": "a BMP", b"RIFF": "a WebP", b"II*\0": "a TIFF", b"MM\0*": "a TIFF"}
+_OTHER_FORMATS = {
+    b"GIF8": "a GIF",
+    b"BM": "a BMP",
+    b"RIFF": "a RIFF file, such as WebP",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+}
 _PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
 _JPEG_MARKERS = {"COM": 0xFE, **{f"APP{number}": 0xE0 + number for number in range(16)}}
 _MOST_JPEG_BYTES_A_VALUE = 4
@@ -164,7 +170,7 @@ class PngFile(ImageFile):
             raise _unsupported(name, "an animated PNG")
         # Pillow would turn 16 bits into 8 without a word.
         if depth != 8 or colour == 3:
-            raise _unsupported(name, f"a {depth}-bit {_PNG_KINDS[colour]} PNG")
+            raise _unsupported(name, f"a PNG of {depth}-bit {_PNG_KINDS[colour]} pixels")
         first = kinds.index(b"IDAT")
         rest = [(kind, chunk) for kind, chunk in chunks[first:] if kind != b"IDAT"]
         pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]

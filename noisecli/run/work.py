@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from noisecli.engine import ImageEngine, TableEngine, Tally
+from noisecli.errors import DataProblem
 from noisecli.formats import Part, Written
 from noisecli.formats.images import parse_image
 from noisecli.manifest import digest
@@ -122,7 +123,10 @@ def write_files(task: FilesTask) -> FilesDone:
 def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list[StepPlan]) -> FileDone:
     raw = file.path.read_bytes()
     image = parse_image(raw, file.name)
-    struck = engine(file.address, image.pixels, steps)
+    try:
+        struck = engine(file.address, image.pixels, steps)
+    except DataProblem as error:
+        raise DataProblem(f"{file.name}: {error}") from None
     encoded = image.encode(struck.pixels)
     target.write_bytes(encoded)
     return FileDone(
