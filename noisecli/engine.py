@@ -163,7 +163,7 @@ class TableEngine:
         edits = _Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
-            if step.rate == 0 and len(rows) == 0:
+            if step.rate == 0 or len(rows) == 0:
                 continue
             stream = self._stream(step)
             cells = clean[block.rows].take(pa.array(rows))

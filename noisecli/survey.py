@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli import celltext
-from noisecli.columns import Column, Kind, kind_of
+from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.engine import Slab
 from noisecli.mechanism import KeySample, Quota, apportion, cell_keys, share
 from noisecli.plan import QuotaKey, training_rows
@@ -92,9 +92,8 @@ class Census:
     most_decimals: int = 0
     null_spellings: Counter[str] = field(default_factory=Counter)
 
-    def add(self, cells: pa.Array) -> None:
-        """Count the cells of one block."""
-        cells = cells.drop_null()
+    def add(self, cells: pa.Array) -> Mask:
+        """Count the cells of one block and say which of them are numbers; they hold no null."""
         numeric = celltext.matches(cells, celltext.NUMBER)
         self.cells += len(cells)
         if numeric.any():
@@ -108,6 +107,7 @@ class Census:
             self.bools += int(np.count_nonzero(celltext.matches(cells, celltext.BOOL)))
             self.dates += int(np.count_nonzero(celltext.matches(cells, celltext.DATE)))
             self.datetimes += int(np.count_nonzero(celltext.matches(cells, celltext.DATETIME)))
+        return numeric
 
     def merge(self, other: "Census") -> None:
         """Take what was counted elsewhere."""
@@ -149,15 +149,13 @@ class ColumnSurvey:
 
     def add(self, cells: pa.Array, training: Mask) -> None:
         """Take the cells of one block."""
-        if self.as_text:
-            self.census.add(cells)
-        inside = cells if training.all() else cells.filter(pa.array(training))
-        if self.wanted & {"mean", "sd", "min", "max"} and (
-            self.as_text or kind_of(self.storage) in (Kind.INTEGER, Kind.FLOAT)
-        ):
-            self.moments.add(self._numbers(inside))
+        valid = celltext.to_mask(pc.is_valid(cells))
+        cells, training = cells.drop_null(), training[valid]
+        numeric = self.census.add(cells) if self.as_text else None
+        if self.wanted & {"mean", "sd", "min", "max"}:
+            self._add_numbers(cells, training if numeric is None else training & numeric)
         if "categories" in self.wanted and len(self.categories) <= MAX_CATEGORIES:
-            counts = pc.value_counts(inside.drop_null())
+            counts = pc.value_counts(cells.filter(pa.array(training)))
             values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
             self.categories.update(dict(zip(values, numbers, strict=True)))
 
@@ -188,8 +186,10 @@ class ColumnSurvey:
             **{name: value for name, value in facts.items() if name in self.wanted},
         )
 
-    def _numbers(self, cells: pa.Array) -> Floats:
-        return Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None).to_numbers(cells)
+    def _add_numbers(self, cells: pa.Array, chosen: Mask) -> None:
+        if self.as_text or kind_of(self.storage) in NUMBER:
+            column = Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None)
+            self.moments.add(column.to_numbers(cells.filter(pa.array(chosen))))
 
     def _categories(self, kind: Kind) -> tuple[object, ...] | None:
         if "categories" not in self.wanted or len(self.categories) > MAX_CATEGORIES:

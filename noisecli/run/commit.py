@@ -39,17 +39,24 @@ def check_output(output: Path, source: Path, force: bool) -> None:
     for path in (output, manifest):
         if path.exists() and not force:
             raise UsageProblem(f"{path}: exists; --force replaces it")
+    if output.is_dir() and not manifest.exists() and any(output.iterdir()):
+        raise UsageProblem(
+            f"{output}: a folder without a manifest beside it, so perhaps not noisecli's: remove it yourself"
+        )
 
 
 @contextmanager
 def workspace(output: Path) -> Iterator[Path]:
     """Give a hidden folder beside the output; it is gone afterwards, whatever happens."""
+    new_parent = not output.parent.exists()
     output.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{output.name[:100]}.noisecli-", dir=output.parent))
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if new_parent and not output.exists():
+            output.parent.rmdir()
 
 
 def commit(work: Path, data: Path, manifest: bytes, output: Path) -> None:
