@@ -22,7 +22,7 @@ from noisecli.formats import Part, Transform, Written
 from noisecli.splice import Offsets, slices, splice, string_buffers
 from noisecli.streams import Mask
 
-SLAB_BYTES = 4 << 20
+SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
 
 MAX_ROW_BYTES = 64 << 20

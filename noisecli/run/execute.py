@@ -17,7 +17,7 @@ from noisecli.run.dataset import Dataset, InputFile
 Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
 
-TASK_SLABS = 8
+TASK_SLABS = 16
 TASK_IMAGES = 16
 
 

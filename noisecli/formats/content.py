@@ -1,0 +1,216 @@
+"""What an Arrow table says, whatever its layout: cells in types that can be worked on, and a digest of them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+from noisecli.celltext import to_mask
+from noisecli.splice import string_buffers
+
+INDEX = pa.int32()
+"""Indices of a dictionary that is worked on: narrower ones might not hold the new values."""
+
+PIECE = 65_536
+"""Rows digested at once: keeps the working copies small, and decoded text below the reach of 32-bit offsets."""
+
+
+class Content:
+    """Digest of a table, fed in order and in pieces of any size: tables of equal cells have equal content.
+
+    Chunks, padding, dictionaries, what lies under a null and the width of text offsets leave no trace in it.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._names: list[str] = schema.names
+        self._columns = [_Cells(type_) for type_ in schema.types]
+
+    def feed(self, table: pa.Table) -> None:
+        """Add the next rows."""
+        for digest, column in zip(self._columns, table.columns, strict=True):
+            for chunk in column.chunks:
+                for start in range(0, len(chunk), PIECE):
+                    digest.feed(chunk.slice(start, PIECE))
+
+    def hexdigest(self) -> str:
+        """SHA-256 over the names, types and cells of all columns."""
+        columns = [[name, column.summary()] for name, column in zip(self._names, self._columns, strict=True)]
+        return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
+
+
+class _Cells:
+    """Digest of one column, or of what is nested in it. Each stream is a plain concatenation, so cuts cannot show."""
+
+    def __init__(self, type_: pa.DataType) -> None:
+        self._tag, fields = _shape(type_)
+        self._names = [field.name for field in fields] if self._tag == "struct" else [""] * len(fields)
+        self._children = [_Cells(field.type) for field in fields]
+        self._validity, self._sizes, self._values = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
+
+    def feed(self, cells: pa.Array) -> None:
+        cells = _decoded(cells)
+        self._validity.update(to_mask(pc.is_valid(cells)).tobytes())
+        cells = cells.drop_null()
+        if len(cells) == 0:
+            return
+        if self._children:
+            self._feed_nested(cells)
+        elif self._tag in ("string", "binary"):
+            data, offsets = string_buffers(cells)
+            self._add_sizes(np.diff(offsets))
+            self._values.update(data)
+        elif pt.is_boolean(cells.type):
+            self._values.update(to_mask(cells).tobytes())
+        else:
+            width = cells.type.bit_width // 8
+            self._values.update(cells.buffers()[1].slice(cells.offset * width, len(cells) * width))
+
+    def _feed_nested(self, cells: pa.Array) -> None:
+        if self._tag == "struct":
+            inner = cells.flatten()
+        elif self._tag == "map":
+            # keys and items are those of the whole buffer, wherever this piece lies in it.
+            offsets = np.asarray(cells.offsets, np.int64)
+            first, last = int(offsets[0]), int(offsets[-1])
+            self._add_sizes(np.diff(offsets))
+            inner = [cells.keys.slice(first, last - first), cells.items.slice(first, last - first)]
+        else:
+            self._add_sizes(np.asarray(pc.list_value_length(cells)))
+            inner = [cells.flatten()]
+        for child, part in zip(self._children, inner, strict=True):
+            child.feed(part)
+
+    def _add_sizes(self, sizes: NDArray[np.integer]) -> None:
+        self._sizes.update(sizes.astype("<i8").tobytes())
+
+    def summary(self) -> list[object]:
+        streams = [stream.hexdigest() for stream in (self._validity, self._sizes, self._values)]
+        children = [[name, child.summary()] for name, child in zip(self._names, self._children, strict=True)]
+        return [self._tag, *streams, children]
+
+
+def leaf_types(schema: Iterable[pa.Field]) -> Iterator[pa.DataType]:
+    """Types of the columns that Parquet would make of these fields: it stores what is nested leaf by leaf."""
+    for field in schema:
+        type_ = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
+        inner = [type_.field(i) for i in range(type_.num_fields)]
+        if inner:
+            yield from leaf_types(inner)
+        else:
+            yield type_
+
+
+def plain(type_: pa.DataType) -> pa.DataType:
+    """The type that cells are worked on in: of a dictionary that of its values, and no views."""
+    return workable(type_.value_type if pt.is_dictionary(type_) else type_)
+
+
+def workable(type_: pa.DataType) -> pa.DataType:
+    """The same type without views of text, for which Arrow lacks most kernels."""
+    if pt.is_string_view(type_):
+        return pa.large_string()
+    if pt.is_binary_view(type_):
+        return pa.large_binary()
+    if pt.is_dictionary(type_):
+        return pa.dictionary(type_.index_type, workable(type_.value_type), type_.ordered)
+    if pt.is_struct(type_):
+        return pa.struct([field.with_type(workable(field.type)) for field in type_])
+    for test, make in ((pt.is_list, pa.list_), (pt.is_large_list, pa.large_list)):
+        if test(type_):
+            return make(type_.value_field.with_type(workable(type_.value_type)))
+    return type_
+
+
+def with_index(type_: pa.DataType) -> pa.DataType:
+    """The dictionary type with indices that hold whatever an op may add."""
+    return pa.dictionary(INDEX, type_.value_type, type_.ordered)
+
+
+def as_type(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    """The same cells in another type of theirs."""
+    if column.type == type_:
+        return column
+    if not pt.is_dictionary(column.type):
+        return column.cast(type_)
+    wide = pt.is_dictionary(type_)
+    chunks = []
+    for chunk in column.chunks:
+        values = chunk.dictionary.cast(type_.value_type if wide else type_)
+        indices = chunk.indices.cast(type_.index_type if wide else INDEX)
+        chunks.append(pa.DictionaryArray.from_arrays(indices, values, ordered=wide and type_.ordered))
+    column = pa.chunked_array(chunks, None if chunks else type_)
+    return column if wide or not chunks else column.cast(type_)
+
+
+def replace_cells(column: pa.ChunkedArray, cells: pa.Array) -> pa.ChunkedArray:
+    """Put cells in the place of a whole column, in its type."""
+    if not pt.is_dictionary(column.type):
+        return pa.chunked_array([cells.cast(column.type)])
+    # The old values keep their places, since the order of categories has a meaning; new ones follow.
+    old = column.unify_dictionaries()
+    values = old.chunk(0).dictionary if old.num_chunks else pa.array([], column.type.value_type)
+    cells = cells.cast(values.type)
+    fresh = pc.unique(cells.drop_null())
+    values = pa.concat_arrays([values, fresh.filter(pc.invert(pc.is_in(fresh, value_set=values)))])
+    indices = pc.index_in(cells, value_set=values, skip_nulls=True)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(indices, values, ordered=column.type.ordered)])
+
+
+class Vocabulary:
+    """Whether the dictionaries of some columns still fit the indices that the schema promises.
+
+    A reader that follows the promise fails on the first value too many, be it in one row group or over all.
+    """
+
+    def __init__(self, schema: pa.Schema, columns: Iterable[str]) -> None:
+        types = {name: schema.field(name).type for name in columns}
+        narrow = {n: t for n, t in types.items() if pt.is_dictionary(t) and t.index_type.bit_width < INDEX.bit_width}
+        self._room = {name: np.iinfo(type_.index_type.to_pandas_dtype()).max + 1 for name, type_ in narrow.items()}
+        self._values = {name: pa.array([], plain(type_)) for name, type_ in narrow.items()}
+
+    def add(self, table: pa.Table) -> None:
+        """Take note of the values of the next rows; beyond the limit their number does not matter."""
+        for name in set(self._values) - self.overfull():
+            found = [chunk.dictionary for chunk in table.column(name).chunks]
+            self._values[name] = pc.unique(pa.chunked_array([self._values[name], *found]))
+
+    def overfull(self) -> set[str]:
+        """Columns whose values need wider indices."""
+        return {name for name, values in self._values.items() if len(values) > self._room[name]}
+
+
+def _shape(type_: pa.DataType) -> tuple[str, list[pa.Field]]:
+    """What a type is called in the digest, and the fields nested in it."""
+    if isinstance(type_, pa.BaseExtensionType):
+        return _shape(type_.storage_type)
+    if pt.is_dictionary(type_):
+        return _shape(type_.value_type)
+    if pt.is_struct(type_):
+        return "struct", [type_.field(i) for i in range(type_.num_fields)]
+    if pt.is_map(type_):
+        return "map", [type_.key_field, type_.item_field]
+    if type_.num_fields:
+        return "list", [type_.value_field]
+    if pt.is_string(type_) or pt.is_large_string(type_) or pt.is_string_view(type_):
+        return "string", []
+    if pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_binary_view(type_):
+        return "binary", []
+    return str(type_), []
+
+
+def _decoded(cells: pa.Array) -> pa.Array:
+    """The same cells in a layout whose buffers can be read straight off."""
+    if isinstance(cells, pa.ExtensionArray):
+        return _decoded(cells.storage)
+    if pt.is_dictionary(cells.type):
+        return _decoded(cells.dictionary_decode())
+    if pt.is_string_view(cells.type):
+        return cells.cast(pa.large_string())
+    if pt.is_binary_view(cells.type):
+        return cells.cast(pa.large_binary())
+    return cells

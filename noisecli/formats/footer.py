@@ -1,0 +1,139 @@
+"""The manner in which a Parquet file was written, as far as its footer and first page tell."""
+
+import inspect
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from noisecli.formats.content import leaf_types
+
+SETTABLE = {"BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"}
+# The writer of an older pyarrow knows fewer options; what it cannot keep is better lost than fatal.
+KNOWN_OPTIONS = frozenset(inspect.signature(pq.ParquetWriter).parameters)
+
+# The first fields of a page header (Thrift, compact): type, two sizes, then a checksum if there is one.
+PAGE_HEADER = re.compile(rb"\x15(.)(?:\x15[\x80-\xff]*[\x00-\x7f]){2}(\x15)?", re.DOTALL)
+DATA_PAGE_V2 = b"\x06"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a file is written, as far as its footer tells."""
+
+    options: Mapping[str, Any]
+    """What the writer is told; columns by their path in the file to be written."""
+    sort_order: tuple[Any, ...]
+    sorted_by: frozenset[str]
+    """Names of the columns that the file says it is sorted by."""
+    metadata: Mapping[bytes, bytes]
+    """Key-value pairs of the footer, with the Arrow schema as it is: then types that Parquet cannot tell stay, too."""
+
+    @classmethod
+    def of(cls, source: pq.ParquetFile, path: Path, schema: pa.Schema) -> "Manner":
+        """Read the manner off a file that is to be written with this schema."""
+        metadata = source.metadata
+        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        orders = {group.sorting_columns for group in groups}
+        sort_order = orders.pop() if len(orders) == 1 else ()
+        names = owners(schema)
+        options = {**_file_options(source, path, schema), **_column_options(groups, schema)}
+        return cls(
+            {name: value for name, value in options.items() if name in KNOWN_OPTIONS},
+            sort_order,
+            frozenset(names[column.column_index] for column in sort_order),
+            metadata.metadata or {},
+        )
+
+
+def _file_options(source: pq.ParquetFile, path: Path, schema: pa.Schema) -> dict[str, Any]:
+    """Whatever holds for the file as a whole."""
+    pairs = list(zip(leaves(source), leaf_types(schema), strict=True))
+    times = [is_int96(leaf) for leaf, type_ in pairs if pt.is_timestamp(type_)]
+    old = source.metadata.format_version == "1.0" and not any(_is_modern(leaf, type_) for leaf, type_ in pairs)
+    page = _first_page(path, source.metadata)
+    return {
+        "version": "1.0" if old else "2.6",
+        "data_page_version": "2.0" if page and page[1] == DATA_PAGE_V2 else "1.0",
+        "write_page_checksum": bool(page and page[2]),
+        "use_deprecated_int96_timestamps": bool(times) and all(times),
+        "store_decimal_as_integer": any(
+            pt.is_decimal(type_) and leaf.physical_type in ("INT32", "INT64") for leaf, type_ in pairs
+        ),
+        "write_time_adjusted_to_utc": any(
+            pt.is_time(type_) and json.loads(leaf.logical_type.to_json())["isAdjustedToUTC"] for leaf, type_ in pairs
+        ),
+        "use_compliant_nested_type": False,  # names the elements of lists as they are
+        "store_schema": False,  # the input's is carried, if it has one
+    }
+
+
+def _column_options(groups: Sequence[pq.RowGroupMetaData], schema: pa.Schema) -> dict[str, Any]:
+    """Whatever each column may have as it likes. A column that was in a dictionary anywhere is so everywhere."""
+    codecs, dictionaries, statistics, encodings, blooms, page_index = {}, [], [], {}, {}, False
+    for leaf, path in enumerate(_paths(schema) if groups else []):
+        chunks = [group.column(leaf) for group in groups]
+        used = {encoding for chunk in chunks for encoding in chunk.encodings}
+        codecs[path] = chunks[0].compression.replace("UNCOMPRESSED", "NONE")
+        if any(encoding.endswith("DICTIONARY") for encoding in used):
+            dictionaries.append(path)
+        elif used & SETTABLE:
+            encodings[path] = min(used & SETTABLE)
+        if any(chunk.is_stats_set for chunk in chunks):
+            statistics.append(path)
+        if any(getattr(chunk, "bloom_filter_offset", None) for chunk in chunks):
+            blooms[path] = {"ndv": max(1, *(group.num_rows for group in groups))}
+        page_index |= any(chunk.has_offset_index for chunk in chunks)
+    return {
+        "compression": codecs,
+        "use_dictionary": dictionaries,
+        "column_encoding": encodings,
+        "write_statistics": statistics,
+        "bloom_filter_options": blooms,
+        "write_page_index": page_index,
+    }
+
+
+def leaves(source: pq.ParquetFile) -> list[pq.ColumnSchema]:
+    """Return the columns of the file itself, of which a nested one has several."""
+    return [source.schema.column(i) for i in range(len(source.schema))]
+
+
+def owners(schema: pa.Schema) -> list[str]:
+    """Name of the column that each leaf of the file belongs to."""
+    return [field.name for field in schema for _ in leaf_types([field])]
+
+
+def _paths(schema: pa.Schema) -> list[str]:
+    """Path of each leaf in the file to be written, which the writer knows best."""
+    buffer = pa.BufferOutputStream()
+    pq.ParquetWriter(buffer, schema, use_compliant_nested_type=False, store_schema=False).close()
+    written = pq.read_metadata(pa.BufferReader(buffer.getvalue())).schema
+    return [written.column(i).path for i in range(len(written))]
+
+
+def _first_page(path: Path, metadata: pq.FileMetaData) -> re.Match[bytes] | None:
+    """Header of the first data page: its layout and checksum are told nowhere else."""
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    offset = next((group.column(0).data_page_offset for group in groups if group.num_rows and group.num_columns), None)
+    if offset is None:
+        return None
+    with path.open("rb") as file:
+        file.seek(offset)
+        return PAGE_HEADER.match(file.read(32))
+
+
+def is_int96(leaf: pq.ColumnSchema) -> bool:
+    """Say whether a column holds times in the 96-bit form of old writers."""
+    return bool(leaf.physical_type == "INT96")
+
+
+def _is_modern(leaf: pq.ColumnSchema, type_: pa.DataType) -> bool:
+    """Whether format 1.0 would have to change the cells to hold them."""
+    return type_ == pa.uint32() or (getattr(type_, "unit", "") == "ns" and not is_int96(leaf))
