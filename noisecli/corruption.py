@@ -7,7 +7,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     class           gets                                         gives
     CellCorruption  the struck values of one column              as many new values
     TextCorruption  the struck words of one column               byte spans and what replaces them
-    RowsCorruption  which rows of a block are struck             which rows come out, in which order
+    RowsCorruption  which rows of a block are struck             how often each row comes out
     ImageCorruption the pixels of one struck image               new pixels
 """
 
@@ -17,12 +17,12 @@ import pkgutil
 import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from noisecli.columns import ANY, Column, Kind
 from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
@@ -66,14 +66,19 @@ def as_text(value: Any) -> Any:
 class Parameters(BaseModel):
     """Base of everything that a recipe can say: frozen, no unknown keys, field docstrings are the documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _text_stays_text(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    def _text_stays_text(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         """Take a scalar as what YAML makes of it; where the field wants text, as what the user wrote."""
+        if _holds_model(cls.model_fields[str(info.field_name)].annotation) and not isinstance(value, str):
+            return handler(value)  # the fields of the model inside see to themselves
         try:
-            return handler(plain(value) if not isinstance(value, Mapping) else value)
+            result = handler(plain(value))
+            if isinstance(plain(value), bool) and type(result) in (int, float):
+                raise ValueError("should be a number, not true or false")
+            return result
         except ValueError:
             written = as_text(value)
             if written == plain(value):
@@ -83,6 +88,12 @@ class Parameters(BaseModel):
             except ValueError:
                 pass
             raise
+
+
+def _holds_model(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return issubclass(annotation, Parameters)
+    return any(_holds_model(part) for part in get_args(annotation))
 
 
 class Corruption(Parameters):
@@ -171,13 +182,16 @@ class TextCorruption(TableCorruption):
 
 
 class RowsCorruption(TableCorruption):
-    """Decides which rows come out, and in which order."""
+    """Decides how often each row comes out."""
 
     strikes_columns = False
     default_rate = 0.1
 
-    def arrange(self, struck: Mask) -> NDArray[np.intp]:
-        """Return positions of the incoming rows of one block in outgoing order; a repeated position is a clone."""
+    def times(self, struck: Mask) -> NDArray[np.intp]:
+        """Say how often each row comes out where it stands: 0 drops it, 1 keeps it, 2 adds a clone.
+
+        The rows are consecutive, but not always a whole block: the answer for a row must not depend on its neighbours.
+        """
         raise NotImplementedError
 
 

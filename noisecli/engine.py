@@ -11,11 +11,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from noisecli.celltext import to_mask
-from noisecli.columns import Column
+from noisecli.columns import Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, Pixels, RowsCorruption, TextCorruption
+from noisecli.errors import NoiseError
 from noisecli.mechanism import cell_keys, strike_cells
 from noisecli.plan import Plan, StepPlan, training_rows
-from noisecli.streams import BLOCK, BlockDraws, CounterDraws, Mask, Stream, Words, raw_words, scramble, to_uniform
+from noisecli.streams import (
+    BLOCK,
+    BlockDraws,
+    CounterDraws,
+    Mask,
+    Stream,
+    Words,
+    raw_words,
+    scramble,
+    to_uniform,
+    word_of,
+)
 from noisecli.text import Spans, Text
 
 Index = NDArray[np.intp]
@@ -163,7 +175,7 @@ class TableEngine:
         edits = _Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
-            if step.rate == 0 or len(rows) == 0:
+            if len(rows) == 0:
                 continue
             stream = self._stream(step)
             cells = clean[block.rows].take(pa.array(rows))
@@ -204,15 +216,15 @@ class TableEngine:
                 keys = raw_words(self._stream(step).generator("clone", "", block.number), BLOCK)[slots]
                 chosen[clones] = (to_uniform(scramble(keys ^ line, 0)) < step.rate)[clones]
             struck = chosen & training[source]
-            positions = op.arrange(struck)
-            number = _occurrence(positions)
-            identity = int.from_bytes(step.id.encode()[:8].ljust(8, b"\0"), "little")
-            descent = scramble(line[positions] ^ np.uint64(identity), number)
+            times = op.times(struck)
+            positions = np.repeat(np.arange(len(times)), times)
+            number = np.arange(len(positions)) - np.repeat(np.cumsum(times) - times, times)
+            descent = scramble(line[positions] ^ np.uint64(word_of(step.id)), number)
             orders.append(source[positions])
             lineages.append(np.where(number > 0, descent, line[positions]))
             counts.eligible += int(np.count_nonzero(training[source]))
             counts.struck += int(np.count_nonzero(struck))
-            counts.changed += abs(len(positions) - len(members))
+            counts.changed += int(np.count_nonzero(times != 1))
         if not orders:
             return order, lineage
         return np.concatenate(orders), np.concatenate(lineages)
@@ -224,7 +236,10 @@ def _apply(
     """Run a cell op on struck values: the new cells, and which of them differ from the old."""
     if op.as_number:
         numbers = column.to_numbers(values)
-        new, settled, clipped = column.to_cells(op.corrupt(numbers, column, draws))
+        result = op.corrupt(numbers, column, draws)
+        if np.isnan(result).any():
+            raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
+        new, settled, clipped = column.to_cells(result)
         differs = settled != numbers
         counts.clipped += int(np.count_nonzero(clipped))
     else:
@@ -253,7 +268,7 @@ class _Edits:
         new = pa.concat_arrays(self._cells).cast(column.type)
         if len(rows) == len(column):
             return new
-        if pa.types.is_nested(column.type):
+        if kind_of(column.type) is Kind.OTHER:  # Arrow cannot replace in place what is nested or rare
             place = np.arange(len(column))
             place[rows] = np.arange(len(column), len(column) + len(rows))
             return pa.concat_arrays([column, new]).take(pa.array(place))
@@ -266,9 +281,12 @@ def _differs(new: pa.Array, old: pa.Array) -> Mask:
     """Cell by cell, whether two arrays differ; null equals null."""
     lost = to_mask(pc.xor(pc.is_null(new), pc.is_null(old)))
     both = to_mask(pc.and_(pc.is_valid(new), pc.is_valid(old)))
-    if not both.any() or pa.types.is_nested(old.type):
+    if not both.any() or kind_of(old.type) is Kind.OTHER:
         return lost
-    return lost | to_mask(pc.not_equal(new, old))
+    differ = to_mask(pc.not_equal(new, old))
+    if pa.types.is_floating(old.type):
+        differ &= ~to_mask(pc.and_(pc.is_nan(new), pc.is_nan(old)))
+    return lost | differ
 
 
 def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:
@@ -279,18 +297,6 @@ def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Tex
     wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
     found = np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)
     return text, able[found]
-
-
-def _occurrence(positions: Index) -> Index:
-    """How often each position has occurred before."""
-    order = np.argsort(positions, kind="stable")
-    ranked = positions[order]
-    new_run = np.concatenate([[True], ranked[1:] != ranked[:-1]]) if len(ranked) else np.zeros(0, bool)
-    starts = np.flatnonzero(new_run)
-    number = np.arange(len(ranked)) - np.repeat(starts, np.diff(np.append(starts, len(ranked))))
-    result = np.empty_like(number)
-    result[order] = number
-    return result
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -33,50 +34,65 @@ class Inline(Executor):
         return future
 
 
+class Pool:
+    """An executor, and how much work it is given at a time."""
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        self._executor = executor
+        self._in_flight = 2 * workers
+
+    def map(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yield the results in the order of the tasks; only a few are under way at a time, so memory is bounded."""
+        waiting: deque[Future[R]] = deque()
+        try:
+            for task in tasks:
+                waiting.append(self._executor.submit(function, task))
+                if len(waiting) >= self._in_flight:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise SystemProblem("a worker process died, perhaps for lack of memory: try --workers 1") from None
+
+
 @contextmanager
-def local(workers: int) -> Iterator[Executor]:
+def local(workers: int) -> Iterator[Pool]:
     """Give a pool of local processes, or this process when one worker is enough.
 
-    On the way out of an error or an interrupt the workers are stopped at once, not waited for.
+    On the way out of an error or an interrupt the workers are stopped at once, and gone when this returns.
     """
     if workers <= 1:
-        yield Inline()
+        yield Pool(Inline(), 1)
         return
     # Forking a process that runs Arrow's threads can deadlock.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["noisecli.run.work"])
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
-        yield pool
+        yield Pool(executor, workers)
     except BaseException:
-        processes = list(pool._processes.values()) if pool._processes else []
-        pool.shutdown(wait=False, cancel_futures=True)
+        processes = list((executor._processes or {}).values())
+        executor.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
+        for process in processes:
+            process.join()
         raise
-    pool.shutdown()
-
-
-def ordered(executor: Executor, function: Callable[[T], R], tasks: Iterable[T], in_flight: int) -> Iterator[R]:
-    """Yield the results in the order of the tasks, with never more than `in_flight` tasks under way."""
-    waiting: deque[Future[R]] = deque()
-    try:
-        for task in tasks:
-            waiting.append(executor.submit(function, task))
-            if len(waiting) >= in_flight:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise SystemProblem("a worker process died, perhaps for lack of memory: try --workers 1") from None
-    finally:
-        for future in waiting:
-            future.cancel()
+    executor.shutdown()
 
 
 def _start_worker() -> None:
     # Ctrl-C reaches the whole group; the parent alone decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End this worker when the parent is gone, even killed: nobody waits for its work any more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -8,12 +8,20 @@ import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from PIL import features
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    field_validator,
+)
 
 from noisecli import __version__, streams
+from noisecli.columns import Kind
 from noisecli.errors import DataProblem, UsageProblem
 
 SUFFIX = ".noisecli.json"
@@ -69,6 +77,40 @@ class StepEntry(_Model):
     """Counts by column; "" for rows and images."""
 
 
+Decimals = Annotated[int, Field(ge=0, le=1000)]
+
+
+class ColumnFacts(_Model):
+    """What the survey found of a column; see `noisecli.columns.Column`."""
+
+    kind: Kind
+    storage: str
+    decimals: tuple[Decimals, Decimals] | None = None
+    null: str = ""
+    clean_text: bool = True
+    mean: FiniteFloat | None = None
+    sd: FiniteFloat | None = None
+    min: FiniteFloat | None = None
+    max: FiniteFloat | None = None
+    categories: tuple[bool | int | str, ...] | None = None
+
+
+class QuotaFacts(_Model):
+    """Up to which key an exact step strikes in each stratum of a copy."""
+
+    step: str
+    column: str
+    copy_number: int = Field(alias="copy")
+    limits: tuple[Annotated[int, Field(ge=0, lt=2**64)] | None, ...]
+
+
+class Facts(_Model):
+    """What the survey found."""
+
+    columns: dict[str, ColumnFacts] = {}
+    quotas: list[QuotaFacts] = []
+
+
 class Manifest(_Model):
     """Everything about a run."""
 
@@ -81,9 +123,9 @@ class Manifest(_Model):
     recipe: dict[str, Any]
     recipe_sha256: str
     inputs: list[InputEntry]
-    facts: dict[str, Any]
+    facts: Facts
     steps: list[StepEntry]
-    outputs: list[OutputEntry]
+    outputs: list[OutputEntry] = Field(min_length=1)
     skipped: list[dict[str, str]] = []
     warnings: list[str] = []
 
@@ -130,11 +172,14 @@ def locate(given: Path) -> Path:
 def read(path: Path) -> Manifest:
     """Read a manifest; it is data from outside, so everything in it is checked."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"])) or "the file"
         raise DataProblem(f"{path}: not a manifest of noisecli {__version__}: {where}: {fault['msg']}") from None
+    if manifest.recipe_sha256 != recipe_digest(manifest.recipe):
+        raise DataProblem(f"{path}: the recipe in it is not the one that was run")
+    return manifest
 
 
 def digest(path: Path) -> tuple[str, int]:

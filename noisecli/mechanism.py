@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -102,30 +101,23 @@ def share(rate: float, count: int) -> int:
 
 
 def apportion(total: int, sizes: Sequence[int]) -> list[int]:
-    """Divide `total` over strata in proportion to their sizes, by the method of Sainte-Laguë (Webster).
+    """Divide `total` over strata in proportion to their sizes: each gets its share rounded up or down.
 
-    It is house-monotone: a larger total takes nothing from any stratum. Ties go to the earlier stratum.
-    Source: Balinski and Young 2001, "Fair Representation"; jump and step as in Pukelsheim 2017.
+    House-monotone: a larger total takes nothing from any stratum. Seats go one by one to the stratum that must have its
+    next one first, among those that may have it without exceeding their share rounded up; ties to the earlier stratum.
+    Source: Still 1979, "A Class of New Methods for Congressional Apportionment". (The divisor methods, Sainte-Laguë
+    among them, are house-monotone too, but can miss a share by more than one beside many small strata.)
     """
     everything = sum(sizes)
-    if everything == 0:
-        return [0] * len(sizes)
-    seats = [(2 * total * size + everything) // (2 * everything) for size in sizes]
-    missing = total - sum(seats)
-    # The next seat of a stratum is worth size / (2 seats + 1); the last one size / (2 seats - 1).
-    if missing > 0:
-        queue = [(-Fraction(size, 2 * seat + 1), i) for i, (size, seat) in enumerate(zip(sizes, seats, strict=True))]
-        heapq.heapify(queue)
-        for _ in range(missing):
-            _, i = heapq.heappop(queue)
-            seats[i] += 1
-            heapq.heappush(queue, (-Fraction(sizes[i], 2 * seats[i] + 1), i))
-    elif missing < 0:
-        queue = [(Fraction(sizes[i], 2 * seats[i] - 1), -i) for i in range(len(sizes)) if seats[i]]
-        heapq.heapify(queue)
-        for _ in range(-missing):
-            _, i = heapq.heappop(queue)
-            seats[-i] -= 1
-            if seats[-i]:
-                heapq.heappush(queue, (Fraction(sizes[-i], 2 * seats[-i] - 1), i))
+    seats = [0] * len(sizes)
+    waiting = [(1, i) for i, size in enumerate(sizes) if size]  # (total from which it may have its next seat, stratum)
+    ready: list[tuple[int, int]] = []  # (total by which it must have it, stratum)
+    for house in range(1, total + 1):
+        while waiting and waiting[0][0] <= house:
+            i = heapq.heappop(waiting)[1]
+            heapq.heappush(ready, (-(-(seats[i] + 1) * everything // sizes[i]), i))
+        i = heapq.heappop(ready)[1]
+        seats[i] += 1
+        if seats[i] < sizes[i]:
+            heapq.heappush(waiting, (seats[i] * everything // sizes[i] + 1, i))
     return seats

@@ -1,7 +1,8 @@
 """A recipe settled on a dataset: which columns each step strikes, with which facts and quotas."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -40,15 +41,13 @@ class StepPlan:
         assert isinstance(self.corruption, ImageCorruption)
         if self.severity is None or not self.scaled:
             return self.corruption, self.rate
-        return _at_size(type(self.corruption), self.severity, tuple(sorted(self.parameters.items())), side), self.rate
+        return _at_size(type(self.corruption), self.severity, json.dumps(self.parameters), side), self.rate
 
 
 @lru_cache(maxsize=1024)
-def _at_size(
-    op: type[ImageCorruption], severity: int, parameters: Sequence[tuple[str, Any]], side: float
-) -> ImageCorruption:
+def _at_size(op: type[ImageCorruption], severity: int, parameters: str, side: float) -> ImageCorruption:
     preset = {key: value for key, value in op.preset_for(severity, side).items() if key != "rate"}
-    return op.model_validate({**preset, **dict(parameters)})
+    return op.model_validate({**preset, **json.loads(parameters)})
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,6 @@ class Plan:
         """Columns to be read."""
         names = dict.fromkeys(name for step in self.steps for name in step.columns)
         return [*names, *([self.split] if self.split and self.split not in names else [])]
-
-    def with_quotas(self, quotas: Mapping[QuotaKey, Quota]) -> "Plan":
-        """Return the plan with its quotas filled in."""
-        return replace(self, quotas=quotas)
 
 
 def training_rows(split: pa.Array) -> Mask:

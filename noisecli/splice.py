@@ -15,6 +15,8 @@ def splice(data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Ar
     edits = len(starts)
     if edits == 0:
         return data
+    if (stops < starts).any() or (starts[1:] < stops[:-1]).any():
+        raise ValueError("spans must be sorted and must not overlap")  # Arrow would read beyond its buffers
     new_bytes, new_offsets = string_buffers(replacements)
     # One view over old and new bytes: kept span, replaced span, kept span, ..., then the replacements. Taking the kept
     # spans and the replacements in turn lays the result out in one pass.

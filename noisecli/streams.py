@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.random import SFC64, Generator, SeedSequence
@@ -66,43 +66,31 @@ class Stream:
         return Generator(SFC64(cast(SeedSequence, _Key(digest.digest()))))
 
 
-class Draws(Protocol):
-    """Raw random numbers for the struck sites of a block, one a site and call.
+class BlockDraws:
+    """Raw random numbers for the struck slots of a block, one a slot and call; drawn for every slot of the block.
 
-    The calls take no arguments and their order must not depend on data or strength: that is what makes a site's draw
+    The calls take no arguments and their order must not depend on data or strength: that is what makes a cell's draw
     the same at every severity. Everything else is a transform of these four.
     """
-
-    def uniform(self) -> Floats:
-        """Uniform on [0, 1)."""
-
-    def normal(self) -> Floats:
-        """Standard normal."""
-
-    def exponential(self) -> Floats:
-        """Standard exponential."""
-
-    def bits(self) -> Words:
-        """64 random bits."""
-
-
-class BlockDraws:
-    """Draws for every slot of a block, of which the struck ones are handed out."""
 
     def __init__(self, generator: Generator, struck: NDArray[np.intp]) -> None:
         self._generator = generator
         self._struck = struck
 
     def uniform(self) -> Floats:
+        """Uniform on [0, 1)."""
         return self._generator.random(BLOCK)[self._struck]
 
     def normal(self) -> Floats:
+        """Standard normal."""
         return self._generator.standard_normal(BLOCK)[self._struck]
 
     def exponential(self) -> Floats:
+        """Standard exponential."""
         return self._generator.standard_exponential(BLOCK)[self._struck]
 
     def bits(self) -> Words:
+        """64 random bits."""
         return raw_words(self._generator, BLOCK)[self._struck]
 
 
@@ -119,6 +107,11 @@ class CounterDraws:
     def bits(self) -> Words:
         self._calls += 1
         return scramble(self._keys, self._calls)
+
+
+def word_of(text: str) -> int:
+    """Hash a text into one 64-bit word."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def raw_words(generator: Generator, count: int) -> Words:

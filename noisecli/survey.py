@@ -5,7 +5,7 @@ was cut for reading. Types are decided over all rows, facts over the training ro
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from noisecli import celltext
 from noisecli.columns import NUMBER, Column, Kind, kind_of
-from noisecli.engine import Slab
+from noisecli.engine import Index, Slab, blocks
+from noisecli.errors import DataProblem
 from noisecli.mechanism import KeySample, Quota, apportion, cell_keys, share
 from noisecli.plan import QuotaKey, training_rows
 from noisecli.streams import BLOCK, Floats, Mask, Stream
@@ -24,6 +25,10 @@ MAX_CATEGORIES = 50_000
 
 UNPARSABLE = 0.01
 """Share of cells that may fail to be numbers in a number column of a CSV file."""
+
+
+Groups = list[tuple[object, Index]]
+"""Stratum, and which cells belong to it."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,20 @@ class Moments:
     high: float = -np.inf
 
     def add(self, values: Floats) -> None:
-        """Take the numbers of one block."""
+        """Take the numbers of one block; those that are not finite are passed over."""
         values = values[np.isfinite(values)]
         if len(values):
-            mean = float(np.sum(values)) / len(values)
-            squares = float(np.sum((values - mean) ** 2))
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean = float(np.sum(values)) / len(values)
+                squares = float(np.sum((values - mean) ** 2))
             self.merge(Moments(len(values), mean, squares, float(values.min()), float(values.max())))
 
     def merge(self, later: "Moments") -> None:
         """Combine with what follows (Chan, Golub and LeVeque 1983)."""
         if later.count == 0:
+            return
+        if self.count == 0:
+            self.__dict__.update(later.__dict__)
             return
         count = self.count + later.count
         delta = later.mean - self.mean
@@ -93,9 +102,10 @@ class Census:
     null_spellings: Counter[str] = field(default_factory=Counter)
 
     def add(self, cells: pa.Array) -> Mask:
-        """Count the cells of one block and say which of them are numbers; they hold no null."""
+        """Count the cells of one slab and say which of them are numbers."""
         numeric = celltext.matches(cells, celltext.NUMBER)
-        self.cells += len(cells)
+        valid = len(cells) - cells.null_count
+        self.cells += valid
         if numeric.any():
             decimals = celltext.count_decimals(cells.filter(pa.array(numeric)))
             plain = celltext.matches(cells, r"^[-+]?[0-9]+$")
@@ -103,7 +113,7 @@ class Census:
             self.integers += int(np.count_nonzero(plain))
             self.least_decimals = min(self.least_decimals, int(decimals.min()))
             self.most_decimals = max(self.most_decimals, int(decimals.max()))
-        if not numeric.all():
+        if np.count_nonzero(numeric) < valid:
             self.bools += int(np.count_nonzero(celltext.matches(cells, celltext.BOOL)))
             self.dates += int(np.count_nonzero(celltext.matches(cells, celltext.DATE)))
             self.datetimes += int(np.count_nonzero(celltext.matches(cells, celltext.DATETIME)))
@@ -146,18 +156,47 @@ class ColumnSurvey:
     census: Census = field(default_factory=Census)
     moments: Moments = field(default_factory=Moments)
     categories: Counter[object] = field(default_factory=Counter)
+    waiting: list[Floats] = field(default_factory=list)
+    """Numbers of the block that is not yet complete, NaN where a row has none."""
 
-    def add(self, cells: pa.Array, training: Mask) -> None:
-        """Take the cells of one block."""
-        valid = celltext.to_mask(pc.is_valid(cells))
-        cells, training = cells.drop_null(), training[valid]
-        numeric = self.census.add(cells) if self.as_text else None
-        if self.wanted & {"mean", "sd", "min", "max"}:
-            self._add_numbers(cells, training if numeric is None else training & numeric)
+    def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int]) -> None:
+        """Take the cells of one slab."""
+        chosen = training & celltext.to_mask(pc.is_valid(cells))
+        numeric = chosen
+        if self.as_text:
+            found = self.census.add(cells)
+            self.census.null_spellings.update(null_spellings)
+            numeric = chosen & found
+        if self.wanted & {"mean", "sd", "min", "max"} and (self.as_text or kind_of(self.storage) in NUMBER):
+            self._add_numbers(np.where(numeric, self._probe.to_numbers(cells), np.nan))
         if "categories" in self.wanted and len(self.categories) <= MAX_CATEGORIES:
-            counts = pc.value_counts(cells.filter(pa.array(training)))
+            counts = pc.value_counts(cells.filter(pa.array(chosen)))
             values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
             self.categories.update(dict(zip(values, numbers, strict=True)))
+
+    def end_file(self) -> None:
+        """Close the last block of a file."""
+        if self.waiting:
+            self.moments.add(np.concatenate(self.waiting))
+            self.waiting = []
+
+    def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
+        """Which cells may be struck, before the type of the column is known."""
+        return self._probe.eligible(cells, as_number)
+
+    @property
+    def _probe(self) -> Column:
+        """The column as far as its storage tells."""
+        return Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None, clean_text=False)
+
+    def _add_numbers(self, values: Floats) -> None:
+        """Cut numbers at block boundaries: the sums must not depend on how the file is read."""
+        while len(values):
+            room = BLOCK - sum(map(len, self.waiting))
+            self.waiting.append(values[:room])
+            values = values[room:]
+            if sum(map(len, self.waiting)) == BLOCK:
+                self.end_file()
 
     def merge(self, later: "ColumnSurvey") -> None:
         """Take what was gathered in the next file."""
@@ -171,6 +210,10 @@ class ColumnSurvey:
         facts: dict[str, float] = {}
         if self.moments.count:
             sd = float(np.sqrt(self.moments.squares / self.moments.count))
+            if not np.isfinite(sd) and self.wanted & {"mean", "sd"}:
+                raise DataProblem(
+                    f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`"
+                )
             facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
         elif self.wanted - {"categories"}:
             facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
@@ -185,11 +228,6 @@ class ColumnSurvey:
             categories=self._categories(kind),
             **{name: value for name, value in facts.items() if name in self.wanted},
         )
-
-    def _add_numbers(self, cells: pa.Array, chosen: Mask) -> None:
-        if self.as_text or kind_of(self.storage) in NUMBER:
-            column = Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None)
-            self.moments.add(column.to_numbers(cells.filter(pa.array(chosen))))
 
     def _categories(self, kind: Kind) -> tuple[object, ...] | None:
         if "categories" not in self.wanted or len(self.categories) > MAX_CATEGORIES:
@@ -215,18 +253,20 @@ class Survey:
         wanted = request.columns
         return cls(request, {name: ColumnSurvey(name, storage[name], as_text, wanted[name]) for name in wanted})
 
-    def add_file(self, path: str, slabs: Iterable[Slab], held_out: bool = False) -> None:
-        """Take all slabs of one file, in order; `held_out`: none of its rows is training data."""
-        for number, cells, rows in _reblock(self._spellings(slabs), list(self.columns)):
-            training = np.full(rows, not held_out)
-            if self.request.split and not held_out:
-                training = training_rows(cells[self.request.split])
-            self.rows += rows
+    def add_file(self, path: str, slabs: Iterable[Slab]) -> None:
+        """Take all slabs of one file, in order."""
+        for slab in slabs:
+            training = np.ones(slab.rows, bool)
+            if self.request.split:
+                training = training_rows(slab.cells[self.request.split])
+            self.rows += slab.rows
             self.training += int(np.count_nonzero(training))
             for name, column in self.columns.items():
-                column.add(cells[name], training)
+                column.add(slab.cells[name], training, slab.null_spellings.get(name, {}))
             for quota in self.request.quotas:
-                self._sample(quota, path, number, cells[quota.column], training)
+                self._sample(quota, path, slab, training)
+        for column in self.columns.values():
+            column.end_file()
 
     def merge(self, later: "Survey") -> None:
         """Take what was gathered in the next file."""
@@ -252,24 +292,20 @@ class Survey:
                 result[request.step, request.column, copy] = settle_quota(samples, request, strata or ())
         return result
 
-    def _spellings(self, slabs: Iterable[Slab]) -> Iterator[Slab]:
-        for slab in slabs:
-            for name, spellings in slab.null_spellings.items():
-                if name in self.columns:
-                    self.columns[name].census.null_spellings.update(spellings)
-            yield slab
-
-    def _sample(self, quota: QuotaRequest, path: str, block: int, cells: pa.Array, training: Mask) -> None:
+    def _sample(self, quota: QuotaRequest, path: str, slab: Slab, training: Mask) -> None:
         survey = self.columns[quota.column]
-        number = Column(quota.column, Kind.FLOAT, survey.storage, (0, 0) if survey.as_text else None, clean_text=False)
-        eligible = np.flatnonzero(number.eligible(cells, quota.as_number) & training)
-        groups = _groups(cells.take(pa.array(eligible))) if quota.stratified else [(None, np.arange(len(eligible)))]
-        for copy in range(1, self.request.copies + 1):
-            stream = Stream(self.request.seed, copy, quota.step, path)
-            keys = cell_keys(stream, quota.column, block)[eligible]
-            strata = self.samples.setdefault((quota.step, quota.column, copy), {})
-            for value, members in groups:
-                strata.setdefault(value, KeySample(quota.rate)).add(keys[members])
+        for block in blocks(slab.first_row, slab.rows):
+            cells = slab.cells[quota.column][block.rows]
+            eligible = np.flatnonzero(survey.eligible(cells, quota.as_number) & training[block.rows])
+            groups: Groups = [(None, np.arange(len(eligible)))]
+            if quota.stratified:
+                groups = _groups(cells.take(pa.array(eligible)))
+            for copy in range(1, self.request.copies + 1):
+                stream = Stream(self.request.seed, copy, quota.step, path)
+                keys = cell_keys(stream, quota.column, block.number)[block.slots][eligible]
+                strata = self.samples.setdefault((quota.step, quota.column, copy), {})
+                for value, members in groups:
+                    strata.setdefault(value, KeySample(quota.rate)).add(keys[members])
 
 
 def settle_quota(samples: Mapping[object, KeySample], request: QuotaRequest, strata: Sequence[object]) -> Quota:
@@ -281,28 +317,10 @@ def settle_quota(samples: Mapping[object, KeySample], request: QuotaRequest, str
     return Quota(tuple(strata) if request.stratified else None, limits)
 
 
-def _groups(cells: pa.Array) -> list[tuple[object, np.ndarray[tuple[int], np.dtype[np.intp]]]]:
+def _groups(cells: pa.Array) -> Groups:
     encoded = cells.dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
     values = encoded.dictionary.to_pylist()
     return [(value, order[bounds[i] : bounds[i + 1]]) for i, value in enumerate(values)]
-
-
-def _reblock(slabs: Iterable[Slab], names: Sequence[str]) -> Iterator[tuple[int, dict[str, pa.Array], int]]:
-    """Cut slabs anew at block boundaries: number, cells and rows of each block."""
-    held: dict[str, list[pa.Array]] = {name: [] for name in names}
-    rows = number = 0
-    for slab in slabs:
-        start = 0
-        while start < slab.rows:
-            count = min(BLOCK - rows, slab.rows - start)
-            for name in names:
-                held[name].append(slab.cells[name].slice(start, count))
-            start, rows = start + count, rows + count
-            if rows == BLOCK:
-                yield number, {name: pa.concat_arrays(held[name]) for name in names}, rows
-                held, rows, number = {name: [] for name in names}, 0, number + 1
-    if rows:
-        yield number, {name: pa.concat_arrays(held[name]) for name in names}, rows

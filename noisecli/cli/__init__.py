@@ -23,7 +23,9 @@ def _guarded() -> int:
     from noisecli.cli.commands import run
 
     try:
-        return run()
+        code = run()
+        sys.stdout.flush()
+        return code
     except NoiseError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:

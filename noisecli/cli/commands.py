@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from noisecli import __version__
+from noisecli.errors import UsageProblem
 
 app = typer.Typer(
     name="noisecli",
@@ -193,13 +194,21 @@ def _overrides(settings: list[str] | None, seed: int | None, copies: int | None)
 def run() -> int:
     """Parse the arguments and run the command; return its exit code."""
     try:
-        result = app(standalone_mode=False)
+        result = app(standalone_mode=False, prog_name="noisecli")
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except Exception as error:
-        # What Click raises for wrong arguments knows how to show itself.
-        if hasattr(error, "show") and hasattr(error, "exit_code"):
-            error.show()
-            return int(error.exit_code)
+    except SystemExit as end:
+        # Click leaves in this way when nobody reads stdout any more.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
         raise
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return 2  # the help has been shown
+        # Click and the Typer that vendors it have different classes for wrong arguments; both can describe themselves.
+        if hasattr(error, "format_message"):
+            raise UsageProblem(f"{error.format_message()} (see noisecli --help)") from None
+        raise
+    if result == 130:  # what Typer makes of Ctrl-C
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else 0

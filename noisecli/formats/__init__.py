@@ -43,6 +43,9 @@ class TableFile(Protocol):
     splits: bool
     """Whether parts can be written by several workers and put together; else one worker writes the whole file."""
 
+    as_text: bool
+    """Whether every cell is stored as text, so that types have to be found out."""
+
     def fields(self) -> Mapping[str, pa.DataType]:
         """Name and type of each column in order; dictionary columns by the type of their values."""
 

@@ -5,6 +5,7 @@ in LF or CRLF, the last one perhaps in nothing.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,7 @@ class CsvFile:
     """One CSV file; `name` is what faults call it."""
 
     splits = True
+    as_text = True
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
@@ -113,7 +115,11 @@ class CsvFile:
             names = [_unquote(header[a:b].decode("utf-8")) for a, b in zip(starts, ends, strict=True)]
         except UnicodeDecodeError:
             raise DataProblem(f"{self._name}: the header is not UTF-8 text") from None
-        return [name if name and names.count(name) == 1 else f"#{i}" for i, name in enumerate(names, 1)]
+        counts = Counter(names)
+        unique = [name if name and counts[name] == 1 else f"#{i}" for i, name in enumerate(names, 1)]
+        if len(set(unique)) < len(unique):
+            raise DataProblem(f"{self._name}: a column bears a name like '#3', which stands for a position: rename it")
+        return unique
 
     @cached_property
     def _end(self) -> int:
@@ -125,6 +131,8 @@ class CsvFile:
             file.seek(max(len(self._header), size - 4096))
             tail = file.read()
         rows = tail.rstrip(b"\r\n")
+        if not rows and size - len(tail) == len(self._header):
+            return len(self._header)
         blank = tail[len(rows) :]
         line_end = b"\r\n" if blank.startswith(b"\r\n") else blank[:1]
         return size - len(blank) + len(line_end)
@@ -172,7 +180,9 @@ class CsvFile:
         for i, name in enumerate(names):
             mine = which == i
             new = struck.cells[name].filter(pa.array(changed[:, i]))
-            texts.append(_to_csv(new, grid.quoted(starts[mine], stops[mine]), columns[name].null))
+            # An empty line would be no row at all to those who read a single column.
+            null = columns[name].null or ("NA" if len(self._names) == 1 else "")
+            texts.append(_to_csv(new, grid.quoted(starts[mine], stops[mine]), null))
             places[mine] = base + np.arange(len(new))
             base += len(new)
         replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())

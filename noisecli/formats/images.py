@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from noisecli.corruption import Pixels
-from noisecli.errors import DataProblem, NoiseError, SystemProblem
+from noisecli.errors import DataProblem, NoiseError
 
 EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """Formats by extension, in lower case."""
@@ -77,15 +77,6 @@ class ImageFile(ABC):
     def _picture(self, pixels: Pixels) -> Image.Image:
         canvas = self._canvas(pixels)
         return Image.fromarray(canvas[..., 0] if canvas.shape[2] == 1 else canvas)
-
-
-def read_image(path: Path, name: str) -> ImageFile:
-    """Read a JPEG or PNG file; `name` is what error messages call it."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SystemProblem(f"{name}: cannot be read: {error.strerror}") from error
-    return parse_image(data, name)
 
 
 def parse_image(data: bytes, name: str) -> ImageFile:

@@ -36,6 +36,7 @@ class ParquetFile:
     """One Parquet file. Only one row group at a time is in memory."""
 
     splits = False
+    as_text = False
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path

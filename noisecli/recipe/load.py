@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +38,11 @@ def load(
     Raises:
         RecipeProblem: with every fault, each at its place.
     """
-    given = sources.from_data(dict(recipe), "recipe") if isinstance(recipe, Mapping) else sources.read(str(recipe))
+    given = (
+        sources.from_data(deepcopy(dict(recipe)), "recipe")
+        if isinstance(recipe, Mapping)
+        else sources.read(str(recipe))
+    )
     for path, value, option in overrides:
         _override(given, path, value, option)
     if not isinstance(given.data, dict):
@@ -79,6 +84,9 @@ def _override(source: Source, path: str, value: Any, option: str) -> None:
         loc = (*loc, key)
         if depth == len(parts) - 1:
             holder[key] = value
+            for places in (source.keys, source.values):
+                for inner in [place for place in places if place[: len(loc)] == loc]:
+                    del places[inner]
             source.keys[loc] = source.values[loc] = Place(option)
         else:
             holder = holder[key] if isinstance(holder, list) else holder.setdefault(key, {})
@@ -142,7 +150,7 @@ def _check(source: Source, target: Target) -> Recipe | None:
         source.fault(("steps",), "must be a list with at least one step")
     else:
         steps = [_check_step(source, target, step, ("steps", i)) for i, step in enumerate(raw["steps"])]
-        _check_together(source, steps)
+        _check_together(source, raw["steps"], steps)
     if source.faults or head is None:
         return None
     if head.seed is None:
@@ -164,12 +172,14 @@ def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedSt
     own = {key: value for key, value in raw.items() if key in model.model_fields}
     rest = {key: value for key, value in raw.items() if key not in model.model_fields}
     settings = _validate(source, model, own, loc)
-    preset = _preset(source, op, raw, loc)
+    severity = plain(raw.get("severity")) if settings is None else settings.severity
+    preset = _preset(source, op, raw, severity, loc)
     parameters = {**{key: value for key, value in preset.items() if key != "rate"}, **rest}
     corruption = _validate(source, op, parameters, loc, also=tuple(model.model_fields), of=f" for op {name!r}")
     if settings is None or corruption is None:
         return None
     rate = settings.rate if settings.rate is not None else preset.get("rate", op.default_rate)
+    rate = 0.0 if settings.severity == 0 else rate
     exact = op.exact_by_default if settings.exact is None else settings.exact
     asked = corruption.model_dump(mode="json", include=set(rest))
     return PlannedStep(settings.id or name, settings, corruption, asked, float(rate), exact)
@@ -182,8 +192,7 @@ def _unknown_op(name: str, target: Target) -> str:
     return f"unknown op {name!r}{did_you_mean(name, [n for t, n in registered() if t == target])}"
 
 
-def _preset(source: Source, op: type[Corruption], raw: Mapping[str, Any], loc: Loc) -> Mapping[str, Any]:
-    severity = plain(raw.get("severity"))
+def _preset(source: Source, op: type[Corruption], raw: Mapping[str, Any], severity: Any, loc: Loc) -> Mapping[str, Any]:
     if not isinstance(severity, int) or not 0 <= severity <= 5:
         return {}
     if not op.severities:
@@ -195,17 +204,18 @@ def _preset(source: Source, op: type[Corruption], raw: Mapping[str, Any], loc: L
     return op.preset(severity)
 
 
-def _check_together(source: Source, steps: Sequence[PlannedStep | None]) -> None:
+def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedStep | None]) -> None:
     """Check what only shows between steps: equal ids, and rows steps before others."""
     seen: set[str] = set()
     rows_step = ""
     for i, step in enumerate(steps):
+        loc = ("steps", i)
+        name = _name(raw[i]) if isinstance(raw[i], dict) else "?"
+        if name in seen:
+            source.fault((*loc, "id"), f"a second step is called {name!r}: give it an `id:` of its own")
+        seen.add(name if name != "?" else "")
         if step is None:
             continue
-        loc = ("steps", i)
-        if step.id in seen:
-            source.fault((*loc, "id"), f"a second step is called {step.id!r}: give it an `id:` of its own")
-        seen.add(step.id)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
             for key in ("columns", "exact"):
@@ -239,13 +249,23 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
         inner = inner[:-1]
     where, key = (*loc, *inner), str(inner[-1]) if inner else ""
     if fault["type"] == "extra_forbidden":
-        known = [*model.model_fields, *also] if len(inner) == 1 else []
+        known = [*model.model_fields, *also] if len(inner) == 1 else _nested_keys(model, inner)
         source.fault(where, f"unknown key {key!r}{of}{did_you_mean(key, known)}", at_key=True)
     elif fault["type"] == "missing":
         source.fault(where[:-1], f"missing key {key!r}{of}")
     else:
         message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
         source.fault(where, f"{key}: {message}" if key else message)
+
+
+def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
+    """Keys that a model inside a model knows."""
+    for key in loc[:-1]:
+        inner = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
 
 
 def _document(head: Head, target: Target, steps: Sequence[PlannedStep]) -> dict[str, Any]:

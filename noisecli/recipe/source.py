@@ -86,6 +86,8 @@ def parse(text: str, name: str) -> Source:
     """Parse YAML text; `name` is what faults call it."""
     if len(text) > MAX_BYTES:
         raise RecipeProblem(f"{name}: larger than {MAX_BYTES} bytes")
+    if _nesting(text) > 5 * MAX_DEPTH:
+        raise RecipeProblem(f"{name}: not valid YAML: nested too deeply")
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except MarkedYAMLError as error:
@@ -126,6 +128,15 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+
+
+def _nesting(text: str) -> int:
+    """How deep brackets go: the parser takes seconds to find out that it is too deep."""
+    depth = most = 0
+    for bracket in re.findall(r"[\[\]{}]|(?:- ){9}", text):
+        depth += {"]": -1, "}": -1}.get(bracket, 1)
+        most = max(most, depth)
+    return most
 
 
 class _Builder:

@@ -22,7 +22,7 @@ def account(prepared: Prepared, record: Record) -> Manifest:
         recipe=recipe.document,
         recipe_sha256=manifests.recipe_digest(recipe.document),
         inputs=[record.inputs[path] for path in sorted(record.inputs)],
-        facts=prepare.facts_to_json(prepared.plan),
+        facts=prepare.to_facts(prepared.plan),
         steps=[_step_entry(step, record.tally) for step in prepared.plan.steps],
         outputs=sorted(record.outputs, key=lambda entry: (entry.copy_number, entry.path)),
         warnings=[*prepared.warnings, *_warnings(prepared.plan, record.tally)],

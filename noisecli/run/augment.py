@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from noisecli import manifest as manifests
 from noisecli import recipe as recipes
 from noisecli.errors import DataProblem
-from noisecli.executors import available_cores, local, ordered
-from noisecli.manifest import Manifest
+from noisecli.executors import Pool, available_cores, local
+from noisecli.manifest import Facts, Manifest
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
@@ -125,15 +124,15 @@ def inspect(
     root = Path(source)
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     dataset = discover(root, checked.target, checked.head.purpose)
-    with local(_workers(workers, len(dataset.struck))) as executor:
-        return _prepare(checked, dataset, None, executor, Meter(progress))
+    with local(_workers(workers, len(dataset.struck))) as pool:
+        return _prepare(checked, dataset, None, pool, Meter(progress))
 
 
 def _run(
     root: Path,
     recipe: Recipe,
     given: str | Path,
-    facts: Mapping[str, Any] | None,
+    facts: Facts | None,
     workers: int | None,
     force: bool,
     progress: Progress | None,
@@ -144,16 +143,16 @@ def _run(
     check_output(output, root, force)
     size = sum(file.path.stat().st_size for file in dataset.files)
     meter = Meter(progress)
-    with local(_workers(workers, _tasks(dataset, size) * recipe.head.copies)) as executor, workspace(output) as space:
-        prepared = _prepare(recipe, dataset, facts, executor, meter)
+    with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * recipe.head.copies)) as pool:
+        prepared = _prepare(recipe, dataset, facts, pool, meter)
         data = space / "data"
         if several:
             data.mkdir()
         record = Record()
         meter.start("write", size * recipe.head.copies)
         if recipe.target == "table":
-            write_tables(prepared, record, executor, data, space, meter)
-        write_files(prepared, record, executor, data, meter)
+            write_tables(prepared, record, pool, data, space, meter)
+        write_files(prepared, record, pool, data, meter)
         result = account(prepared, record)
         commit(space, data, result.to_bytes(), output)
     return Outcome(output, manifests.path_for(output), result)
@@ -168,9 +167,7 @@ def _tasks(dataset: Dataset, size: int) -> int:
     return max(len(dataset.files) // TASK_IMAGES if dataset.target == "images" else 1, size >> 22)
 
 
-def _prepare(
-    recipe: Recipe, dataset: Dataset, facts: Mapping[str, Any] | None, executor: Executor, meter: Meter
-) -> Prepared:
+def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
     if dataset.target == "images":
         plan = prepare.plan_images(recipe, [file.address for file in dataset.struck])
         return Prepared(recipe, dataset, plan, {}, [])
@@ -185,19 +182,23 @@ def _prepare(
                 raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
     meter.start("survey", sum(file.path.stat().st_size for file in dataset.struck))
     tables: dict[str, work.Surveyed] = {}
+    survey: Survey | None = None
     tasks = [work.SurveyTask(file, wanted) for file in dataset.struck]
-    for file, found in zip(dataset.struck, ordered(executor, work.survey_table, tasks, 4), strict=True):
-        tables[file.relative] = found
+    for file, found in zip(dataset.struck, pool.map(work.survey_table, tasks), strict=True):
+        tables[file.relative] = replace(found, survey=None)
+        assert found.survey is not None
+        if survey is None:
+            survey = found.survey
+        else:
+            survey.merge(found.survey)
         meter.add(found.size)
     if facts is not None:
         return Prepared(recipe, dataset, prepare.plan_from_facts(recipe, selection, fields, facts), tables, [])
-    surveys = [found.survey for found in tables.values()]
-    for survey in surveys[1:]:
-        surveys[0].merge(survey)
-    if wanted.split and surveys[0].training == 0:
+    assert survey is not None
+    if wanted.split and survey.training == 0:
         raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
-    plan = prepare.plan_table(recipe, selection, surveys[0])
-    return Prepared(recipe, dataset, plan, tables, _survey_warnings(surveys[0], plan))
+    plan = prepare.plan_table(recipe, selection, survey)
+    return Prepared(recipe, dataset, plan, tables, _survey_warnings(survey, plan))
 
 
 def _survey_warnings(survey: Survey, plan: Plan) -> list[str]:

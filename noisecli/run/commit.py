@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from noisecli.errors import UsageProblem
@@ -48,28 +48,37 @@ def check_output(output: Path, source: Path, force: bool) -> None:
 @contextmanager
 def workspace(output: Path) -> Iterator[Path]:
     """Give a hidden folder beside the output; it is gone afterwards, whatever happens."""
-    new_parent = not output.parent.exists()
+    new_parents = [folder for folder in output.parents if not folder.exists()]
     output.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{output.name[:100]}.noisecli-", dir=output.parent))
+    work = Path(tempfile.mkdtemp(prefix=".noisecli-", dir=output.parent))
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        if new_parent and not output.exists():
-            output.parent.rmdir()
+        for folder in new_parents if not output.exists() else ():
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def commit(work: Path, data: Path, manifest: bytes, output: Path) -> None:
-    """Put the manifest in place, then the data; what stood there goes when both are."""
-    new = work / "manifest"
+    """Put the manifest in place, then the data; what stood there comes back if that fails, and goes if it does not."""
+    new, old, old_manifest = work / "manifest", work / "old", work / "old-manifest"
     new.write_bytes(manifest)
-    old = work / "old"
-    if output.exists():
-        output.rename(old)
+    place = path_for(output)
     try:
-        new.replace(path_for(output))
+        if output.exists():
+            output.rename(old)
+        if place.exists():
+            place.rename(old_manifest)
+        new.rename(place)
         data.rename(output)
-    except OSError:
-        if old.exists() and not output.exists():
+    except BaseException:
+        if not data.exists():
+            return  # the interrupt came when everything was done
+        if not new.exists():
+            place.unlink(missing_ok=True)
+        if old_manifest.exists():
+            old_manifest.rename(place)
+        if old.exists():
             old.rename(output)
         raise

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
-from noisecli.formats import TableFile
+from noisecli.formats import TableFile, images
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.parquet import ParquetFile
 
 TABLES: dict[str, Callable[[Path, str], TableFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
-IMAGES = frozenset({".png", ".jpg", ".jpeg"})
+IMAGES = frozenset(images.EXTENSIONS)
 HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "holdout"})
 """Folder names, and stems of single files, that mean data to be left alone under `purpose: train`."""
 
@@ -75,13 +75,16 @@ def find_target(root: Path) -> Target | None:
 def discover(root: Path, target: Target, purpose: str) -> Dataset:
     """List the files of the input and settle which are carried."""
     train_only = purpose == "train"
-    if root.is_file() and train_only and root.stem.lower() in HELD_OUT:
+    root_name = root.resolve().name if root.is_dir() else root.stem
+    if train_only and root_name.lower() in HELD_OUT:
         raise UsageProblem(
             f"{root}: looks like held-out data, which `purpose: train` leaves alone; to strike it, add the line "
             "`purpose: evaluate` to the recipe"
         )
     files = []
     for relative, path in _walk(root):
+        if not relative.isprintable():
+            raise DataProblem(f"{relative!r}: a file name that is not printable UTF-8: rename it")
         held_out = train_only and relative != "." and _is_held_out(relative, target)
         files.append(InputFile(path, relative, held_out or _target(path) != target))
     dataset = Dataset(

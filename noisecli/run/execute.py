@@ -1,13 +1,12 @@
 """Write the copies: hand out tasks, gather what they did, put files together."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
-from noisecli.executors import ordered
+from noisecli.executors import Pool
 from noisecli.manifest import InputEntry, OutputEntry
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
@@ -41,10 +40,12 @@ class Meter:
         self._stage, self._done, self._all = "", 0, 0
 
     def start(self, stage: str, total: int) -> None:
+        """Begin a stage of so many bytes."""
         self._stage, self._done, self._all = stage, 0, total
         self.add(0)
 
     def add(self, count: int) -> None:
+        """Note that so many more bytes are done."""
         self._done += count
         if self._show is not None:
             self._show(self._stage, self._done, self._all)
@@ -59,6 +60,7 @@ class Record:
     tally: Tally = field(default_factory=dict)
 
     def count(self, tally: Tally) -> None:
+        """Add what a task counted."""
         for key, counts in tally.items():
             self.tally.setdefault(key, Counts()).add(counts)
 
@@ -91,24 +93,26 @@ def _copies(prepared: Prepared) -> Iterable[int]:
     return range(1, prepared.recipe.head.copies + 1)
 
 
-def write_tables(prepared: Prepared, record: Record, executor: Executor, data: Path, space: Path, meter: Meter) -> None:
+def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, space: Path, meter: Meter) -> None:
+    """Write every copy of every table that is struck."""
     tasks: list[work.TableTask] = []
     for copy in _copies(prepared):
         for file in prepared.dataset.struck:
             parts = prepared.tables[file.relative].parts
             step = TASK_SLABS if file.table().splits else max(len(parts), 1)
-            for i in range(0, len(parts), step):
+            for i in range(0, max(len(parts), 1), step):
                 sink = space / f"part-{len(tasks)}"
                 tasks.append(work.TableTask(file, parts[i : i + step], prepared.plan, copy, sink))
-    results = ordered(executor, work.write_table, tasks, 4)
-    waiting: list[tuple[work.TableTask, work.TableDone]] = []
-    for task, done in zip(tasks, results, strict=True):
+    results = pool.map(work.write_table, tasks)
+    pieces: list[tuple[work.TableTask, work.TableDone]] = []
+    for i, (task, done) in enumerate(zip(tasks, results, strict=True)):
         record.count(done.tally)
-        waiting.append((task, done))
-        if task.parts[-1] == prepared.tables[task.file.relative].parts[-1]:
-            _finish_table(prepared, record, data, waiting)
+        pieces.append((task, done))
+        following = tasks[i + 1] if i + 1 < len(tasks) else None
+        if following is None or (following.file, following.copy) != (task.file, task.copy):
+            _finish_table(prepared, record, data, pieces)
             meter.add(prepared.tables[task.file.relative].size)
-            waiting = []
+            pieces = []
 
 
 def _finish_table(
@@ -133,7 +137,7 @@ def _finish_table(
     record.file(task.copy, path, done, sum(piece.written.rows for _, piece in pieces))
 
 
-def write_files(prepared: Prepared, record: Record, executor: Executor, data: Path, meter: Meter) -> None:
+def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, meter: Meter) -> None:
     """Write images, and carry everything that is not struck."""
     files = [file for file in prepared.dataset.files if file.carried or prepared.dataset.target == "images"]
     tasks = []
@@ -142,7 +146,7 @@ def write_files(prepared: Prepared, record: Record, executor: Executor, data: Pa
             some = files[i : i + TASK_IMAGES]
             targets = tuple(manifests.place(data, _target(prepared, file, copy)) for file in some)
             tasks.append(work.FilesTask(some, targets, prepared.plan, copy))
-    for task, result in zip(tasks, ordered(executor, work.write_files, tasks, 8), strict=True):
+    for task, result in zip(tasks, pool.map(work.write_files, tasks), strict=True):
         record.count(result.tally)
         for file, done in zip(task.files, result.files, strict=True):
             sha, size = done.source

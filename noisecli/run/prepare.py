@@ -1,15 +1,16 @@
 """From recipe and dataset to a plan: select columns, survey the facts, settle quotas."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.errors import DataProblem
+from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
 from noisecli.mechanism import KeySample, Quota, cell_keys
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
@@ -186,38 +187,50 @@ def _is_category(column: Column) -> bool:
     return column.kind is Kind.TEXT and column.categories is not None and len(column.categories) <= MAX_LEVELS
 
 
-def facts_to_json(plan: Plan) -> dict[str, Any]:
+def to_facts(plan: Plan) -> Facts:
     """Write down what the survey found, for the manifest."""
     columns = {}
     for name, column in plan.columns.items():
-        facts = {key: value for key, value in asdict(column).items() if key not in ("name", "storage")}
-        facts["storage"] = str(column.storage)
-        columns[name] = {key: value for key, value in facts.items() if value is not None and value == value}
+        found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
+        known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
+        columns[name] = ColumnFacts(storage=str(column.storage), **known)
     quotas = [
-        {"step": step, "column": column, "copy": copy, "limits": list(quota.limits)}
+        QuotaFacts(step=step, column=column, copy=copy, limits=quota.limits)
         for (step, column, copy), quota in sorted(plan.quotas.items())
     ]
-    return {"columns": columns, "quotas": quotas}
+    return Facts(columns=columns, quotas=quotas)
 
 
-def plan_from_facts(
-    recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType], facts: Mapping[str, Any]
-) -> Plan:
+def plan_from_facts(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
     """Settle the plan on facts recorded earlier, without looking at the data."""
-    columns: dict[str, Column] = {}
-    for name, recorded in facts["columns"].items():
-        if name in fields:
-            known = {**recorded, "kind": Kind(recorded["kind"]), "storage": fields[name]}
-            for key in ("decimals", "categories"):
-                known[key] = tuple(known[key]) if known.get(key) is not None else None
-            columns[name] = Column(name=name, **known)
+    columns = {name: _recorded(name, found, fields[name]) for name, found in facts.columns.items() if name in fields}
+    named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
+    split = split_column(recipe)
+    if not (named | {split} - {None}) <= set(columns):
+        raise DataProblem("the manifest has no facts of some columns that its recipe names")
     steps = tuple(_plan_step(recipe, i, selection, columns) for i in range(len(recipe.steps)))
     recipe.source.raise_faults()
-    by_id = {step.id: step.corruption for step in recipe.steps}
+    recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in facts.quotas}
     quotas: dict[QuotaKey, Quota] = {}
-    for entry in facts["quotas"]:
-        op = by_id.get(entry["step"])
-        stratified = isinstance(op, TableCorruption) and op.stratified
-        strata = columns[entry["column"]].categories if stratified else None
-        quotas[entry["step"], entry["column"], entry["copy"]] = Quota(strata, tuple(entry["limits"]))
-    return Plan(recipe.seed, steps, columns, quotas, split_column(recipe))
+    for step in steps:
+        for column in step.columns if step.exact else ():
+            stratified = isinstance(step.corruption, TableCorruption) and step.corruption.stratified
+            strata = columns[column].categories if stratified else None
+            for copy in range(1, recipe.head.copies + 1):
+                limits = recorded.get((step.id, column, copy), ())
+                if len(limits) != (1 if strata is None else len(strata)):
+                    raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
+                quotas[step.id, column, copy] = Quota(strata, limits)
+    return Plan(recipe.seed, steps, columns, quotas, split)
+
+
+def _recorded(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:
+    known = {key: value for key, value in found if value is not None and key != "storage"}
+    column = Column(name=name, storage=storage, **known)
+    try:
+        pa.array(column.categories or (), storage)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        raise DataProblem(f"the manifest's categories of column {name!r} are not of its type") from None
+    if (column.decimals is None) == (pa.types.is_string(storage) and column.kind in NUMBER):
+        raise DataProblem(f"the manifest's facts of column {name!r} do not fit the input")
+    return column

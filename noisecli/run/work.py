@@ -30,7 +30,7 @@ class SurveyTask:
 class Surveyed:
     """What a table turned out to be."""
 
-    survey: Survey
+    survey: Survey | None
     parts: list[Part]
     sha256: str
     size: int
@@ -46,7 +46,7 @@ def survey_table(task: SurveyTask) -> Surveyed:
             parts.append(part)
             yield slab
 
-    survey = Survey.of(task.request, table.fields(), as_text=table.splits)
+    survey = Survey.of(task.request, table.fields(), as_text=table.as_text)
     survey.add_file(task.file.address, slabs())
     return Surveyed(survey, parts, *digest(task.file.path))
 

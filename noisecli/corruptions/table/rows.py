@@ -20,8 +20,8 @@ class Duplicate(RowsCorruption):
 
     severities = ({"rate": 0.01}, {"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.4})
 
-    times: PositiveInt = 1
+    clones: PositiveInt = 1
     """Clones of each struck row."""
 
-    def arrange(self, struck: Mask) -> NDArray[np.intp]:
-        return np.repeat(np.arange(len(struck)), 1 + self.times * struck)
+    def times(self, struck: Mask) -> NDArray[np.intp]:
+        return np.where(struck, 1 + self.clones, 1)

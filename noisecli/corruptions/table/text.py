@@ -149,7 +149,7 @@ def _letters(text: Text) -> Mask:
     letters: Mask = text.classes == LETTER
     mark = text.classes == MARK
     letters[:-1] &= ~(mark[1:] & ~_row_ends(text)[:-1])
-    letters[1:] &= text.points[:-1] != ZERO_WIDTH_JOINER
+    letters[1:] &= (text.points[:-1] != ZERO_WIDTH_JOINER) | _row_ends(text)[:-1]
     return letters
 
 

@@ -1,0 +1,103 @@
+"""What the tests of the user's doors share: the command line in this process, recipes, raw CSV cells, folder trees."""
+
+import json
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noisecli import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CELL = re.compile(rb'("(?:[^"]|"")*"|[^",\r\n]*)(,|\r?\n|\Z)')
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def errors(self) -> list[str]:
+        return [line for line in self.err.splitlines() if line.startswith("error:")]
+
+
+@pytest.fixture
+def sample() -> Path:
+    """The sample data that comes with the project."""
+    return ROOT / "sample_data"
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """Run `noisecli` with some arguments in this process."""
+
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["noisecli", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Result(left.value.code or 0, out, err)
+
+    handler = signal.getsignal(signal.SIGTERM)
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Callable[..., Path]:
+    """Write a recipe of some steps, each in YAML flow style, and give its path."""
+
+    def write(*steps: str, **head: object) -> Path:
+        lines = ["noisecli: 1", *(f"{key}: {value}" for key, value in {"seed": 7, **head}.items()), "steps:"]
+        path = tmp_path / "recipe.yaml"
+        path.write_text("\n".join([*lines, *(f"  - {{{step}}}" for step in steps)]) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def rows_of() -> Callable[[bytes], list[tuple[bytes, ...]]]:
+    """Split a CSV into the raw bytes of its cells, quotes included; the last entry of a row is its line end."""
+
+    def split(data: bytes) -> list[tuple[bytes, ...]]:
+        rows: list[tuple[bytes, ...]] = []
+        row: list[bytes] = []
+        at = 0
+        while at < len(data) or row:
+            cell = CELL.match(data, at)
+            assert cell, f"no CSV cell at byte {at}: {data[at : at + 40]!r}"
+            at = cell.end()
+            row.append(cell[1])
+            if cell[2] != b",":
+                rows.append((*row, cell[2]))
+                row = []
+        return rows
+
+    return split
+
+
+@pytest.fixture
+def tree() -> Callable[[Path], dict[str, bytes]]:
+    """Everything below a folder, hidden files too: relative path to content; b"" for folders."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        paths = sorted(folder.rglob("*"))
+        return {path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"" for path in paths}
+
+    return read

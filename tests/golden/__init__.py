@@ -1,0 +1,178 @@
+"""What the tests of ops share: small inputs that fit every op's example, one step on one column, and digests.
+
+Inputs are made by integer arithmetic, so that they are the same on every machine and with every version of numpy.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from PIL import Image
+
+from noisecli.columns import Kind
+from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.engine import Counts, Slab, TableEngine
+from noisecli.plan import Plan, StepPlan
+from noisecli.recipe.source import parse
+from noisecli.run import Outcome, augment
+from noisecli.survey import QuotaRequest, Request, Survey
+
+DIGESTS = Path(__file__).with_name("digests.json")
+ROWS = 400
+WORDS = ("Ada", "Zoë", "Иван", "köln", "river", "Oak Street", "naïve", "देव", "e\u0301tude", "x1")
+SIZES = ((8, 8), (31, 57), (40, 24))
+MODES = {"L": 1, "RGB": 3, "RGBA": 4}
+
+OPS = {"-".join(key): op for key, op in registered().items()}
+"""Every op by target-name."""
+
+
+def example(op: type[Corruption]) -> str:
+    """The YAML of the example in an op's docstring."""
+    return (inspect.getdoc(op) or "").partition("\nExample:")[2].strip()
+
+
+def example_step(op: type[Corruption]) -> dict[str, Any]:
+    """The example as data."""
+    return dict(parse(example(op), "example").data)
+
+
+def recipe(op: type[Corruption], **settings: Any) -> dict[str, Any]:
+    """A recipe of one step: the op on the columns of its example."""
+    columns = {key: value for key, value in example_step(op).items() if key == "columns"}
+    return {"noisecli": 1, "seed": 7, "steps": [{"op": op.name, **columns, **settings}]}
+
+
+def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
+    """A column that the op accepts; numbers where it can, else one word a cell. Every 17th cell is null."""
+    if Kind.FLOAT in op.accepts:
+        values: list[Any] = [(i * 7919 % 2003) / 10 for i in range(rows)]
+    else:
+        values = [WORDS[i * 7919 % 2003 % len(WORDS)] for i in range(rows)]
+    return pa.array([None if i % 17 == 16 else value for i, value in enumerate(values)])
+
+
+def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path:
+    """Write a dataset on which the op's example can run: a table, or a folder of images."""
+    if issubclass(op, ImageCorruption):
+        return make_images(folder / "images")
+    assert issubclass(op, TableCorruption)
+    names = [str(name) for name in example_step(op).get("columns", [])]
+    number = pa.array(range(ROWS), pa.int32())
+    table = pa.table({"number": number, **{name: cells_for(op) for name in names}, "last": number})
+    path = folder / f"input{suffix}"
+    if suffix == ".csv":
+        pa.csv.write_csv(table, path)
+    else:
+        pa.parquet.write_table(table, path, row_group_size=150)
+    return path
+
+
+def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) -> Path:
+    """Write a PNG of every mode and size, height first, under train/ and one under val/."""
+    for name, mode in [("train", mode) for mode in MODES] + [("val", "RGB")]:
+        for size in sizes if name == "train" else sizes[:1]:
+            path = folder / name / f"{mode}_{size[0]}x{size[1]}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(
+                picture(*size, MODES[mode]).squeeze(2) if mode == "L" else picture(*size, MODES[mode])
+            ).save(path)
+    return folder
+
+
+def picture(height: int, width: int, channels: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A gradient with texture, (height, width, channels), read-only."""
+    row, column, channel = np.ogrid[:height, :width, :channels]
+    slope = (row * 90) // height + (column * 60) // width
+    pixels = (slope + (row * 31 + column * 17 + channel * 11) % 23 + channel * 8).astype(np.uint8)
+    pixels.setflags(write=False)
+    return pixels
+
+
+def run_example(op: type[Corruption], folder: Path, suffix: str = ".csv") -> tuple[Path, Outcome]:
+    """Write an input and a recipe file with the op's example, and run it."""
+    folder.mkdir(exist_ok=True)
+    source = make_input(op, folder, suffix)
+    (folder / "recipe.yaml").write_text(f"noisecli: 1\nseed: 7\nsteps:\n  - {example(op)}\n", encoding="utf-8")
+    return source, augment(source, folder / "recipe.yaml", folder / f"output{source.suffix}", workers=1)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of what each op's example makes: the bytes of a CSV file, or the pixels of the images."""
+    result = {}
+    for name, op in OPS.items():
+        _, outcome = run_example(op, folder / name)
+        entries = outcome.manifest.outputs
+        text = "\n".join(f"{entry.path} {entry.content or entry.sha256}" for entry in entries)
+        result[name] = hashlib.sha256(text.encode()).hexdigest()
+    return result
+
+
+def snapshot(path: Path) -> dict[str, bytes]:
+    """Every file of an output, by its relative path."""
+    if path.is_file():
+        return {".": path.read_bytes()}
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one step made of a column."""
+
+    cells: pa.Array
+    """In the order of the incoming rows."""
+    order: list[int]
+    """Incoming row of each outgoing one."""
+    counts: Counts
+
+
+def strike(
+    op: TableCorruption,
+    cells: pa.Array,
+    rate: float = 1.0,
+    *,
+    name: str = "x",
+    step: str = "step",
+    seed: int = 1,
+    copy: int = 1,
+    split: pa.Array | None = None,
+    cuts: Sequence[int] = (),
+) -> Result:
+    """Survey a column, plan one step on it and run the engine, over slabs cut at the given rows."""
+    exact = op.exact_by_default
+    table = {name: cells} if split is None else {name: cells, "split": split}
+    quotas = [QuotaRequest(step, name, rate, op.stratified, False)] if exact else []
+    wanted = {column: op.needs() if column == name else frozenset() for column in table}
+    request = Request(wanted, quotas, None if split is None else "split", seed, copy)
+    survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
+    survey.add_file("", _slabs(table, ()))
+    columns = {column: found.column() for column, found in survey.columns.items()}
+    planned = StepPlan(step, op, rate, exact, (name,) if op.strikes_columns else ())
+    engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns), request.split), copy, "")
+    pieces, order = [], []
+    for slab in _slabs(table, cuts):
+        struck = engine(slab)
+        pieces.append(struck.cells.get(name, slab.cells[name]))
+        local = np.arange(slab.rows) if struck.order is None else struck.order
+        order += (local + slab.first_row).tolist()
+    return Result(pa.concat_arrays(pieces), order, next(iter(engine.tally.values()), Counts()))
+
+
+def _slabs(table: dict[str, pa.Array], cuts: Sequence[int]) -> Iterator[Slab]:
+    rows = len(next(iter(table.values())))
+    bounds = [0, *sorted({cut for cut in cuts if 0 < cut < rows}), rows]
+    for start, stop in pairwise(bounds):
+        yield Slab(start, stop - start, {name: cells[start:stop] for name, cells in table.items()})
+
+
+def changed(before: pa.Array, after: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which cells differ; null equals null."""
+    return np.array([a != b for a, b in zip(before.to_pylist(), after.to_pylist(), strict=True)], dtype=bool)

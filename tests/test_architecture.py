@@ -1,0 +1,155 @@
+"""The walls between the rooms: who may import whom, who may draw random numbers, what `--help` loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "noisecli"
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+LAYERS = [
+    {"errors", "splice", "streams"},
+    {"celltext", "columns", "text"},
+    {"corruption", "mechanism"},
+    {"corruptions"},
+    {"recipe"},
+    {"plan"},
+    {"engine", "survey"},
+    {"executors", "formats", "manifest"},
+    {"run"},
+    {"cli"},
+    {"__main__"},
+]
+"""A room imports from earlier layers, and from its own layer where no circle comes of it."""
+
+DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
+MOST_LINES = 350
+
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def room(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports(module):
+    """Full names of the modules that a module imports, wherever in it the import stands."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
+
+
+def imported_rooms(name):
+    """The other rooms that the modules of a room import from."""
+    own = [module for module in MODULES if room(module) == name]
+    found = {room(other) for module in own for other in imports(module) if other.split(".")[0] == "noisecli"}
+    return found - {name, ""}
+
+
+def test_every_room_has_its_layer():
+    assert {room(module) for module in MODULES} == set(DEPTH) | {""}
+
+
+@pytest.mark.parametrize("name", DEPTH)
+def test_rooms_import_only_what_comes_before_them(name):
+    assert {other for other in imported_rooms(name) if DEPTH[other] > DEPTH[name]} == set()
+
+
+def test_no_room_imports_in_a_circle():
+    left = {name: imported_rooms(name) for name in DEPTH}
+    while free := [name for name, needs in left.items() if not needs & set(left)]:
+        for name in free:
+            del left[name]
+    assert left == {}
+
+
+@every_module
+def test_the_root_imports_no_room(module):
+    if room(module) == "":
+        assert not {name for name in imports(module) if name.startswith("noisecli.")}
+
+
+@every_module
+def test_only_the_command_line_speaks_to_terminals(module):
+    if room(module) != "cli":
+        assert not {name for name in imports(module) if name.split(".")[0] in ("typer", "rich", "click")}
+
+
+@every_module
+def test_only_streams_makes_random_numbers(module):
+    """The type `Generator` may be named anywhere; the seed of a run that is given none comes from `secrets`."""
+    if module == "noisecli.streams":
+        return
+    nodes = list(ast.walk(TREES[module]))
+    from_numpy = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module.startswith("numpy.random")]
+    assert {alias.name for node in from_numpy for alias in node.names} <= {"Generator"}
+    assert "random" not in set(imports(module))
+    assert not [node for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node) == "np.random"]
+    assert not {"hash", "Generator"} & {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+
+
+@every_module
+def test_modules_are_short(module):
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@every_module
+def test_everything_public_has_a_docstring(module):
+    """Modules, classes, functions, and methods of public classes; not what implements a contract written elsewhere."""
+    if module != "noisecli.__main__":
+        assert ast.get_docstring(TREES[module]), "the module has none"
+    assert [node.name for node in undocumented(TREES[module])] == []
+
+
+def undocumented(tree):
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node) and node.name not in CONTRACT:
+                yield node
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node)
+
+
+CONTRACT = {
+    node.name
+    for tree in TREES.values()
+    for owner in ast.walk(tree)
+    if isinstance(owner, ast.ClassDef)
+    for node in owner.body
+    if isinstance(node, ast.FunctionDef) and ast.get_docstring(node)
+} | {"submit"}
+"""Methods that some class documents; `submit` is that of `concurrent.futures`."""
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version"])
+def test_help_loads_nothing_heavy(arguments):
+    script = """if True:
+        import sys
+        from noisecli.cli import main
+        sys.argv[0] = "noisecli"
+        try:
+            main()
+        except SystemExit as left:
+            assert not left.code, left.code
+        heavy = {"numpy", "pyarrow", "pandas", "pydantic", "PIL", "scipy"} & set(sys.modules)
+        assert not heavy, heavy
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments.split()], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "noisecli" in done.stdout
+    assert done.stderr == ""

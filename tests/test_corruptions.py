@@ -1,0 +1,443 @@
+"""The battery: what every op must keep to. Each test takes every registered op; a new op is found by itself."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from golden import (
+    OPS,
+    SIZES,
+    cells_for,
+    changed,
+    digests,
+    example,
+    example_step,
+    make_input,
+    picture,
+    recipe,
+    run_example,
+    snapshot,
+    strike,
+)
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+from PIL import Image
+
+from noisecli import recipe as recipes
+from noisecli.cli import main
+from noisecli.columns import kind_of
+from noisecli.corruption import CellCorruption, ImageCorruption, TableCorruption, TextCorruption
+from noisecli.engine import ImageEngine
+from noisecli.errors import DataProblem, RecipeProblem
+from noisecli.manifest import environment
+from noisecli.plan import Plan, StepPlan
+from noisecli.recipe.models import STEPS
+from noisecli.run import augment
+from noisecli.streams import BLOCK, Stream
+
+ROOT = Path(__file__).parents[1]
+FORESEEN = {"where", "nulls", "decimals", "joint", "group", "files", "classes"}
+"""Step keys of the design that are yet to come."""
+
+TYPES = {
+    "int8": pa.array([None, -128, 127, 0, 5] * 50, pa.int8()),
+    "int32": pa.array([None, -(2**31), 2**31 - 1, 17, 5] * 50, pa.int32()),
+    "uint64": pa.array([None, 0, 2**64 - 1, 17, 5] * 50, pa.uint64()),
+    "float32": pa.array([None, 1.5, -2.25, 1e30, float("inf")] * 50, pa.float32()),
+    "float64": pa.array([None, 1.5, -2.25, 1e100, float("nan")] * 50, pa.float64()),
+    "bool": pa.array([None, True, False, True, True] * 50),
+    "string": pa.array([None, "ada", "Zoë", "", "देव x"] * 50),
+    "large_string": pa.array([None, "ada", "Zoë", "", "देव x"] * 50, pa.large_string()),
+    "timestamp": pa.array([None, 0, 1_000_000, 5, 7] * 50, pa.timestamp("us", "UTC")),
+    "date": pa.array([None, 0, 20_000, 5, 7] * 50, pa.date32()),
+}
+
+TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption)}
+COLUMNS = {name: op for name, op in TABLES.items() if op.strikes_columns}
+IMAGES = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
+
+every_op = pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+table_op = pytest.mark.parametrize("op", TABLES.values(), ids=TABLES)
+column_op = pytest.mark.parametrize("op", COLUMNS.values(), ids=COLUMNS)
+image_op = pytest.mark.parametrize("op", IMAGES.values(), ids=IMAGES)
+
+
+# What an op says of itself
+
+
+@every_op
+def test_docstring_has_summary_source_and_example(op):
+    assert re.fullmatch(r"[A-Z].+\.|[A-Z].+: .+", op.summary() + "."), op.summary()
+    for part in ("\n    Source: ", "\n    Example:\n        "):
+        assert op.__doc__.count(part) == 1
+    assert "Source:" not in example(op)
+
+
+@every_op
+def test_every_parameter_is_described(op):
+    schema = op.model_json_schema()
+    models = [schema, *schema.get("$defs", {}).values()]
+    missing = [key for model in models for key, p in model.get("properties", {}).items() if not p.get("description")]
+    assert not missing
+
+
+@every_op
+def test_parameters_never_bear_the_name_of_a_step_key(op):
+    assert not set(op.model_fields) & (set(STEPS[op.target].model_fields) | FORESEEN)
+
+
+@every_op
+def test_severities_are_five_or_none_and_valid(op):
+    assert len(op.severities) in (0, 5)
+    for severity in range(1, len(op.severities) + 1):
+        checked = recipes.load(recipe(op, severity=severity), target=op.target)
+        assert (
+            checked.steps[0].corruption.model_dump().items()
+            >= {key: value for key, value in op.preset(severity).items() if key != "rate"}.items()
+        )
+    assert len({json.dumps(row, sort_keys=True) for row in op.severities}) == len(op.severities)
+
+
+@every_op
+def test_what_a_severity_sets_cannot_be_given_too(op):
+    for key, value in op.preset(3).items() if op.severities else ():
+        with pytest.raises(RecipeProblem, match=f"'{key}' is what the severity sets"):
+            recipes.load(recipe(op, severity=3, **{key: value}), target=op.target)
+
+
+@image_op
+def test_severities_fit_images_of_every_size(op):
+    for side in (1, 31, 32, 33, 50, 64, 100, 224, 225, 4000) if op.severities else ():
+        rows = [op.preset_for(severity, side) for severity in range(1, 6)]
+        assert all(op.model_validate({k: v for k, v in row.items() if k != "rate"}) for row in rows)
+        if len({tuple(row) for row in rows}) == 1:
+            for key in rows[0]:
+                values = [row[key] for row in rows]
+                assert values in (sorted(values), sorted(values, reverse=True)), (side, key)
+
+
+@pytest.fixture(scope="module")
+def schema():
+    steps = recipes.schema()["properties"]["steps"]["items"]["anyOf"]
+    return {step["title"]: step for step in steps}
+
+
+@every_op
+def test_schema_has_the_op_with_all_its_parameters(op, schema):
+    step = schema[f"{op.name} ({op.target})"]
+    assert step["properties"]["op"]["const"] == op.name
+    assert set(step["properties"]) == set(op.model_fields) | set(STEPS[op.target].model_fields)
+    assert all(field.get("description") for field in step["properties"].values())
+
+
+def cli(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["noisecli", *map(str, arguments)])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(SystemExit) as left:
+        main()
+    return left.value.code
+
+
+@every_op
+def test_the_catalogue_explains_it(op, monkeypatch, capsys):
+    assert cli(monkeypatch, "ops", op.name) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in (op.summary(), " ".join(example(op).split()), "Source: ", *op.model_fields):
+        assert text in shown
+    assert cli(monkeypatch, "ops") == 0
+    assert re.search(rf"\b{op.name}\b", capsys.readouterr().out)
+
+
+# The example, from file to file
+
+
+@every_op
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_example_runs(op, suffix, tmp_path, monkeypatch, capsys):
+    if op.target == "images" and suffix != ".csv":
+        return
+    source = make_input(op, tmp_path, suffix)
+    (tmp_path / "recipe.yaml").write_text(f"noisecli: 1\nseed: 7\nsteps:\n  - {example(op)}\n", encoding="utf-8")
+    output = tmp_path / f"out{suffix if source.is_file() else ''}"
+    assert cli(monkeypatch, "augment", source, "-r", tmp_path / "recipe.yaml", "-o", output, "-q", "--workers", 1) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert all(line.startswith("warning: ") for line in captured.err.splitlines())
+    assert snapshot(output) != snapshot(source), "the example changes nothing"
+    assert cli(monkeypatch, "verify", output, "--input", source) == 0
+
+
+@every_op
+def test_the_recipe_in_the_manifest_gives_the_same_bytes(op, tmp_path):
+    source, first = run_example(op, tmp_path)
+    again = augment(source, first.manifest.recipe, tmp_path / "again", workers=1)
+    assert snapshot(again.output) == snapshot(first.output)
+    assert again.manifest.recipe == first.manifest.recipe
+
+
+@every_op
+@pytest.mark.parametrize("settings", [{"severity": 0}, {"rate": 0}], ids=["severity 0", "rate 0"])
+def test_nothing_struck_means_nothing_changed(op, settings, tmp_path):
+    if "severity" in settings and not op.severities:
+        return
+    source = make_input(op, tmp_path)
+    done = augment(source, recipe(op, **settings), tmp_path / "out", workers=1)
+    assert snapshot(done.output) == snapshot(source)
+
+
+@every_op
+def test_the_highest_severity_runs(op, tmp_path):
+    if op.severities:
+        source = make_input(op, tmp_path)
+        done = augment(source, recipe(op, severity=5), tmp_path / "out", workers=1)
+        assert snapshot(done.output) != snapshot(source)
+
+
+# Tables: through the engine
+
+
+@table_op
+def test_same_seed_same_result_and_input_left_alone(op):
+    cells = cells_for(op)
+    before = pa.array(cells.to_pylist(), cells.type)
+    first, second, other = strike(op(), cells, 0.5), strike(op(), cells, 0.5), strike(op(), cells, 0.5, seed=2)
+    assert cells.equals(before)
+    assert (first.cells, first.order) == (second.cells, second.order)
+    assert (first.cells, first.order) != (other.cells, other.order)
+
+
+@table_op
+def test_where_slabs_are_cut_does_not_matter(op):
+    rows = 2 * BLOCK + 1234
+    cells = cells_for(op, rows)
+    whole = strike(op(), cells, 0.3)
+    anywhere = np.random.default_rng(3).integers(1, rows, 9).tolist()
+    for cuts in ([1], [5, 16_000, 16_500, rows - 1], anywhere, [BLOCK, 2 * BLOCK]):
+        cut = strike(op(), cells, 0.3, cuts=cuts)
+        assert cut.cells.equals(whole.cells)
+        assert cut.order == whole.order
+        assert cut.counts == whole.counts
+
+
+@table_op
+def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
+    cells = cells_for(op, 3000)
+    if issubclass(op, TextCorruption):
+        cells = pc.replace_substring_regex(cells, r"\s.*", "")  # one word a cell: then cells nest as words do
+    rates = [0, 0.01, 0.1, 0.11, 0.5, 1]
+    for low, high in pairwise([strike(op(), cells, rate) for rate in rates]):
+        few, many = changed(cells, low.cells), changed(cells, high.cells)
+        assert not (few & ~many).any()
+        assert low.cells.filter(pa.array(few)).equals(high.cells.filter(pa.array(few)))
+        often = np.bincount(low.order, minlength=len(cells)) - 1
+        assert (np.abs(often) <= np.abs(np.bincount(high.order, minlength=len(cells)) - 1)).all()
+        assert low.counts.struck < high.counts.struck
+
+
+@table_op
+def test_held_out_rows_come_out_as_they_went_in(op):
+    cells = cells_for(op, 2000)
+    split = pa.array(["train", "val", None, "test", "Train "] * 400)
+    held_out = np.array([False, True, True, True, False] * 400)
+    done = strike(op(), cells, split=split)
+    assert not changed(cells, done.cells)[held_out].any()
+    assert (np.bincount(done.order, minlength=2000)[held_out] == 1).all()
+    assert 0 < done.counts.struck == done.counts.eligible <= (1600 if issubclass(op, TextCorruption) else 800)
+
+
+@column_op
+@pytest.mark.parametrize("type_", TYPES)
+def test_results_have_the_columns_type_and_nulls_stay(op, type_):
+    cells = TYPES[type_]
+    if kind_of(cells.type) not in op.accepts:
+        return
+    done = strike(op(), cells)
+    done.cells.validate(full=True)
+    assert done.cells.type == cells.type
+    assert len(done.cells) == len(cells)
+    assert all(value is None for value in done.cells.filter(pc.is_null(cells)).to_pylist())
+    counts = done.counts
+    assert counts.struck == counts.eligible
+    if not issubclass(op, TextCorruption):
+        assert counts.eligible <= len(cells) - cells.null_count
+        differ = pc.fill_null(pc.not_equal(done.cells, cells), pc.xor(pc.is_null(cells), pc.is_null(done.cells)))
+        ordinary = pc.invert(pc.fill_null(pc.is_nan(cells), False)) if "float" in type_ else pa.array([True] * 250)
+        assert counts.changed == pc.sum(pc.and_(differ, ordinary)).as_py()
+    if "float" in type_:
+        special = pc.invert(pc.is_finite(cells))
+        if issubclass(op, CellCorruption) and op.as_number:
+            kept, were = done.cells.filter(special), cells.filter(special)
+            assert repr(kept.to_pylist()) == repr(were.to_pylist())
+
+
+@column_op
+@pytest.mark.parametrize("cells", [pa.array([], pa.string()), pa.array([None] * 9, pa.string()), pa.array(["one"] * 9)])
+def test_empty_columns_and_columns_of_one_value(op, cells):
+    if kind_of(cells.type) not in op.accepts:
+        cells = pa.array([None if value is None else 1.0 for value in cells.to_pylist()], pa.float64())
+    done = strike(op(), cells)
+    assert len(done.cells) == len(cells)
+    assert done.cells.type == cells.type
+    assert done.counts.struck == len(cells) - cells.null_count
+
+
+@column_op
+def test_numbers_near_the_largest_float(op):
+    if "float" in {kind.value for kind in op.accepts}:
+        done = strike(op(), pa.array([1e160] * 9))
+        assert not any(value is not None and value != value for value in done.cells.to_pylist())
+        huge = pa.array([1e300, -1e300, 1.7e308, -1.7e308, 0.0, 5e-324] * 9)
+        if "sd" in op().needs():
+            with pytest.raises(DataProblem, match="too large for a standard deviation"):
+                strike(op(), huge)
+        else:
+            done = strike(op(), huge)
+            assert not any(value is not None and value != value for value in done.cells.to_pylist())
+
+
+# Images: through the engine and through files
+
+
+def struck_image(op, pixels, path="a.png", step="step"):
+    engine = ImageEngine(Plan(1, (StepPlan(step, op, 1.0),)), 1)
+    return engine(path, pixels, engine.strikes(path)).pixels
+
+
+@image_op
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (8, 8, 3), (31, 57, 1), (31, 57, 3), (1, 40, 3), (300, 2, 1)])
+def test_pixels_keep_shape_and_type_and_the_input_is_left_alone(op, shape):
+    pixels = picture(*shape)
+    done = struck_image(op(), pixels)  # a write to the input would raise: it is read-only
+    assert done.shape == shape
+    assert done.dtype == np.uint8
+    assert done is not pixels
+    assert np.array_equal(done, struck_image(op(), pixels))
+
+
+@image_op
+def test_what_is_drawn_is_plain_data_and_the_same_at_every_strength(op):
+    pixels = picture(31, 57, 3)
+    presets = [{k: v for k, v in row.items() if k != "rate"} for row in op.severities]
+    own = {key: value for key, value in example_step(op).items() if key in op.model_fields}
+    drawn, following = [], set()
+    for parameters in [*presets, {}, own]:
+        generator = Stream(1, 1, "step", "a.png").generator("value", "", 0)
+        drawn.append(json.dumps(op.model_validate(parameters).draw(pixels, generator)))
+        following.add(generator.random())
+    assert len(set(drawn[: len(presets)])) <= 1
+    assert len(following) == 1, "the number of draws depends on the parameters"
+
+
+@image_op
+@pytest.mark.parametrize("scale", ["resolution", "none"])
+def test_files_keep_mode_size_and_alpha(op, scale, tmp_path):
+    folder = tmp_path / "images" / "train"
+    folder.mkdir(parents=True)
+    for height, width in ((1, 1), *SIZES):
+        for mode, channels in (("L", 1), ("RGB", 3), ("RGBA", 4)):
+            pixels = picture(height, width, channels)
+            Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(folder / f"{mode}{height}.png")
+    done = augment(tmp_path / "images", recipe(op, scale=scale), tmp_path / "out", workers=1)
+    for path in folder.iterdir():
+        with Image.open(path) as before, Image.open(done.output / "train" / path.name) as after:
+            assert (after.mode, after.size) == (before.mode, before.size)
+            if before.mode == "RGBA":
+                assert after.getchannel("A").tobytes() == before.getchannel("A").tobytes()
+
+
+@image_op
+def test_held_out_images_come_out_as_they_went_in(op, tmp_path):
+    source = make_input(op, tmp_path)
+    done = augment(source, recipe(op), tmp_path / "out", workers=1)
+    for path in (source / "val").iterdir():
+        assert (done.output / "val" / path.name).read_bytes() == path.read_bytes()
+
+
+@image_op
+def test_a_higher_rate_strikes_all_images_that_a_lower_one_strikes_in_the_same_way(op, tmp_path):
+    source = make_input(op, tmp_path)
+    outputs = [snapshot(source)]
+    for rate in (0.2, 0.5, 0.8, 1):
+        outputs.append(snapshot(augment(source, recipe(op, rate=rate), tmp_path / f"{rate}", workers=1).output))
+    clean = outputs[0]
+    for low, high in pairwise(outputs):
+        assert all(high[path] == low[path] for path in clean if low[path] != clean[path])
+    assert len({json.dumps(sorted(p for p in clean if out[p] != clean[p])) for out in outputs}) > 2
+
+
+# Everything at once, in other processes
+
+
+def child(cwd, *arguments, **environ):
+    """Run Python elsewhere: the working folder comes first on its path."""
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env={**os.environ, **environ}, capture_output=True, text=True, timeout=80)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_results_do_not_depend_on_the_features_of_the_cpu(tmp_path):
+    features = [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
+    if not features:
+        pytest.skip("numpy has nothing to switch off on this CPU")
+    script = (
+        "import json, sys, pathlib, golden; from numpy._core._multiarray_umath import __cpu_features__ as found;"
+        f"assert not any(found[name] for name in {features});"
+        "print(json.dumps(golden.digests(pathlib.Path(sys.argv[1]))))"
+    )
+    (tmp_path / "child").mkdir()
+    tests = str(Path(__file__).parent)
+    printed = child(
+        tmp_path, "-c", script, tmp_path / "child", NPY_DISABLE_CPU_FEATURES=" ".join(features), PYTHONPATH=tests
+    )
+    (tmp_path / "own").mkdir()
+    assert json.loads(printed) == digests(tmp_path / "own"), environment()
+
+
+TOY = '''"""A toy."""
+
+from pydantic import NonNegativeFloat
+
+from noisecli.columns import Column
+from noisecli.corruption import NumberCorruption, register
+from noisecli.streams import BlockDraws, Floats
+
+
+@register
+class Wobble(NumberCorruption):
+    """Shift numbers up by a random part of a step.
+
+    Source: made up.
+
+    Example:
+        {op: wobble, columns: [height], span: 3}
+    """
+
+    severities = ({"span": 1}, {"span": 2}, {"span": 3}, {"span": 4}, {"span": 5})
+
+    span: NonNegativeFloat = 3
+    """Largest shift, in the column's unit."""
+
+    def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
+        return values + self.span * (0.5 + draws.uniform() / 2)
+'''
+
+
+def test_a_new_op_takes_one_class_in_one_file(tmp_path):
+    shutil.copytree(ROOT / "noisecli", tmp_path / "noisecli", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "noisecli/corruptions/table/wobble.py").write_text(TOY)
+    where = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert "wobble" in child(tmp_path, "-m", "noisecli", "ops", **where)
+    assert "wobble (table)" in child(tmp_path, "-m", "noisecli", "schema", **where)
+    battery = ["-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", __file__, "-k", "table-wobble"]
+    report = child(tmp_path, "-m", "pytest", *battery, **where)
+    passed = int(re.search(r"(\d+) passed", report).group(1))
+    assert passed >= 20, report

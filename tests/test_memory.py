@@ -1,0 +1,78 @@
+"""Memory is bounded by slabs and workers, not by the file."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads memory from /proc")
+
+PSS = re.compile(r"^Pss: +(\d+) kB$", re.MULTILINE)
+STEPS = (
+    "op: gaussian_noise, columns: [height, weight]",
+    "op: typo, columns: name, rate: 0.05",
+    "op: missing, columns: city, rate: 0.1",
+    "op: label_flip, columns: label",
+    "op: duplicate, rate: 0.01",
+)
+
+
+def write_table(path: Path, megabytes: int) -> None:
+    """A CSV of that size; its rows repeat, their numbers do not matter."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    numbers = zip(rng.normal(1.7, 0.1, 20_000).tolist(), rng.normal(70, 9, 20_000).tolist(), strict=True)
+    rows = [
+        f'C{i:07},"Müller, Zoë {i}",{height:.2f},{weight:.3f},{("Köln", "Łódź", "")[i % 3]},{("yes", "no")[i % 2]},'
+        f"plain words that nobody touches\n"
+        for i, (height, weight) in enumerate(numbers)
+    ]
+    piece = "".join(rows).encode()
+    with path.open("wb") as file:
+        file.write(b"id,name,height,weight,city,label,note\n")
+        while file.tell() < megabytes * 1_000_000:
+            file.write(piece)
+
+
+def held(session: int) -> int:
+    """Bytes that the processes of a session hold in memory; what several share counts once (proportional set size)."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                total += int(PSS.findall((folder / "smaps_rollup").read_text())[0]) * 1024
+        except (OSError, IndexError):
+            continue  # gone in the meantime
+    return total
+
+
+def peak(source: Path, recipe: Path, output: Path, workers: int) -> int:
+    """Run `augment` and give the most memory that it and its workers held together, in MB."""
+    arguments = ["augment", source, "-r", recipe, "-o", output, "--workers", workers, "--quiet"]
+    with subprocess.Popen([sys.executable, "-m", "noisecli", *map(str, arguments)], start_new_session=True) as run:
+        most = 0
+        while run.poll() is None:
+            most = max(most, held(run.pid))
+            time.sleep(0.02)
+    assert run.returncode == 0
+    return most // 1_000_000
+
+
+def test_60_mb(tmp_path: Path, recipe: Callable[..., Path]) -> None:
+    path = recipe(*STEPS)
+    write_table(tmp_path / "in.csv", 60)
+    assert peak(tmp_path / "in.csv", path, tmp_path / "one.csv", 1) < 300
+    assert peak(tmp_path / "in.csv", path, tmp_path / "two.csv", 2) < 500
+    for suffix in ("", ".noisecli.json"):
+        assert (tmp_path / f"one.csv{suffix}").read_bytes() == (tmp_path / f"two.csv{suffix}").read_bytes()
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("workers", [1, 2])
+def test_1_gb(tmp_path: Path, recipe: Callable[..., Path], workers: int) -> None:
+    write_table(tmp_path / "in.csv", 1_000)
+    assert peak(tmp_path / "in.csv", recipe(*STEPS), tmp_path / "out.csv", workers) < 500

@@ -1,0 +1,557 @@
+"""The promises that do not bend, seen from outside: bytes in, bytes out, manifest."""
+
+import csv
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+from noisecli.errors import UsageProblem
+from noisecli.formats import csv as csv_format
+from noisecli.manifest import Manifest, path_for
+from noisecli.run import augment, execute
+from noisecli.run import dataset as datasets
+
+Rows = Callable[[bytes], list[tuple[bytes, ...]]]
+Tree = Callable[[Path], dict[str, bytes]]
+Cells = dict[tuple[int, int], tuple[bytes, bytes]]
+
+HEADER = ["id", "name", "height", "visits", "city", "note", "churn", "split"]
+CITIES = ["Łódź", "Köln", "São Paulo", 'The "Hague"', "Washington, DC", ""]
+NOTES = ["quick brown fox", "lazy dog", "two\nlines here", "plain", ""]
+
+EVERY_STEP = [
+    {"op": "gaussian_noise", "columns": ["height", "visits"], "sigma": 0.3},
+    {"op": "laplace_noise", "columns": "height", "rate": 0.2},
+    {"op": "typo", "columns": ["name", "note"], "rate": 0.3},
+    {"op": "category_swap", "columns": "city", "rate": 0.2},
+    {"op": "missing", "columns": ["visits", "note"], "rate": 0.1},
+    {"op": "label_flip", "columns": "churn", "rate": 0.25},
+    {"op": "duplicate", "rate": 0.05},
+]
+
+
+def make_table(rows: int, rng: Generator | None = None) -> bytes:
+    """A CSV of every kind of column, with quotes, gaps and accents."""
+    rng = rng or np.random.Generator(np.random.PCG64(5))
+    heights, visits = rng.normal(1.7, 0.1, rows), rng.integers(0, 50, rows)
+    picks = rng.integers(0, 1 << 20, (rows, 4))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    for i, (height, count, pick) in enumerate(zip(heights.tolist(), visits.tolist(), picks.tolist(), strict=True)):
+        city, note = CITIES[pick[0] % len(CITIES)], NOTES[pick[1] % len(NOTES)]
+        split = ("train", "train", "val", "test")[pick[3] % 4]
+        visit = str(count) if pick[2] % 11 else "NA"
+        label = "yes" if pick[2] % 3 else "no"
+        writer.writerow([f"C{i:06}", f"Zoë Müller {i}", f"{height:.6f}", visit, city, note, label, split])
+    return text.getvalue().encode()
+
+
+def a_recipe(*steps: dict[str, Any], **head: Any) -> dict[str, Any]:
+    return {"noisecli": 1, "seed": 11, **head, "steps": list(steps)}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("small") / "people.csv"
+    path.write_bytes(make_table(2_000))
+    return path
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("big") / "people.csv"
+    path.write_bytes(make_table(45_000))
+    return path
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Callable[..., bytes]:
+    """Run some steps on a file and give the bytes of the output."""
+
+    def run(source: Path, *steps: dict[str, Any], **head: Any) -> bytes:
+        out = tmp_path / f"out-{len(list(tmp_path.iterdir()))}.csv"
+        return augment(source, a_recipe(*steps, **head), out, workers=1).output.read_bytes()
+
+    return run
+
+
+@pytest.fixture
+def difference(rows_of: Rows) -> Callable[..., Cells]:
+    """Raw cells that differ between two files of as many rows: (row, column) to both contents."""
+
+    def compare(before: bytes, after: bytes) -> Cells:
+        old, new = rows_of(before), rows_of(after)
+        assert [len(row) for row in old] == [len(row) for row in new]
+        return {
+            (i, k): (cell, other)
+            for i, (mine, theirs) in enumerate(zip(old, new, strict=True))
+            for k, (cell, other) in enumerate(zip(mine, theirs, strict=True))
+            if cell != other
+        }
+
+    return compare
+
+
+def words_of(cell: bytes) -> list[bytes]:
+    """Words of a raw cell; a slip may have given it quotes."""
+    return cell.strip(b'"').split()
+
+
+def written(output: Path) -> tuple[bytes, bytes]:
+    return output.read_bytes(), path_for(output).read_bytes()
+
+
+# ------------------------------------------------------------------------------------------- 1: same seed, same bytes
+
+
+@pytest.mark.parametrize(("slab", "task_slabs"), [(1 << 16, 1), (300_007, 3), (1 << 30, 8)])
+def test_cuts_do_not_show(
+    big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slab: int, task_slabs: int
+) -> None:
+    recipe = a_recipe(*EVERY_STEP, data={"split": "split", "label": "churn"})
+    usual = written(augment(big, recipe, tmp_path / "usual.csv", workers=1).output)
+    monkeypatch.setattr(csv_format, "SLAB_BYTES", slab)
+    monkeypatch.setattr(execute, "TASK_SLABS", task_slabs)
+    assert written(augment(big, recipe, tmp_path / "cut.csv", workers=1).output) == usual
+
+
+@pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "images"])
+def test_workers_do_not_show(sample: Path, tmp_path: Path, tree: Tree, name: str) -> None:
+    steps = [{"op": "gaussian_noise", "rate": 0.5, **({} if name == "images" else {"columns": "numeric"})}]
+    for workers in (1, 2):
+        augment(sample / name, a_recipe(*steps, copies=3), tmp_path / str(workers) / "out", workers=workers)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2")
+
+
+def test_order_on_disk_does_not_show(
+    sample: Path, small: Path, tmp_path: Path, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = sorted(path for path in (sample / "images").rglob("*") if path.is_file())
+    inputs = {"images": [(path, path.relative_to(sample / "images")) for path in images]}
+    inputs["tables"] = [(small, Path(name)) for name in ("b.csv", "a/x.csv", "a.csv", "A.csv", "é.csv", "read me.txt")]
+    steps = {
+        "images": [{"op": "cutout", "rate": 0.5}, {"op": "brightness", "rate": 0.5, "exact": True}],
+        "tables": EVERY_STEP,
+    }
+    for kind, files in inputs.items():
+        for turn in ("there", "back"):
+            for source, relative in files if turn == "there" else files[::-1]:
+                target = tmp_path / turn / kind / relative
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+            if turn == "back":
+                walk = os.walk
+                monkeypatch.setattr(
+                    datasets.os, "walk", lambda root, walk=walk: [(a, b, c[::-1]) for a, b, c in walk(root)][::-1]
+                )
+            augment(tmp_path / turn / kind, a_recipe(*steps[kind]), tmp_path / f"{turn}-out" / kind, workers=1)
+            monkeypatch.undo()
+    assert tree(tmp_path / "there-out") == tree(tmp_path / "back-out")
+
+
+def test_the_environment_does_not_show(small: Path, tmp_path: Path, recipe: Callable[..., Path]) -> None:
+    steps = [
+        "op: typo, columns: [name, note], rate: 0.3",
+        "op: category_swap, columns: city, rate: 0.2",
+        "op: gaussian_noise, columns: [height, visits]",
+        "op: label_flip, columns: churn",
+    ]
+    path = recipe(*steps, data="{split: split}")
+    results = []
+    for i, changed in enumerate(
+        (
+            {"PYTHONHASHSEED": "0", "LC_ALL": "C", "TZ": "UTC"},
+            {"PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONUTF8": "0"},
+        )
+    ):
+        out = tmp_path / f"{i}.csv"
+        arguments = ["-m", "noisecli", "augment", small, "-r", path, "-o", out, "--quiet"]
+        subprocess.run([sys.executable, *map(str, arguments)], env={**os.environ, **changed}, check=True)
+        results.append(written(out))
+    assert results[0] == results[1]
+
+
+def test_the_name_of_a_single_file_does_not_show(small: Path, tmp_path: Path) -> None:
+    renamed = tmp_path / "other name.CSV"
+    shutil.copyfile(small, renamed)
+    results = [
+        written(augment(source, a_recipe(*EVERY_STEP), tmp_path / f"{i}.csv").output)
+        for i, source in enumerate((small, renamed))
+    ]
+    assert results[0] == results[1]
+
+
+def test_the_seed_shows(small: Path, noisy: Callable[..., bytes]) -> None:
+    assert noisy(small, *EVERY_STEP) != noisy(small, *EVERY_STEP, seed=12)
+
+
+# ------------------------------------------------------------------------------------------------ 2: edits stay local
+
+NOISE = {"op": "gaussian_noise", "columns": "height", "sigma": 0.3, "unit": "absolute", "rate": 0.5}
+TYPO = {"op": "typo", "columns": "name", "rate": 0.3}
+GAPS = {"op": "missing", "columns": "city", "rate": 0.2}
+LOCAL = [NOISE, TYPO, GAPS]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        pytest.param([*LOCAL, {"op": "laplace_noise", "columns": "visits"}], id="step-added"),
+        pytest.param([{"op": "category_swap", "columns": "note"}, *LOCAL], id="step-before"),
+        pytest.param([GAPS, NOISE, TYPO], id="step-moved"),
+        pytest.param([{**NOISE, "columns": ["visits", "height"]}, {**GAPS, "columns": ["note", "city"]}], id="column"),
+        pytest.param([NOISE, {**TYPO, "rate": 0.9, "columns": "note"}, GAPS, {**TYPO, "id": "x"}], id="other-step"),
+    ],
+)
+def test_editing_the_recipe_changes_nothing_else(
+    small: Path, noisy: Callable[..., bytes], difference: Callable[..., Cells], edited: list[dict[str, Any]]
+) -> None:
+    clean, mine = small.read_bytes(), {HEADER.index("height"), HEADER.index("city")}
+    base, other = difference(clean, noisy(small, *LOCAL)), difference(clean, noisy(small, *edited))
+    assert base
+    assert {at: cell for at, cell in base.items() if at[1] in mine} == {
+        at: cell for at, cell in other.items() if at[1] in mine
+    }
+
+
+def test_a_removed_step_leaves_the_later_strikes_on_its_column(
+    small: Path, noisy: Callable[..., bytes], difference: Callable[..., Cells]
+) -> None:
+    gaps = {"op": "missing", "columns": "height", "rate": 0.3}
+    both, alone = (difference(small.read_bytes(), noisy(small, *steps)) for steps in ([NOISE, gaps], [gaps]))
+    assert {at for at, (_, new) in both.items() if not new} == set(alone)
+
+
+def test_adding_a_column_to_the_data_changes_nothing_else(
+    small: Path, noisy: Callable[..., bytes], tmp_path: Path, rows_of: Rows
+) -> None:
+    wider = tmp_path / "wider.csv"
+    wide = [b",".join([row[0], b"x", *row[1:-1]]) + row[-1] for row in rows_of(small.read_bytes())]
+    wide[0] = wide[0].replace(b"id,x,", b"id,new,")
+    wider.write_bytes(b"".join(wide))
+    narrow = [(row[0], *row[2:]) for row in rows_of(noisy(wider, *EVERY_STEP))]
+    assert narrow == rows_of(noisy(small, *EVERY_STEP))
+
+
+def test_adding_rows_changes_no_earlier_row(small: Path, noisy: Callable[..., bytes], tmp_path: Path) -> None:
+    longer = tmp_path / "longer.csv"
+    longer.write_bytes(small.read_bytes() + make_table(5).partition(b"\n")[2])
+    assert noisy(longer, *LOCAL).startswith(noisy(small, *LOCAL))
+
+
+def test_adding_a_file_changes_no_other(small: Path, tmp_path: Path, tree: Tree) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("b.csv", "d.csv"):
+        shutil.copyfile(small, folder / name)
+    recipe = a_recipe(*LOCAL)
+    before = tree(augment(folder, recipe, tmp_path / "before").output)
+    for name in ("a.csv", "c.csv", "val.csv", "notes.txt"):
+        shutil.copyfile(small, folder / name)
+    after = tree(augment(folder, recipe, tmp_path / "after").output)
+    assert before["b.csv"] != before["d.csv"]
+    assert before.items() <= after.items()
+
+
+def test_adding_an_image_changes_no_other(sample: Path, tmp_path: Path, tree: Tree) -> None:
+    folder = tmp_path / "in"
+    shutil.copytree(sample / "images" / "train" / "discs", folder)
+    recipe = a_recipe({"op": "gaussian_noise", "rate": 0.6}, {"op": "cutout", "rate": 0.5})
+    before = tree(augment(folder, recipe, tmp_path / "before").output)
+    shutil.copyfile(folder / "discs_00.jpg", folder / "added.jpg")
+    after = tree(augment(folder, recipe, tmp_path / "after").output)
+    assert before.items() <= after.items()
+
+
+def test_adding_a_copy_changes_no_other(small: Path, tmp_path: Path, tree: Tree) -> None:
+    one, two, three = (
+        augment(small, a_recipe(*EVERY_STEP, copies=n), tmp_path / f"{n}", workers=1).output for n in (1, 2, 3)
+    )
+    assert one.read_bytes() == (two / "copy=1" / small.name).read_bytes()
+    assert tree(two).items() <= tree(three).items()
+    assert len(set(tree(three).values()) - {b""}) == 3
+
+
+# ------------------------------------------------------------------------------------------------ 3: severities nest
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"op": "missing", "columns": "city"},
+        NOISE,
+        {"op": "category_swap", "columns": ["city", "churn"]},
+        {"op": "label_flip", "columns": "churn"},
+        {"op": "label_flip", "columns": "city", "kind": "pair"},
+        {"op": "gaussian_noise", "columns": "visits", "exact": True, "sigma": 3},
+    ],
+    ids=lambda step: step["op"],
+)
+def test_a_lower_rate_strikes_a_subset_in_the_same_way(
+    small: Path, noisy: Callable[..., bytes], difference: Callable[..., Cells], step: dict[str, Any]
+) -> None:
+    clean = small.read_bytes()
+    struck = [difference(clean, noisy(small, {**step, "rate": rate})) for rate in (0.03, 0.1, 0.2, 0.75, 1.0)]
+    assert all(few.items() < many.items() for few, many in pairwise(struck))
+
+
+def test_typos_nest(small: Path, noisy: Callable[..., bytes], difference: Callable[..., Cells]) -> None:
+    clean = small.read_bytes()
+    few, many = (difference(clean, noisy(small, {**TYPO, "rate": rate})) for rate in (0.1, 0.2))
+    assert few.keys() < many.keys()
+    words = (zip(*map(words_of, (*few[at], many[at][1])), strict=True) for at in few)
+    assert all(weak in (clean, strong) for cell in words for clean, weak, strong in cell)
+
+
+def test_duplicates_nest(small: Path, noisy: Callable[..., bytes], rows_of: Rows) -> None:
+    few, many = (rows_of(noisy(small, {"op": "duplicate", "rate": rate})) for rate in (0.1, 0.2))
+    doubled = [{row for row, after in pairwise(rows) if row == after} for rows in (few, many)]
+    assert doubled[0] < doubled[1]
+
+
+def test_images_nest(sample: Path, tmp_path: Path, tree: Tree) -> None:
+    clean = tree(sample / "images" / "train")
+    struck = []
+    for rate in (0.2, 0.4):
+        out = augment(
+            sample / "images" / "train", a_recipe({"op": "cutout", "rate": rate}), tmp_path / f"{rate}"
+        ).output
+        struck.append(tree(out).items() - clean.items())
+    assert struck[0] < struck[1]
+
+
+@pytest.mark.parametrize("op", ["gaussian_noise", "laplace_noise"])
+def test_a_draw_scales_with_its_strength(
+    small: Path, noisy: Callable[..., bytes], difference: Callable[..., Cells], op: str
+) -> None:
+    step = {"op": op, "columns": "height", "unit": "absolute"}
+    moves = []
+    for sigma in (0.5, 1.0, 2.0):
+        cells = difference(small.read_bytes(), noisy(small, {**step, "sigma": sigma}))
+        moves.append({at: (float(new) - float(old)) / sigma for at, (old, new) in cells.items()})
+    shared = moves[0].keys() & moves[1].keys() & moves[2].keys()
+    assert len(shared) > 1_990
+    assert all(abs(moves[2][at] - move[at]) < 3e-6 for move in moves[:2] for at in shared)
+
+
+# ------------------------------------------------------------------------------------- 4: a rate means what it says
+
+
+def counts(manifest: Manifest, step: int = 0) -> dict[str, dict[str, int]]:
+    return manifest.steps[step].columns
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"op": "gaussian_noise", "columns": ["height", "visits"], "sigma": 0.01},
+        {"op": "laplace_noise", "columns": ["height", "visits"], "rate": 0.3},
+        {"op": "missing", "columns": ["city", "visits", "note"]},
+        {"op": "category_swap", "columns": ["city", "note"], "rate": 0.4},
+        {"op": "label_flip", "columns": ["churn"], "rate": 0.3},
+        {"op": "missing", "columns": ["visits"], "rate": 0.31, "exact": True},
+    ],
+    ids=lambda step: step["op"],
+)
+@pytest.mark.parametrize("split", [None, "split"])
+def test_counts_are_what_the_files_show(
+    small: Path,
+    tmp_path: Path,
+    difference: Callable[..., Cells],
+    rows_of: Rows,
+    step: dict[str, Any],
+    split: str | None,
+) -> None:
+    done = augment(small, a_recipe(step, data={"split": split}), tmp_path / "out.csv")
+    found = difference(small.read_bytes(), done.output.read_bytes())
+    rows = [row for row in rows_of(small.read_bytes())[1:] if split is None or row[-2] == b"train"]
+    assert list(counts(done.manifest)) == [name for name in HEADER if name in step["columns"]]
+    for name, count in counts(done.manifest).items():
+        number = HEADER.index(name)
+        assert count["changed"] == sum(at[1] == number for at in found)
+        assert count["eligible"] == sum(row[number] not in (b"", b"NA") for row in rows)
+        assert count["changed"] <= count["struck"] <= count["eligible"]
+        assert count["void"] == 0
+    assert {at[1] for at in found} <= {HEADER.index(name) for name in step["columns"]}
+
+
+def test_typo_counts_words(small: Path, tmp_path: Path, difference: Callable[..., Cells], rows_of: Rows) -> None:
+    done = augment(small, a_recipe({"op": "typo", "columns": ["name", "note"], "rate": 0.4}), tmp_path / "out.csv")
+    found = difference(small.read_bytes(), done.output.read_bytes())
+    for name, count in counts(done.manifest).items():
+        number = HEADER.index(name)
+        pairs = [cells for at, cells in found.items() if at[1] == number]
+        changed = sum(a != b for old, new in pairs for a, b in zip(words_of(old), words_of(new), strict=True))
+        assert count["changed"] == count["struck"] == changed
+        assert count["eligible"] == sum(len(row[number].split()) for row in rows_of(small.read_bytes())[1:])
+
+
+def test_duplicate_counts_rows(small: Path, tmp_path: Path, rows_of: Rows) -> None:
+    done = augment(small, a_recipe({"op": "duplicate", "rate": 0.1, "times": 2}), tmp_path / "out.csv")
+    before, after = rows_of(small.read_bytes()), rows_of(done.output.read_bytes())
+    count = counts(done.manifest)[""]
+    assert count["eligible"] == len(before) - 1
+    assert count["changed"] == len(after) - len(before) == 2 * count["struck"]
+    assert done.manifest.outputs[0].rows == len(after) - 1
+    assert list(dict.fromkeys(after)) == before
+
+
+def test_image_counts(sample: Path, tmp_path: Path, tree: Tree) -> None:
+    done = augment(sample / "images", a_recipe({"op": "cutout", "rate": 0.4}), tmp_path / "out")
+    changed = tree(done.output).items() - tree(sample / "images").items()
+    count = counts(done.manifest)[""]
+    assert count["eligible"] == 30
+    assert 0 < count["struck"] == count["changed"] == len(changed)
+
+
+def test_counts_add_up_over_copies_and_files(small: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv", "test.csv"):
+        shutil.copyfile(small, folder / name)
+    done = augment(folder, a_recipe({"op": "missing", "columns": "height"}, copies=3), tmp_path / "out")
+    assert counts(done.manifest)["height"]["eligible"] == 3 * 2 * 2_000
+
+
+def test_what_an_earlier_step_removed_is_void(small: Path, tmp_path: Path) -> None:
+    steps = [{"op": "missing", "columns": "height", "rate": 0.3}, {"op": "gaussian_noise", "columns": "height"}]
+    done = augment(small, a_recipe(*steps), tmp_path / "out.csv")
+    gone, noise = counts(done.manifest)["height"]["changed"], counts(done.manifest, 1)["height"]
+    assert noise["void"] == gone > 0
+    assert noise["struck"] == noise["eligible"] == 2_000
+    assert any(f"{gone} of 2000 struck had been removed" in line for line in done.manifest.warnings)
+
+
+@pytest.mark.parametrize(
+    ("cells", "step", "reason"),
+    [
+        (["5"] * 50, {"op": "category_swap", "rate": 1}, "one category only"),
+        (["1", "9"] * 50, {"op": "gaussian_noise", "sigma": 0.001}, "smaller than the column's resolution"),
+        (["1", "9"] * 5, {"op": "missing", "rate": 1e-6}, "strikes none"),
+        ([""] * 9, {"op": "missing"}, "nothing is eligible"),
+        (["1", "9"] * 200 + ["oops"], {"op": "gaussian_noise", "sigma": 1e6}, "1 cells are no numbers"),
+        (["7"] * 50, {"op": "gaussian_noise"}, "struck came out unchanged"),
+    ],
+)
+def test_what_cannot_be_reached_is_said(
+    tmp_path: Path,
+    command: Callable[..., Any],
+    recipe: Callable[..., Path],
+    cells: list[str],
+    step: dict[str, Any],
+    reason: str,
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("".join(f"{i},{cell}\n" for i, cell in enumerate(["x", *cells])))
+    path = recipe(", ".join(f"{key}: {value}" for key, value in {**step, "columns": "x"}.items()))
+    result = command("augment", source, "-r", path, "-o", tmp_path / "out.csv", "--quiet")
+    assert result.code == 0
+    assert result.err.count("\n") == 1
+    assert result.err.startswith("warning:")
+    assert reason in result.err
+    assert "'x'" in result.err
+
+
+# ---------------------------------------------------------------------------------- 5: untouched means untouched
+
+
+def test_one_struck_column_leaves_every_other_cell(
+    sample: Path, tmp_path: Path, difference: Callable[..., Cells]
+) -> None:
+    source = sample / "customers.csv"
+    header = source.read_text(encoding="utf-8").splitlines()[0].split(",")
+    for name, op in (("city", "typo"), ("height_m", "gaussian_noise"), ("note", "missing"), ("email", "typo")):
+        done = augment(source, a_recipe({"op": op, "columns": name, "rate": 0.5}), tmp_path / f"{name}.csv")
+        found = difference(source.read_bytes(), done.output.read_bytes())
+        assert {at[1] for at in found} == {header.index(name)}
+
+
+@pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "images"])
+@pytest.mark.parametrize("key", ["rate", "severity"])
+def test_rate_0_gives_the_input(sample: Path, tmp_path: Path, tree: Tree, name: str, key: str) -> None:
+    step = {"op": "gaussian_noise", key: 0, **({} if name == "images" else {"columns": "numeric"})}
+    out = augment(sample / name, a_recipe(step), tmp_path / "out").output
+    if out.is_dir():
+        assert tree(out) == tree(sample / name)
+    else:
+        assert out.read_bytes() == (sample / name).read_bytes()
+
+
+def test_every_op_at_rate_0_gives_the_input(small: Path, noisy: Callable[..., bytes]) -> None:
+    assert noisy(small, *({**step, "rate": 0} for step in EVERY_STEP)) == small.read_bytes()
+
+
+# -------------------------------------------------------------------------------------------------- 7: training only
+
+
+def test_held_out_rows_stay(small: Path, tmp_path: Path, rows_of: Rows) -> None:
+    recipe = a_recipe(*({**step, "rate": 1} for step in EVERY_STEP), data={"split": "split"})
+    before, after = (
+        [row for row in rows_of(data) if row[-2] in (b"val", b"test")]
+        for data in (small.read_bytes(), augment(small, recipe, tmp_path / "out.csv").output.read_bytes())
+    )
+    assert before == after
+    assert before
+
+
+def test_evaluate_strikes_held_out_rows_and_says_so(
+    small: Path,
+    tmp_path: Path,
+    command: Callable[..., Any],
+    recipe: Callable[..., Path],
+    difference: Callable[..., Cells],
+) -> None:
+    path = recipe("op: missing, columns: height, rate: 1", purpose="evaluate", data="{split: split}")
+    result = command("augment", small, "-r", path, "-o", tmp_path / "out.csv")
+    assert "purpose   evaluate: held-out data was struck too" in result.out
+    assert len(difference(small.read_bytes(), (tmp_path / "out.csv").read_bytes())) == 2_000
+    assert Manifest.model_validate_json(path_for(tmp_path / "out.csv").read_bytes()).purpose == "evaluate"
+
+
+def test_held_out_rows_are_not_in_the_facts(small: Path, tmp_path: Path) -> None:
+    lines = small.read_text(encoding="utf-8").splitlines()
+    wild = tmp_path / "wild.csv"
+    wild.write_text(
+        "\n".join(line.replace(",1.", ",99.") if line.endswith("val") else line for line in lines), encoding="utf-8"
+    )
+    recipe = a_recipe({"op": "gaussian_noise", "columns": "height"}, data={"split": "split"})
+    found = [
+        augment(source, recipe, tmp_path / f"{i}.csv").manifest.facts["columns"]["height"]["sd"]
+        for i, source in enumerate((small, wild))
+    ]
+    assert found[0] == found[1]
+
+
+def test_held_out_folders_stay(sample: Path, small: Path, tmp_path: Path, tree: Tree) -> None:
+    folder = tmp_path / "tables"
+    for name in ("train/a.csv", "val/a.csv", "Test/a.csv", "split=validation/a.csv", "test.csv", "latest.csv"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(small, folder / name)
+    out = augment(folder, a_recipe(*EVERY_STEP), tmp_path / "out-tables").output
+    changed = {path for path, data in tree(out).items() if data != tree(folder)[path]}
+    assert changed == {"train/a.csv", "latest.csv"}
+    for purpose, expected in (("train", {"train"}), ("evaluate", {"train", "val"})):
+        recipe = a_recipe({"op": "brightness", "amount": 0.4, "rate": 1}, purpose=purpose)
+        out = augment(sample / "images", recipe, tmp_path / f"out-{purpose}").output
+        changed = tree(out).items() - tree(sample / "images").items()
+        assert {path.split("/")[0] for path, _ in changed} == expected
+
+
+def test_a_single_file_of_held_out_data_is_refused(small: Path, tmp_path: Path) -> None:
+    source = tmp_path / "test.csv"
+    shutil.copyfile(small, source)
+    with pytest.raises(UsageProblem, match=r"test\.csv.*held-out.*purpose: evaluate"):
+        augment(source, a_recipe(*LOCAL), tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["test.csv"]
+    augment(source, a_recipe(*LOCAL, purpose="evaluate"), tmp_path / "out.csv")

@@ -1,0 +1,170 @@
+"""Text as code points and words, and typos, on every script: what is not struck stays, letters are never torn."""
+
+import unicodedata
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from golden import strike
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from noisecli.corruptions.table.text import KEY_ROWS, Typo
+from noisecli.text import Edits, Text
+
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+ALPHABETS = {
+    "ascii": "abcxyzABZ0189.,-'",
+    "german": "aäöüßÄÖÜEez",
+    "russian": "абвйёшЩЪя",
+    "hindi": "कखगघक्षत्रज्ञिीुूेो्ं",
+    "japanese": "日本語ひらがなカタカナがぱー。",
+    "combining": "ae\u0301\u0308\u0327o\u20ddx",
+    "emoji": "👩\u200d💻❤\ufe0f👍🏽🇩🇪a",
+    "joiners": "ab\u200d\u200c\u00adc",
+}
+SPACES = " \t\n\u00a0\u3000"
+words = st.sampled_from(sorted(ALPHABETS)).flatmap(lambda name: st.text(ALPHABETS[name] + SPACES, max_size=12))
+anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+rows = st.lists(words | anything, max_size=8)
+
+
+def pieces(text: str) -> list[str]:
+    """Words and white space in turn."""
+    return ["".join(part) for _, part in groupby(text, str.isspace)]
+
+
+def words_of(text: str) -> list[str]:
+    return [part for part in pieces(text) if not part.isspace()]
+
+
+def distance(a: str, b: str) -> int:
+    """Damerau's distance: letters replaced, left out, added, or neighbours swapped."""
+    table = {(i, 0): i for i in range(len(a) + 1)} | {(0, j): j for j in range(len(b) + 1)}
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + (a[i - 1] != b[j - 1]))
+            if i > 1 and j > 1 and a[i - 2 : i] == b[j - 1] + b[j - 2]:
+                table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
+    return table[len(a), len(b)]
+
+
+def clusters(text: str) -> list[str]:
+    """A letter with the marks and joiners that belong to it, or what a joiner ties to it; plain letters left out."""
+    found: list[str] = []
+    for character in text:
+        tied = unicodedata.category(character)[0] == "M" or unicodedata.category(character) == "Cf"
+        if found and not character.isspace() and (tied or found[-1][-1] == "\u200d"):
+            found[-1] += character
+        else:
+            found.append(character)
+    return [cluster for cluster in found if len(cluster) > 1]
+
+
+@given(rows)
+def test_words_are_what_stands_between_white_space(texts):
+    text = Text(pa.array(texts, pa.string()))
+    spans = text.words()
+    found = [[] for _ in texts]
+    for start, stop, row in zip(spans.starts, spans.stops, spans.rows, strict=True):
+        found[row].append("".join(map(chr, text.points[start:stop])))
+    assert found == [words_of(row) for row in texts]
+    assert spans.ordinals.tolist() == [i for row in texts for i in range(len(words_of(row)))]
+
+
+@given(rows, st.sampled_from([pa.string(), pa.large_string()]), st.integers(0, 3))
+def test_a_slice_of_a_column_is_read_as_if_it_were_alone(texts, type_, start):
+    whole = pa.array(texts, type_)
+    sliced, alone = Text(whole[start:]), Text(pa.array(texts[start:], type_))
+    assert sliced.points.tolist() == alone.points.tolist()
+    assert sliced.bounds.tolist() == alone.bounds.tolist()
+
+
+@given(rows, st.lists(st.tuples(st.booleans(), anything), min_size=1, max_size=9), st.sampled_from(["utf8", "large"]))
+def test_replace_leaves_everything_outside_the_edits_alone(texts, wishes, width):
+    type_ = pa.string() if width == "utf8" else pa.large_string()
+    text = Text(pa.array(texts, type_))
+    spans = text.words()
+    wished = [wishes[i % len(wishes)] for i in range(len(spans))]
+    chosen = np.array([wanted for wanted, _ in wished], dtype=bool)
+    struck = spans[chosen]
+    news = [new for wanted, new in wished if wanted]
+    points = np.array([ord(c) for new in news for c in new], np.uint32)
+    offsets = np.concatenate([[0], np.cumsum([len(new) for new in news])]).astype(np.int64)
+    done = text.replace(Edits(struck.starts, struck.stops, points, offsets), struck.rows)
+    done.validate(full=True)
+    assert done.type == type_
+    expected, wish = [], iter(wished)
+    for row in texts:
+        parts = [(part, False, "") if part.isspace() else (part, *next(wish)) for part in pieces(row)]
+        expected.append("".join(new if wanted else part for part, wanted, new in parts))
+    assert done.to_pylist() == expected
+
+
+@given(rows, st.sampled_from(sorted(KEY_ROWS)), st.integers(0, 2**64 - 1))
+@example(["e\u0301e\u0301", "क्षि त्र", "👩\u200d💻 a", "a\u200db"], "qwerty", 1)
+def test_a_typo_is_one_slip_in_each_word_and_nothing_else(texts, layout, seed):
+    op = Typo(layout=layout)
+    cells = pa.array(texts, pa.string())
+    text = Text(cells)
+    able = iter(op.can_edit(text, text.words()).tolist())
+    done = strike(op, cells, seed=seed).cells
+    done.validate(full=True)
+    for before, after in zip(texts, done.to_pylist(), strict=True):
+        assert [part for part in pieces(after) if part.isspace()] == [part for part in pieces(before) if part.isspace()]
+        assert len(words_of(after)) == len(words_of(before))
+        for old, new in zip(words_of(before), words_of(after), strict=True):
+            assert distance(old, new) == next(able)
+            assert clusters(new) == clusters(old), "a letter was torn from its marks"
+
+
+@given(rows)
+def test_a_word_can_be_struck_if_it_has_a_letter_or_digit_that_stands_alone(texts):
+    text = Text(pa.array(texts, pa.string()))
+    able = Typo().can_edit(text, text.words()).tolist()
+    assert able == [any(_plain_letter(word, i) for i in range(len(word))) for row in texts for word in words_of(row)]
+
+
+def _plain_letter(word: str, i: int) -> bool:
+    def belongs(character: str) -> bool:
+        return unicodedata.category(character)[0] == "M" or unicodedata.category(character) == "Cf"
+
+    letter = unicodedata.category(word[i])[0] in "LN"
+    return letter and not belongs(word[i + 1 : i + 2] or "a") and word[i - 1 : i] != "\u200d"
+
+
+@given(rows)
+@example(["a\u200d", "b"])
+def test_a_row_does_not_see_its_neighbours(texts):
+    op = Typo()
+    together = Text(pa.array(texts, pa.string()))
+    able = op.can_edit(together, together.words()).tolist()
+    alone = [Text(pa.array([row])) for row in texts]
+    assert able == [flag for text in alone for flag in op.can_edit(text, text.words()).tolist()]
+
+
+@pytest.mark.parametrize("layout", sorted(KEY_ROWS))
+def test_a_wrong_key_is_one_that_touches_the_right_one(layout):
+    cells = pa.array([key * 2 for row in KEY_ROWS[layout] for key in row if key.isalnum()] * 50)
+    done = strike(Typo(layout=layout, weights={"delete": 0, "insert": 0, "transpose": 0}), cells).cells
+    rows_of = {key: (y, x) for y, row in enumerate(KEY_ROWS[layout]) for x, key in enumerate(row)}
+    for before, after in zip(cells.to_pylist(), done.to_pylist(), strict=True):
+        (wrong,) = [new for old, new in zip(before, after, strict=True) if old != new]
+        (y, x), (v, u) = rows_of[before[0]], rows_of[wrong]
+        assert (abs(x - u) == 1) if y == v else (abs(y - v) == 1 and abs(x - u) <= 1)
+
+
+@pytest.mark.parametrize("only", ["substitute", "delete", "insert", "transpose"])
+def test_only_the_slips_with_a_weight_occur(only):
+    weights = {name: float(name == only) for name in ("substitute", "delete", "insert", "transpose")}
+    done = strike(Typo(weights=weights), pa.array(["planet", "a", "aa", "..."] * 200))
+    kinds = set()
+    for word in done.cells.to_pylist()[::4]:
+        same = "transpose" if sorted(word) == sorted("planet") else "substitute"
+        kinds.add({5: "delete", 7: "insert"}.get(len(word), same))
+    assert kinds == {only}
+    able = {"substitute": 3, "insert": 3, "delete": 2, "transpose": 1}[only]
+    assert done.counts.eligible == 200 * able
