@@ -224,7 +224,7 @@ class TableEngine:
             lineages.append(np.where(number > 0, descent, line[positions]))
             counts.eligible += int(np.count_nonzero(training[source]))
             counts.struck += int(np.count_nonzero(struck))
-            counts.changed += int(np.count_nonzero(times != 1))
+            counts.changed += int(np.abs(times - 1).sum())
         if not orders:
             return order, lineage
         return np.concatenate(orders), np.concatenate(lineages)

@@ -177,7 +177,7 @@ def read(path: Path) -> Manifest:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"])) or "the file"
         raise DataProblem(f"{path}: not a manifest of noisecli {__version__}: {where}: {fault['msg']}") from None
-    if manifest.recipe_sha256 != recipe_digest(manifest.recipe):
+    if manifest.recipe_sha256 != recipe_digest(manifest.recipe) or manifest.seed != manifest.recipe.get("seed"):
         raise DataProblem(f"{path}: the recipe in it is not the one that was run")
     return manifest
 

@@ -353,7 +353,7 @@ def test_validate_finds_what_does_not_fit(
 def test_verify_names_what_differs(command: Command, recipe: Recipe, sample: Path, tmp_path: Path, tree: Tree) -> None:
     out = tmp_path / "out"
     given = sample / "images" / "val"
-    command("augment", given, "-r", recipe("op: cutout, rate: 0.5"), "-o", out)
+    command("augment", given, "-r", recipe("op: cutout, rate: 0.5"), "-o", out, "--set", "purpose=evaluate")
     assert command("verify", out, "--input", given).code == 0
     assert command("verify", f"{out}.noisecli.json").code == 0
     changed, gone, extra = out / "bricks" / "bricks_11.png", out / "discs" / "discs_10.jpg", out / "waves" / "more.txt"
@@ -477,7 +477,9 @@ def test_an_interrupted_run_leaves_nothing(
         rest = [line for line in run.stderr if not line.startswith("writing")]
     assert survivors == []
     if number == signal.SIGKILL:
-        assert [name for name in sorted(tree(tmp_path)) if name not in before and not name.startswith(".out.")] == []
+        assert [
+            name for name in sorted(tree(tmp_path)) if name not in before and not name.startswith(".noisecli-")
+        ] == []
     else:
         assert rest == [f"error: {says}; nothing was written\n"]
         assert sorted(tree(tmp_path)) == before

@@ -170,12 +170,12 @@ def test_what_would_be_changed_in_silence_is_refused(
     command: Callable[..., Any], recipe: Callable[..., Path], tmp_path: Path, name: str, data: bytes, says: str
 ) -> None:
     (tmp_path / name).write_bytes(data)
-    result = command("augment", tmp_path / name, "-r", recipe("op: cutout"), "-o", tmp_path / "out.png", "-q")
+    result = command("augment", tmp_path / name, "-r", recipe("op: cutout"), "-o", tmp_path / "out", "-q")
     assert result.code == 3
     assert len(result.errors) == 1
     assert f"{name}: " in result.errors[0]
     assert says in result.errors[0]
-    assert not (tmp_path / "out.png").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_severities_grow(tmp_path: Path) -> None:

@@ -398,7 +398,7 @@ def test_typo_counts_words(small: Path, tmp_path: Path, difference: Callable[...
 
 
 def test_duplicate_counts_rows(small: Path, tmp_path: Path, rows_of: Rows) -> None:
-    done = augment(small, a_recipe({"op": "duplicate", "rate": 0.1, "times": 2}), tmp_path / "out.csv")
+    done = augment(small, a_recipe({"op": "duplicate", "rate": 0.1, "clones": 2}), tmp_path / "out.csv")
     before, after = rows_of(small.read_bytes()), rows_of(done.output.read_bytes())
     count = counts(done.manifest)[""]
     assert count["eligible"] == len(before) - 1
@@ -527,7 +527,7 @@ def test_held_out_rows_are_not_in_the_facts(small: Path, tmp_path: Path) -> None
     )
     recipe = a_recipe({"op": "gaussian_noise", "columns": "height"}, data={"split": "split"})
     found = [
-        augment(source, recipe, tmp_path / f"{i}.csv").manifest.facts["columns"]["height"]["sd"]
+        augment(source, recipe, tmp_path / f"{i}.csv").manifest.facts.columns["height"].sd
         for i, source in enumerate((small, wild))
     ]
     assert found[0] == found[1]

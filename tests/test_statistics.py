@@ -166,10 +166,6 @@ def class_sizes(shape, classes, rows):
 @pytest.mark.parametrize("classes", [2, 10, 120])
 @pytest.mark.parametrize("rows", [500, 2_000, 20_000])
 def test_label_flips_are_exact_in_all_and_within_one_in_each_class(shape, classes, rows):
-    """A class of the weight w errs by (1 + w (classes - 1)) / 2 at the most: see test_apportion_stays_near_the_share.
-
-    That is below 1 for equal classes. Where many classes are tiny, a large one can be off by more: here by 1.1.
-    """
     sizes = class_sizes(shape, classes, rows)
     order = np.argsort(np.arange(rows) * 7919 % 20_011, kind="stable")
     labels = np.repeat(np.arange(classes), sizes)[order]
@@ -181,7 +177,6 @@ def test_label_flips_are_exact_in_all_and_within_one_in_each_class(shape, classe
         assert flipped.sum() == done.counts.struck == share(rate, rows)
         in_class = np.bincount(labels[flipped], minlength=classes)
         error = np.abs(in_class - rate * sizes)
-        assert (error <= (1 + sizes / rows * (classes - 1)) / 2).all()
         assert error.max() < 1
         assert not (before & ~flipped).any(), "what a lower rate flips, a higher one flips too"
         before = flipped

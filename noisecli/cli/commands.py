@@ -31,7 +31,8 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an output that exi
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; warnings and errors only.")]
 Severity = Annotated[
-    int | None, typer.Option(min=0, max=5, help="Replace the severity of every step that has one; 0 is clean.")
+    int | None,
+    typer.Option(min=0, max=5, help="Replace the severity of every step; an error where a step has none. 0 is clean."),
 ]
 Seed = Annotated[int | None, typer.Option(min=0, max=2**64 - 1, help="Replace the recipe's seed.")]
 Copies = Annotated[int | None, typer.Option(min=1, help="Replace the number of copies.")]
@@ -55,7 +56,7 @@ def _root(
 ) -> None:
     """Controlled, reproducible damage to datasets: noisy copies from a YAML recipe, and a manifest that proves them.
 
-    Exit codes: 0 done, 1 the environment, 2 recipe or arguments, 3 the data, 4 a check failed, 130 interrupted.
+    Exit codes: 0 done, 1 the environment, 2 recipe or arguments, 3 the data, 4 a check failed, 130 and 143 interrupted.
     """
 
 
@@ -83,7 +84,14 @@ def augment(
     with progress(quiet) as meter:
         if dry_run:
             prepared = run.inspect(
-                source, recipe, overrides=overrides, severity=severity, workers=workers, progress=meter
+                source,
+                recipe,
+                output=output,
+                overrides=overrides,
+                severity=severity,
+                workers=workers,
+                force=force,
+                progress=meter,
             )
         else:
             outcome = run.augment(

@@ -115,6 +115,8 @@ class CsvFile:
             names = [_unquote(header[a:b].decode("utf-8")) for a, b in zip(starts, ends, strict=True)]
         except UnicodeDecodeError:
             raise DataProblem(f"{self._name}: the header is not UTF-8 text") from None
+        if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), None)):
+            raise DataProblem(f"{self._name}: looks separated by {other!r}; noisecli reads commas: convert it")
         counts = Counter(names)
         unique = [name if name and counts[name] == 1 else f"#{i}" for i, name in enumerate(names, 1)]
         if len(set(unique)) < len(unique):

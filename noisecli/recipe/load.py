@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from noisecli.corruption import Corruption, RowsCorruption, Target, TextCorruption, plain, registered
+from noisecli.corruption import Corruption, RowsCorruption, TableCorruption, Target, TextCorruption, plain, registered
 from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe
@@ -151,6 +151,7 @@ def _check(source: Source, target: Target) -> Recipe | None:
     else:
         steps = [_check_step(source, target, step, ("steps", i)) for i, step in enumerate(raw["steps"])]
         _check_together(source, raw["steps"], steps)
+        _check_columns(source, raw.get("data"), steps)
     if source.faults or head is None:
         return None
     if head.seed is None:
@@ -229,6 +230,18 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
             )
         elif rows_step:
             source.fault(loc, f"step {step.id!r} must stand before {rows_step!r}: steps on rows come last")
+
+
+def _check_columns(source: Source, roles: Any, steps: Sequence[PlannedStep | None]) -> None:
+    """Check that every step on columns names some, or has a role that does."""
+    for i, step in enumerate(steps):
+        if step is None or not isinstance(step.corruption, TableCorruption) or step.columns is not None:
+            continue
+        role = step.corruption.role
+        if role is not None and not (isinstance(roles, dict) and roles.get(role)):
+            source.fault(("steps", i), f"op {step.corruption.name!r} needs `columns:`, or `data: {{{role}: ...}}`")
+        elif role is None and step.corruption.strikes_columns:
+            source.fault(("steps", i), f"missing key 'columns' for op {step.corruption.name!r}")
 
 
 def _validate(

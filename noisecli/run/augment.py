@@ -115,15 +115,22 @@ def inspect(
     source: str | Path,
     recipe: str | Path | Mapping[str, Any],
     *,
+    output: str | Path | None = None,
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
     workers: int | None = None,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Do everything that precedes the first written byte: check the recipe against the data and survey the facts."""
+    """Do everything that precedes the first written byte: check the recipe against the data and survey the facts.
+
+    Arguments and errors are those of `augment`; without an output there is nothing to check about it.
+    """
     root = Path(source)
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     dataset = discover(root, checked.target, checked.head.purpose)
+    if output is not None:
+        _settle(dataset, checked, output, force)
     with local(_workers(workers, len(dataset.struck))) as pool:
         return _prepare(checked, dataset, None, pool, Meter(progress))
 
@@ -139,8 +146,7 @@ def _run(
 ) -> Outcome:
     dataset = discover(root, recipe.target, recipe.head.purpose)
     several = not dataset.single or recipe.head.copies > 1
-    output = settle_output(Path(given), root, several, str(given).endswith(("/", os.sep)))
-    check_output(output, root, force)
+    output = _settle(dataset, recipe, given, force)
     size = sum(file.path.stat().st_size for file in dataset.files)
     meter = Meter(progress)
     with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * recipe.head.copies)) as pool:
@@ -156,6 +162,13 @@ def _run(
         result = account(prepared, record)
         commit(space, data, result.to_bytes(), output)
     return Outcome(output, manifests.path_for(output), result)
+
+
+def _settle(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
+    several = not dataset.single or recipe.head.copies > 1
+    output = settle_output(Path(given), dataset.root, several, str(given).endswith(("/", os.sep)))
+    check_output(output, dataset.root, force)
+    return output
 
 
 def _workers(asked: int | None, tasks: int) -> int:

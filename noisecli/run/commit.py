@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from noisecli.errors import UsageProblem
-from noisecli.manifest import path_for
+from noisecli.manifest import path_for, place, read
+from noisecli.run.dataset import FORMATS
 
 
 def settle_output(given: Path, source: Path, several: bool, into: bool) -> Path:
@@ -21,6 +22,11 @@ def settle_output(given: Path, source: Path, several: bool, into: bool) -> Path:
     """
     if not several and (into or given.is_dir()):
         return given / source.name
+    if given.name == "-":
+        raise UsageProblem("-: the output cannot be a pipe, a manifest has to stand beside it: name a file")
+    other_format = given.suffix.lower() in FORMATS and FORMATS[given.suffix.lower()] != FORMATS[source.suffix.lower()]
+    if not several and other_format:
+        raise UsageProblem(f"{given}: a copy has the format of its input: let the name end in {source.suffix}")
     return given
 
 
@@ -39,7 +45,12 @@ def check_output(output: Path, source: Path, force: bool) -> None:
     for path in (output, manifest):
         if path.exists() and not force:
             raise UsageProblem(f"{path}: exists; --force replaces it")
-    if output.is_dir() and not manifest.exists() and any(output.iterdir()):
+    if output.is_dir() and manifest.exists():
+        known = {place(output, entry.path) for entry in read(manifest).outputs}
+        other = next((item for item in sorted(output.rglob("*")) if item.is_file() and item not in known), None)
+        if other is not None:
+            raise UsageProblem(f"{other}: not made by noisecli, --force would delete it: move it away first")
+    elif output.is_dir() and any(output.iterdir()):
         raise UsageProblem(
             f"{output}: a folder without a manifest beside it, so perhaps not noisecli's: remove it yourself"
         )
@@ -64,21 +75,21 @@ def commit(work: Path, data: Path, manifest: bytes, output: Path) -> None:
     """Put the manifest in place, then the data; what stood there comes back if that fails, and goes if it does not."""
     new, old, old_manifest = work / "manifest", work / "old", work / "old-manifest"
     new.write_bytes(manifest)
-    place = path_for(output)
+    standing = path_for(output)
     try:
         if output.exists():
             output.rename(old)
-        if place.exists():
-            place.rename(old_manifest)
-        new.rename(place)
+        if standing.exists():
+            standing.rename(old_manifest)
+        new.rename(standing)
         data.rename(output)
     except BaseException:
         if not data.exists():
             return  # the interrupt came when everything was done
         if not new.exists():
-            place.unlink(missing_ok=True)
+            standing.unlink(missing_ok=True)
         if old_manifest.exists():
-            old_manifest.rename(place)
+            old_manifest.rename(standing)
         if old.exists():
             old.rename(output)
         raise

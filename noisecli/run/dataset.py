@@ -14,6 +14,9 @@ from noisecli.formats.parquet import ParquetFile
 
 TABLES: dict[str, Callable[[Path, str], TableFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
 IMAGES = frozenset(images.EXTENSIONS)
+FORMATS = {**images.EXTENSIONS, **{suffix: suffix for suffix in TABLES}}
+"""Format by extension."""
+
 HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "holdout"})
 """Folder names, and stems of single files, that mean data to be left alone under `purpose: train`."""
 
@@ -36,7 +39,8 @@ class InputFile:
     @property
     def name(self) -> str:
         """What faults call it."""
-        return self.path.name if self.relative == "." else self.relative
+        name = self.path.name if self.relative == "." else self.relative
+        return name if name.isprintable() else repr(name)
 
     def table(self) -> TableFile:
         """Open it as a table."""
@@ -75,16 +79,16 @@ def find_target(root: Path) -> Target | None:
 def discover(root: Path, target: Target, purpose: str) -> Dataset:
     """List the files of the input and settle which are carried."""
     train_only = purpose == "train"
-    root_name = root.resolve().name if root.is_dir() else root.stem
-    if train_only and root_name.lower() in HELD_OUT:
+    whole = root.resolve()
+    if train_only and any(name.lower() in HELD_OUT for name in (whole.name, whole.stem, whole.parent.name)):
         raise UsageProblem(
             f"{root}: looks like held-out data, which `purpose: train` leaves alone; to strike it, add the line "
             "`purpose: evaluate` to the recipe"
         )
     files = []
     for relative, path in _walk(root):
-        if not relative.isprintable():
-            raise DataProblem(f"{relative!r}: a file name that is not printable UTF-8: rename it")
+        if not _is_text(relative):
+            raise DataProblem(f"{relative!r}: a file name that is not UTF-8, so no manifest can hold it: rename it")
         held_out = train_only and relative != "." and _is_held_out(relative, target)
         files.append(InputFile(path, relative, held_out or _target(path) != target))
     dataset = Dataset(
@@ -93,6 +97,14 @@ def discover(root: Path, target: Target, purpose: str) -> Dataset:
     if not dataset.struck:
         raise DataProblem(f"{root}: every file of {target} is held out under `purpose: train`")
     return dataset
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _target(path: Path) -> Target | None:

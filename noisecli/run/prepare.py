@@ -40,7 +40,7 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
     selection: Selection = {}
     for i, step in enumerate(recipe.steps):
         found: dict[str, Choice] = {}
-        for k, selector in enumerate(_selectors(recipe, step, i)):
+        for k, selector in enumerate(_selectors(recipe, step)):
             choices = _match(recipe, selector, list(fields))
             if not choices:
                 message = f"no column {selector!r} in the data{did_you_mean(str(selector), list(fields))}"
@@ -56,19 +56,12 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
     return selection
 
 
-def _selectors(recipe: Recipe, step: PlannedStep, i: int) -> Sequence[str | ByType]:
-    op = step.corruption
-    assert isinstance(op, TableCorruption)
+def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
     if step.columns is not None:
         return step.columns
-    if isinstance(op, CellCorruption) and op.role:
-        label = getattr(recipe.head.data, op.role)
-        if label:
-            return [label]
-        recipe.source.fault(("steps", i), f"op {op.name!r} needs `columns:`, or `data: {{{op.role}: ...}}`")
-    elif op.strikes_columns:
-        recipe.source.fault(("steps", i), f"missing key 'columns' for op {op.name!r}")
-    return []
+    assert isinstance(step.corruption, TableCorruption)
+    role = step.corruption.role
+    return [getattr(recipe.head.data, role)] if role else []
 
 
 def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
@@ -148,7 +141,7 @@ def _plan_step(recipe: Recipe, i: int, selection: Selection, columns: Mapping[st
     step = recipe.steps[i]
     op = step.corruption
     assert isinstance(op, TableCorruption)
-    chosen = []
+    chosen, refused = [], False
     for choice in selection[step.id]:
         column = columns.get(choice.column)
         if column is None:
@@ -160,10 +153,11 @@ def _plan_step(recipe: Recipe, i: int, selection: Selection, columns: Mapping[st
                     ("steps", i, "columns"), f"column {column.name!r} has too many values to be categories"
                 )
         elif choice.selector is None:
+            refused = True
             takes = " or ".join(sorted(kind.value for kind in op.accepts))
             message = f"op {op.name!r} takes {takes} columns; {column.name!r} is {column.kind.value}"
             recipe.source.fault(("steps", i, "columns"), message)
-    if not chosen and op.strikes_columns:
+    if not chosen and not refused and op.strikes_columns:
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen))
 
