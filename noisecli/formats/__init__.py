@@ -23,7 +23,12 @@ class Part:
     start: int
     """First byte; in Parquet the number of the row group."""
     stop: int = 0
-    """End of the bytes."""
+    """End of the bytes; 0 in Parquet."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that the part takes, where that is known."""
+        return max(0, self.stop - self.start)
 
 
 @dataclass(frozen=True)

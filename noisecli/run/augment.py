@@ -197,14 +197,16 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     tables: dict[str, work.Surveyed] = {}
     survey: Survey | None = None
     tasks = [work.SurveyTask(file, wanted) for file in dataset.struck]
-    for file, found in zip(dataset.struck, pool.map(work.survey_table, tasks), strict=True):
+    # A single file is read in this process, which can tell how far it is.
+    found_all = (work.survey_table(tasks[0], meter.add),) if len(tasks) == 1 else pool.map(work.survey_table, tasks)
+    for file, found in zip(dataset.struck, found_all, strict=True):
         tables[file.relative] = replace(found, survey=None)
         assert found.survey is not None
         if survey is None:
             survey = found.survey
         else:
             survey.merge(found.survey)
-        meter.add(found.size)
+        meter.finish(found.size)
     if facts is not None:
         return Prepared(recipe, dataset, prepare.plan_from_facts(recipe, selection, fields, facts), tables, [])
     assert survey is not None

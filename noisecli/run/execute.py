@@ -16,7 +16,7 @@ from noisecli.run.dataset import Dataset, InputFile
 Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
 
-TASK_SLABS = 16
+TASK_SLABS = 8
 TASK_IMAGES = 16
 
 
@@ -37,12 +37,17 @@ class Meter:
 
     def __init__(self, show: Progress | None) -> None:
         self._show = show
-        self._stage, self._done, self._all = "", 0, 0
+        self._stage, self._done, self._all, self._finished = "", 0, 0, 0
 
     def start(self, stage: str, total: int) -> None:
         """Begin a stage of so many bytes."""
-        self._stage, self._done, self._all = stage, 0, total
+        self._stage, self._done, self._all, self._finished = stage, 0, total, 0
         self.add(0)
+
+    def finish(self, size: int) -> None:
+        """Note that a file of that size is done, of which some parts may have been noted already."""
+        self._finished += size
+        self.add(max(0, self._finished - self._done))
 
     def add(self, count: int) -> None:
         """Note that so many more bytes are done."""
@@ -108,10 +113,11 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
     for i, (task, done) in enumerate(zip(tasks, results, strict=True)):
         record.count(done.tally)
         pieces.append((task, done))
+        meter.add(sum(part.size for part in task.parts))
         following = tasks[i + 1] if i + 1 < len(tasks) else None
         if following is None or (following.file, following.copy) != (task.file, task.copy):
             _finish_table(prepared, record, data, pieces)
-            meter.add(prepared.tables[task.file.relative].size)
+            meter.finish(prepared.tables[task.file.relative].size)
             pieces = []
 
 
@@ -152,4 +158,4 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
             sha, size = done.source
             record.inputs[done.relative] = InputEntry(path=done.relative, sha256=sha, bytes=size)
             record.file(task.copy, _target(prepared, file, task.copy), done)
-            meter.add(size)
+            meter.finish(size)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ class Surveyed:
     size: int
 
 
-def survey_table(task: SurveyTask) -> Surveyed:
-    """Scan one table."""
+def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: None) -> Surveyed:
+    """Scan one table; `read` is told the bytes of each part."""
     table = task.file.table()
     parts: list[Part] = []
 
@@ -45,6 +45,7 @@ def survey_table(task: SurveyTask) -> Surveyed:
         for part, slab in table.scan(list(task.request.columns)):
             parts.append(part)
             yield slab
+            read(part.size)
 
     survey = Survey.of(task.request, table.fields(), as_text=table.as_text)
     survey.add_file(task.file.address, slabs())
