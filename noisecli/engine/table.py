@@ -1,9 +1,7 @@
-"""Corrupt one slab or image: pure, no files, no clock. What comes out depends on addresses, never on slab size."""
+"""Corrupt one slab of a table."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +10,8 @@ from numpy.typing import NDArray
 
 from noisecli.celltext import to_mask
 from noisecli.columns import Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, Pixels, RowsCorruption, TextCorruption
+from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption
+from noisecli.engine.counts import Counts, Tally
 from noisecli.errors import NoiseError
 from noisecli.mechanism import cell_keys, strike_cells
 from noisecli.plan import Plan, StepPlan, training_rows
@@ -55,28 +54,6 @@ class Struck:
     """Which of those cells differ from the clean ones."""
     order: Index | None
     """Row of the slab that each outgoing row comes from; None: all rows, in order."""
-
-
-@dataclass
-class Counts:
-    """What a step did to a column: cells, words, rows or images."""
-
-    eligible: int = 0
-    struck: int = 0
-    changed: int = 0
-    clipped: int = 0
-    """Results that had to be brought into the range of the column's type."""
-    void: int = 0
-    """Struck, but an earlier step had already removed what was to be changed."""
-
-    def add(self, other: "Counts") -> None:
-        """Add what another slab counted."""
-        for name in self.__dataclass_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-Tally = dict[tuple[str, str], Counts]
-"""Counts by (step id, column)."""
 
 
 @dataclass(frozen=True)
@@ -297,51 +274,3 @@ def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Tex
     wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
     found = np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)
     return text, able[found]
-
-
-@dataclass(frozen=True)
-class StruckImage:
-    """What became of an image."""
-
-    pixels: Pixels
-    drawn: dict[str, Any]
-    """Step id to what the image got: the op's parameters at its size, and what was drawn."""
-
-
-class ImageEngine:
-    """Corrupts images of one copy; what it did adds up in `tally`."""
-
-    def __init__(self, plan: Plan, copy: int) -> None:
-        self._plan = plan
-        self._copy = copy
-        self.tally: Tally = {}
-
-    def strikes(self, path: str) -> list[StepPlan]:
-        """Return the steps that strike the image at a path; the pixels are not needed for that."""
-        return [step for step in self._plan.steps if self._is_struck(step, path)]
-
-    def __call__(self, path: str, pixels: Pixels, steps: list[StepPlan]) -> StruckImage:
-        """Return the image after the steps that strike it; alpha is not among the pixels."""
-        side = math.sqrt(pixels.shape[0] * pixels.shape[1])
-        drawn: dict[str, Any] = {}
-        for step in steps:
-            op, _ = step.at_size(side)
-            generator = Stream(self._plan.seed, self._copy, step.id, path).generator("value", "", 0)
-            got = op.draw(pixels, generator)
-            new = op.apply(pixels, got, generator)
-            self.tally[step.id, ""].changed += not np.array_equal(new, pixels)
-            drawn[step.id] = {**op.model_dump(mode="json"), **got}
-            pixels = new
-        return StruckImage(pixels, drawn)
-
-    def _is_struck(self, step: StepPlan, path: str) -> bool:
-        counts = self.tally.setdefault((step.id, ""), Counts())
-        counts.eligible += 1
-        stream = Stream(self._plan.seed, self._copy, step.id, path)
-        if step.exact:
-            keys = cell_keys(stream, "", 0)[:1]
-            struck = bool(self._plan.quotas[step.id, "", self._copy].mask(keys, pa.nulls(1))[0])
-        else:
-            struck = bool(strike_cells(stream, "", 0, step.rate)[0])
-        counts.struck += struck
-        return struck
