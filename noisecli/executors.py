@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from typing import Any, TypeVar
 
 from noisecli.errors import SystemProblem
@@ -64,28 +65,56 @@ def local(workers: int) -> Iterator[Pool]:
     if workers <= 1:
         yield Pool(Inline(), 1)
         return
-    # Forking a process that runs Arrow's threads can deadlock.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["noisecli.run.work"])
+    # Forking a process that runs Arrow's threads can deadlock: workers are forked from a server that runs none.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["noisecli.run.work"])
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
+        _launch(executor)
         yield Pool(executor, workers)
     except BaseException:
-        processes = list((executor._processes or {}).values())
-        executor.shutdown(wait=False, cancel_futures=True)
+        processes = multiprocessing.active_children()
         for process in processes:
             process.terminate()
         for process in processes:
             process.join()
+        executor.shutdown(wait=False, cancel_futures=True)  # only now: it takes away what starting workers look for
         raise
     executor.shutdown()
 
 
+def _launch(executor: Executor) -> None:
+    """Start the server and the workers so that a signal finds all of them started, or none.
+
+    The server is deaf to Ctrl-C, and so are the workers forked from it: the signal reaches the whole group, but the
+    parent alone decides what happens.
+    """
+    resource_tracker.ensure_running()  # unblocks signals when it starts, so it comes first
+    with _deferred(signal.SIGINT, signal.SIGTERM):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        forkserver.ensure_running()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        executor.submit(os.getpid)  # the first task starts every worker
+
+
+@contextmanager
+def _deferred(*signals: signal.Signals) -> Iterator[None]:
+    """Let signals wait. Blocking them would not do: numpy's threads would take them and wake this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    handlers = {number: signal.signal(number, lambda got, frame: waiting.append(got)) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if waiting:
+        signal.raise_signal(waiting[0])
+
+
 def _start_worker() -> None:
-    # Ctrl-C reaches the whole group; the parent alone decides what happens.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
