@@ -186,3 +186,16 @@ def test_an_edited_manifest_is_not_believed(table: Path, tmp_path: Path, command
     for change in ({"seed": 4}, {"recipe": {**data["recipe"], "seed": 4}}):
         manifest.write_text(json.dumps({**data, **change}))
         assert command("verify", tmp_path / "out.csv").code == 3
+
+
+def test_pinned_facts_keep_the_noise_when_rows_are_added(table: Path, tmp_path: Path) -> None:
+    steps = ({"op": "gaussian_noise", "columns": "x"}, {"op": "label_flip", "columns": "y", "rate": 0.2})
+    augment(table, recipe(*steps), tmp_path / "old.csv")
+    old = (tmp_path / "old.csv").read_text().splitlines()
+    table.write_text(table.read_text() + "".join(f"{i}.5,word {i % 9}\n" for i in range(5_000, 5_300)))
+    free = augment(table, recipe(*steps), tmp_path / "free.csv")
+    assert (tmp_path / "free.csv").read_text().splitlines()[: len(old)] != old
+    pinned = augment(table, recipe(*steps, facts=str(tmp_path / "old.csv")), tmp_path / "new.csv")
+    assert (tmp_path / "new.csv").read_text().splitlines()[: len(old)] == old
+    assert str(tmp_path) not in pinned.manifest_path.read_text()
+    assert free.manifest.facts != pinned.manifest.facts

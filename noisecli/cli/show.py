@@ -129,7 +129,8 @@ def verified(manifest: Manifest, faults: Sequence[str], json_: bool) -> None:
     if faults:
         raise CheckFailed("\n".join(faults))
     if not json_:
-        print(f"{len(manifest.outputs)} files are what the manifest says")
+        count = len(manifest.outputs)
+        print(f"{count} {'file is' if count == 1 else 'files are'} what the manifest says")
 
 
 def replayed(done: Outcome, same_content: Sequence[str], different: Sequence[str], json_: bool, quiet: bool) -> None:
@@ -151,4 +152,4 @@ def replayed(done: Outcome, same_content: Sequence[str], different: Sequence[str
         hint = "" if different else "\nthe environment differs from the recorded one"
         raise CheckFailed("\n".join(lines) + hint)
     if not json_ and not quiet:
-        print(f"{done.output}: {len(done.manifest.outputs)} files, identical to the recorded ones")
+        print(f"{done.output}: identical to what the manifest records")

@@ -282,8 +282,8 @@ def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
 
 
 def _document(head: Head, target: Target, steps: Sequence[PlannedStep]) -> dict[str, Any]:
-    """Write the recipe out so that reading it again gives the same steps."""
-    document = head.model_dump(mode="json", exclude_none=True)
+    """Write the recipe out so that reading it again gives the same steps; facts stand in the manifest itself."""
+    document = head.model_dump(mode="json", exclude_none=True, exclude={"facts"})
     document["target"] = target
     document["steps"] = [
         {**step.parameters, **step.settings.model_dump(mode="json", exclude_unset=True), "id": step.id}

@@ -85,6 +85,8 @@ class Head(Parameters):
     """How many noisy copies."""
     target: Target | None = None
     """What the recipe is for; follows from the input when left out."""
+    facts: str | None = None
+    """A manifest, or its output, whose facts and quotas are used instead of those of the data."""
     data: Roles = Roles()
     """Roles of columns."""
 

@@ -62,7 +62,7 @@ def augment(
     """
     root = Path(source)
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    return _run(root, checked, output, None, workers, force, progress)
+    return _run(root, checked, output, _pinned(checked), workers, force, progress)
 
 
 def replay(
@@ -132,7 +132,7 @@ def inspect(
     if output is not None:
         _settle(dataset, checked, output, force)
     with local(_workers(workers, len(dataset.struck))) as pool:
-        return _prepare(checked, dataset, None, pool, Meter(progress))
+        return _prepare(checked, dataset, _pinned(checked), pool, Meter(progress))
 
 
 def _run(
@@ -162,6 +162,11 @@ def _run(
         result = account(prepared, record)
         commit(space, data, result.to_bytes(), output)
     return Outcome(output, manifests.path_for(output), result)
+
+
+def _pinned(recipe: Recipe) -> Facts | None:
+    given = recipe.head.facts
+    return None if given is None else manifests.read(manifests.locate(Path(given))).facts
 
 
 def _settle(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
