@@ -24,7 +24,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from noisecli.columns import ANY, Column, Kind
+from noisecli.columns import ANY, NUMBER, TEXT, Column, Kind
 from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
 from noisecli.text import Edits, Spans, Text
 
@@ -157,7 +157,7 @@ class CellCorruption(TableCorruption):
 class NumberCorruption(CellCorruption):
     """Changes struck numbers: float64 in, float64 out; the engine writes them in the column's type."""
 
-    accepts = frozenset({Kind.INTEGER, Kind.FLOAT})
+    accepts = NUMBER
     as_number = True
     unchanged = "the change is smaller than the column's resolution"
 
@@ -169,7 +169,7 @@ class NumberCorruption(CellCorruption):
 class TextCorruption(TableCorruption):
     """Edits struck words of one text column; the step's rate is the share of words."""
 
-    accepts = frozenset({Kind.TEXT})
+    accepts = TEXT
     default_rate = 0.1
 
     def can_edit(self, text: Text, spans: Spans) -> Mask:
@@ -228,10 +228,10 @@ class ImageCorruption(Corruption):
 
 def _between(values: Mapping[int, float], side: float) -> float:
     sizes = sorted(values)
-    upper = next((size for size in sizes if size >= side), sizes[-1])
-    lower = max((size for size in sizes if size <= side), default=sizes[0])
-    if upper == lower or side >= sizes[-1]:
-        return values[min(upper, lower) if side <= sizes[0] else lower]
+    if not sizes[0] < side < sizes[-1]:
+        return values[sizes[0] if side <= sizes[0] else sizes[-1]]
+    lower = max(size for size in sizes if size <= side)
+    upper = min(size for size in sizes if size > side)
     # Rounded, because the last bit of a logarithm differs between mathematical libraries.
     share = round(math.log(side / lower) / math.log(upper / lower), 9)
     value = values[lower] + share * (values[upper] - values[lower])

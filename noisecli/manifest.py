@@ -206,6 +206,12 @@ def check(entries: list[Any], root: Path) -> list[str]:
     return faults
 
 
+def strangers(manifest: Manifest, output: Path) -> list[Path]:
+    """Return the files in an output that its manifest does not know."""
+    known = {place(output, entry.path) for entry in manifest.outputs}
+    return [item for item in sorted(output.rglob("*")) if item.is_file() and item not in known]
+
+
 def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]]:
     """Re-hash an output, and the input if it is given.
 
@@ -217,10 +223,7 @@ def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]
     if not output.exists():
         return manifest, [f"{output}: missing: the run was not completed, or its output was removed"]
     faults = check(manifest.outputs, output)
-    if output.is_dir():
-        known = {place(output, entry.path) for entry in manifest.outputs}
-        extra = (item for item in sorted(output.rglob("*")) if item.is_file() and item not in known)
-        faults += [f"{item}: is not in the manifest" for item in extra]
+    faults += [f"{item}: is not in the manifest" for item in strangers(manifest, output)]
     if source is not None:
         if not source.exists():
             raise UsageProblem(f"{source}: no such file or folder")

@@ -217,7 +217,7 @@ class ColumnSurvey:
             facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
         elif self.wanted - {"categories"}:
             facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
-        numeric_text = self.as_text and kind in (Kind.INTEGER, Kind.FLOAT)
+        numeric_text = self.as_text and kind in NUMBER
         return Column(
             name=self.name,
             kind=kind,
@@ -244,7 +244,6 @@ class Survey:
     request: Request
     columns: dict[str, ColumnSurvey]
     samples: dict[tuple[str, str, int], dict[object, KeySample]] = field(default_factory=dict)
-    rows: int = 0
     training: int = 0
 
     @classmethod
@@ -259,7 +258,6 @@ class Survey:
             training = np.ones(slab.rows, bool)
             if self.request.split:
                 training = training_rows(slab.cells[self.request.split])
-            self.rows += slab.rows
             self.training += int(np.count_nonzero(training))
             for name, column in self.columns.items():
                 column.add(slab.cells[name], training, slab.null_spellings.get(name, {}))
@@ -279,7 +277,6 @@ class Survey:
                     mine[value].merge(sample)
                 else:
                     mine[value] = sample
-        self.rows += later.rows
         self.training += later.training
 
     def quotas(self, columns: Mapping[str, Column]) -> dict[QuotaKey, Quota]:

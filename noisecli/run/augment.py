@@ -145,14 +145,13 @@ def _run(
     progress: Progress | None,
 ) -> Outcome:
     dataset = discover(root, recipe.target, recipe.head.purpose)
-    several = not dataset.single or recipe.head.copies > 1
     output = _settle(dataset, recipe, given, force)
     size = sum(file.path.stat().st_size for file in dataset.files)
     meter = Meter(progress)
     with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * recipe.head.copies)) as pool:
         prepared = _prepare(recipe, dataset, facts, pool, meter)
         data = space / "data"
-        if several:
+        if _several(dataset, recipe):
             data.mkdir()
         record = Record()
         meter.start("write", size * recipe.head.copies)
@@ -169,9 +168,14 @@ def _pinned(recipe: Recipe) -> Facts | None:
     return None if given is None else manifests.read(manifests.locate(Path(given))).facts
 
 
+def _several(dataset: Dataset, recipe: Recipe) -> bool:
+    """Whether the output is a folder."""
+    return not dataset.single or recipe.head.copies > 1
+
+
 def _settle(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
-    several = not dataset.single or recipe.head.copies > 1
-    output = settle_output(Path(given), dataset.root, several, str(given).endswith(("/", os.sep)))
+    into = str(given).endswith(("/", os.sep))
+    output = settle_output(Path(given), dataset.root, _several(dataset, recipe), into)
     check_output(output, dataset.root, force)
     return output
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from noisecli.errors import UsageProblem
-from noisecli.manifest import path_for, place, read
+from noisecli.manifest import path_for, read, strangers
 from noisecli.run.dataset import FORMATS
 
 
@@ -46,10 +46,9 @@ def check_output(output: Path, source: Path, force: bool) -> None:
         if path.exists() and not force:
             raise UsageProblem(f"{path}: exists; --force replaces it")
     if output.is_dir() and manifest.exists():
-        known = {place(output, entry.path) for entry in read(manifest).outputs}
-        other = next((item for item in sorted(output.rglob("*")) if item.is_file() and item not in known), None)
-        if other is not None:
-            raise UsageProblem(f"{other}: not made by noisecli, --force would delete it: move it away first")
+        others = strangers(read(manifest), output)
+        if others:
+            raise UsageProblem(f"{others[0]}: not made by noisecli, --force would delete it: move it away first")
     elif output.is_dir() and any(output.iterdir()):
         raise UsageProblem(
             f"{output}: a folder without a manifest beside it, so perhaps not noisecli's: remove it yourself"

@@ -26,7 +26,7 @@ class CategoryShift(CellCorruption):
         codes = np.asarray(pc.fill_null(pc.index_in(values, categories), -1).to_numpy(zero_copy_only=False))
         known = codes >= 0
         others = np.where(known, len(categories) - 1, len(categories))
-        shifted = np.where(known, codes + 1 + self.shift(others, draws), self.shift(others, draws))
+        shifted = np.where(known, codes + 1, 0) + self.shift(others, draws)
         return categories.take(pa.array(shifted % len(categories)))
 
     def shift(self, others: NDArray[np.intp], draws: BlockDraws) -> NDArray[np.intp]:
