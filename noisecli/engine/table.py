@@ -42,6 +42,8 @@ class Slab:
     """Clean cells of each column, `rows` long, in the column's storage type."""
     null_spellings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """How often each spelling of a missing cell occurs, by column; empty where the file has true nulls."""
+    misfits: Mask | None = None
+    """Rows with another number of cells than the header: never struck, never in facts. None: there are none."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,30 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from noisecli.celltext import NULLS
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 
 Transform = Callable[[Slab], Struck]
 """What the engine does to a slab."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files of text are read; what is None is found out."""
+
+    delimiter: str | None = None
+    """What separates cells: one of `,`, `;`, tab and `|`."""
+    encoding: str | None = None
+    """A Python codec; without one UTF-8, or UTF-16 where its byte order mark says so."""
+    header: bool = True
+    """Whether the first row names the columns; else they go by position, as `#1`."""
+    null_values: tuple[str, ...] = NULLS
+    """Spellings of a missing cell, unless it is quoted."""
+    skip_errors: bool = False
+    """Carry rows that do not fit the header, instead of refusing the file."""
+    spool: Path | None = None
+    """Folder for plain copies of files that are compressed or otherwise encoded; they are made when first needed."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,8 @@ class Written:
     """Whether any cell or row differs from the input."""
     content: str | None
     """Digest of the decoded cells; None where the bytes are the content."""
+    warnings: tuple[str, ...] = ()
+    """What of the file could not be kept."""
 
 
 class TableFile(Protocol):
@@ -60,5 +81,9 @@ class TableFile(Protocol):
     def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
         """Read the given columns of some parts, transform and write them, in order."""
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> None:
-        """Put the written parts together as one complete file and remove them."""
+    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
+        """Put the written parts together as one complete file and remove them.
+
+        Returns:
+            a digest of the content where other bytes can hold the same, as in a compressed file; else None.
+        """

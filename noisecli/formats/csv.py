@@ -19,7 +19,7 @@ from noisecli.celltext import NULLS, holds, to_mask
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Part, Transform, Written
+from noisecli.formats import Part, Reading, Transform, Written
 from noisecli.splice import Offsets, slices, splice, string_buffers
 from noisecli.streams import Mask
 
@@ -40,9 +40,10 @@ class CsvFile:
     splits = True
     as_text = True
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, reading: Reading = Reading()) -> None:
         self._path = path
         self._name = name
+        self._reading = reading
 
     def fields(self) -> Mapping[str, pa.DataType]:
         return dict.fromkeys(self._names, pa.string())
@@ -74,7 +75,7 @@ class CsvFile:
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> None:
+    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
         with target.open("wb") as whole:
             whole.write(self._header)
             for sink in sinks:
@@ -84,6 +85,7 @@ class CsvFile:
             with self._path.open("rb") as source:
                 source.seek(self._end)
                 shutil.copyfileobj(source, whole)
+        return None
 
     @cached_property
     def _header(self) -> bytes:

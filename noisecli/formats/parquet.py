@@ -15,7 +15,7 @@ import pyarrow.types as pt
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Part, Transform, Written
+from noisecli.formats import Part, Reading, Transform, Written
 from noisecli.formats.content import (
     Content,
     Vocabulary,
@@ -38,7 +38,7 @@ class ParquetFile:
     splits = False
     as_text = False
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, reading: Reading = Reading()) -> None:
         self.path = path
         self.name = name
 
@@ -64,9 +64,10 @@ class ParquetFile:
             self._forget_sort_order(sink)
         return written
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> None:
+    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
         (sink,) = sinks
         sink.replace(target)
+        return None
 
     def _write(
         self, parts: Sequence[Part], columns: Sequence[str], transform: Transform, sink: Path, sort_order: bool

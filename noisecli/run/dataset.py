@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
-from noisecli.formats import TableFile, images
+from noisecli.formats import Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.parquet import ParquetFile
 
-TABLES: dict[str, Callable[[Path, str], TableFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
+TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
 IMAGES = frozenset(images.EXTENSIONS)
 FORMATS = {**images.EXTENSIONS, **{suffix: suffix for suffix in TABLES}}
 """Format by extension."""
@@ -30,6 +30,8 @@ class InputFile:
     """POSIX path from the input; "." for a single file."""
     carried: bool
     """Copied as it is: of another kind, or held out."""
+    reading: Reading = Reading()
+    """How it is read as a table."""
 
     @property
     def address(self) -> str:
@@ -44,7 +46,7 @@ class InputFile:
 
     def table(self) -> TableFile:
         """Open it as a table."""
-        return TABLES[self.path.suffix.lower()](self.path, self.name)
+        return TABLES[self.path.suffix.lower()](self.path, self.name, self.reading)
 
 
 @dataclass(frozen=True)
