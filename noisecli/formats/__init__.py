@@ -33,6 +33,10 @@ class Reading:
     """Folder for plain copies of files that are compressed or otherwise encoded; they are made when first needed."""
 
 
+FOUND_OUT = Reading()
+"""Nothing is said about the files: everything is found out."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Where a slab lies in its file: a stretch of bytes, or a row group."""

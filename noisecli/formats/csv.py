@@ -19,7 +19,7 @@ from noisecli.celltext import NULLS, holds, to_mask
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Part, Reading, Transform, Written
+from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
 from noisecli.splice import Offsets, slices, splice, string_buffers
 from noisecli.streams import Mask
 
@@ -40,7 +40,7 @@ class CsvFile:
     splits = True
     as_text = True
 
-    def __init__(self, path: Path, name: str, reading: Reading = Reading()) -> None:
+    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
         self._path = path
         self._name = name
         self._reading = reading

@@ -15,7 +15,7 @@ import pyarrow.types as pt
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Part, Reading, Transform, Written
+from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
 from noisecli.formats.content import (
     Content,
     Vocabulary,
@@ -38,7 +38,7 @@ class ParquetFile:
     splits = False
     as_text = False
 
-    def __init__(self, path: Path, name: str, reading: Reading = Reading()) -> None:
+    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
         self.path = path
         self.name = name
 

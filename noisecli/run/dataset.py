@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
-from noisecli.formats import Reading, TableFile, images
+from noisecli.formats import FOUND_OUT, Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.parquet import ParquetFile
 
@@ -30,7 +30,7 @@ class InputFile:
     """POSIX path from the input; "." for a single file."""
     carried: bool
     """Copied as it is: of another kind, or held out."""
-    reading: Reading = Reading()
+    reading: Reading = FOUND_OUT
     """How it is read as a table."""
 
     @property
