@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from noisecli.columns import Column
 from noisecli.corruption import Corruption, ImageCorruption
 from noisecli.mechanism import Quota
 from noisecli.streams import Mask
+from noisecli.where import Where
 
 TRAINING = frozenset({"train", "training"})
 """Values of a split column, and folder names, that mean training data (in any case)."""
@@ -35,6 +36,16 @@ class StepPlan:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """What the recipe gives beside the severity; on images a severity is settled by their size."""
     scaled: bool = False
+    where: Where | None = None
+    """Which rows may be struck; None: all."""
+    decimals: int | None = None
+    """Most decimals of a new number; None: those of the column."""
+
+    def settle(self, column: Column) -> Column:
+        """Return the column with the decimals that this step gives it."""
+        if self.decimals is None or column.decimals is None:
+            return column
+        return replace(column, decimals=(min(column.decimals[0], self.decimals), self.decimals))
 
     def at_size(self, side: float) -> tuple[ImageCorruption, float]:
         """Return the op and the rate for an image whose sides have the geometric mean `side`, in px."""
@@ -65,8 +76,9 @@ class Plan:
     @property
     def touched(self) -> list[str]:
         """Columns to be read."""
-        names = dict.fromkeys(name for step in self.steps for name in step.columns)
-        return [*names, *([self.split] if self.split and self.split not in names else [])]
+        struck = [name for step in self.steps for name in step.columns]
+        asked = [name for step in self.steps if step.where for name in step.where.columns]
+        return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 
 def training_rows(split: pa.Array) -> Mask:

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 
 from noisecli import celltext
 from noisecli.columns import NUMBER, Column, Kind, kind_of
-from noisecli.engine import Index, Slab, blocks
+from noisecli.engine import Index, Slab, blocks, strikeable
 from noisecli.errors import DataProblem
 from noisecli.mechanism import KeySample, Quota, apportion, cell_keys, share
-from noisecli.plan import QuotaKey, training_rows
+from noisecli.plan import QuotaKey
 from noisecli.streams import BLOCK, Floats, Mask, Stream
+from noisecli.where import Where
 
 MAX_CATEGORIES = 50_000
 """A column with more distinct values is not one of categories."""
@@ -40,6 +41,7 @@ class QuotaRequest:
     rate: float
     stratified: bool
     as_number: bool
+    where: Where | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Request:
     split: str | None = None
     seed: int = 0
     copies: int = 1
+    types: Mapping[str, Kind] = field(default_factory=dict)
+    """Columns of text whose type is said, not found out."""
+    null_values: tuple[str, ...] = celltext.NULLS
+    settled: Mapping[str, Column] = field(default_factory=dict)
+    """Columns that conditions of quotas speak of."""
 
 
 @dataclass
@@ -138,11 +145,11 @@ class Census:
             return Kind.DATE
         return Kind.DATETIME if self.dates + self.datetimes >= enough else Kind.TEXT
 
-    def null(self) -> str:
-        """Return the commonest spelling of a missing cell, else the empty one."""
-        order = {spelling: i for i, spelling in enumerate(celltext.NULLS)}
+    def null(self, known: Sequence[str]) -> str:
+        """Return the commonest spelling of a missing cell; where none is missing the empty one, if it is one."""
+        order = {spelling: i for i, spelling in enumerate(known)}
         common = sorted(self.null_spellings, key=lambda s: (-self.null_spellings[s], order.get(s, len(order))))
-        return common[0] if common else ""
+        return common[0] if common else "" if "" in known else known[0]
 
 
 @dataclass
@@ -153,6 +160,9 @@ class ColumnSurvey:
     storage: pa.DataType
     as_text: bool
     wanted: frozenset[str]
+    said: Kind | None = None
+    """The type, where it is not to be found out."""
+    null_values: tuple[str, ...] = celltext.NULLS
     census: Census = field(default_factory=Census)
     moments: Moments = field(default_factory=Moments)
     categories: Counter[object] = field(default_factory=Counter)
@@ -206,7 +216,7 @@ class ColumnSurvey:
 
     def column(self) -> Column:
         """Return the column with its facts."""
-        kind = self.census.kind() if self.as_text else kind_of(self.storage)
+        kind = (self.said or self.census.kind()) if self.as_text else kind_of(self.storage)
         facts: dict[str, float] = {}
         if self.moments.count:
             sd = float(np.sqrt(self.moments.squares / self.moments.count))
@@ -222,12 +232,17 @@ class ColumnSurvey:
             name=self.name,
             kind=kind,
             storage=self.storage,
-            decimals=(self.census.least_decimals, self.census.most_decimals) if numeric_text else None,
-            null=self.census.null(),
+            decimals=self._decimals() if numeric_text else None,
+            null=self.census.null(self.null_values),
             clean_text=self.census.numbers == self.census.cells,
             categories=self._categories(kind),
             **{name: value for name, value in facts.items() if name in self.wanted},
         )
+
+    def _decimals(self) -> tuple[int, int]:
+        if self.census.numbers == 0:
+            return 0, 0
+        return self.census.least_decimals, self.census.most_decimals
 
     def _categories(self, kind: Kind) -> tuple[object, ...] | None:
         if "categories" not in self.wanted or len(self.categories) > MAX_CATEGORIES:
@@ -249,15 +264,16 @@ class Survey:
     @classmethod
     def of(cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool) -> "Survey":
         """Return an empty survey of columns that are stored as said."""
-        wanted = request.columns
-        return cls(request, {name: ColumnSurvey(name, storage[name], as_text, wanted[name]) for name in wanted})
+        columns = {
+            name: ColumnSurvey(name, storage[name], as_text, wanted, request.types.get(name), request.null_values)
+            for name, wanted in request.columns.items()
+        }
+        return cls(request, columns)
 
     def add_file(self, path: str, slabs: Iterable[Slab]) -> None:
         """Take all slabs of one file, in order."""
         for slab in slabs:
-            training = np.ones(slab.rows, bool)
-            if self.request.split:
-                training = training_rows(slab.cells[self.request.split])
+            training = strikeable(slab, self.request.split)
             self.training += int(np.count_nonzero(training))
             for name, column in self.columns.items():
                 column.add(slab.cells[name], training, slab.null_spellings.get(name, {}))
@@ -291,6 +307,8 @@ class Survey:
 
     def _sample(self, quota: QuotaRequest, path: str, slab: Slab, training: Mask) -> None:
         survey = self.columns[quota.column]
+        if quota.where is not None:
+            training = training & quota.where.mask(slab.cells, self.request.settled)
         for block in blocks(slab.first_row, slab.rows):
             cells = slab.cells[quota.column][block.rows]
             eligible = np.flatnonzero(survey.eligible(cells, quota.as_number) & training[block.rows])

@@ -53,6 +53,7 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
                 "purpose": manifest.purpose,
                 "outputs": [entry.model_dump(by_alias=True, exclude_none=True) for entry in manifest.outputs],
                 "steps": [step.model_dump() for step in manifest.steps],
+                "skipped": manifest.skipped,
                 "warnings": manifest.warnings,
             }
         )
@@ -64,6 +65,8 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
         print(f"seed      {manifest.seed}")
         if manifest.purpose == "evaluate":
             print("purpose   evaluate: held-out data was struck too")
+        for entry in manifest.skipped:
+            print(f"skipped   {entry['path']}: {entry['why']}")
         counts_table(manifest)
     warn(manifest.warnings)
 
@@ -85,7 +88,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
     dataset, plan = found.dataset, found.plan
     rows = sum(part.rows for surveyed in found.tables.values() for part in surveyed.parts)
     size = sum(file.path.stat().st_size for file in dataset.files)
-    copies = found.recipe.head.copies
+    copies = len(found.recipe.head.written)
     if json_:
         steps = [
             {"id": s.id, "op": s.corruption.name, "rate": s.rate, "exact": s.exact, "columns": list(s.columns)}

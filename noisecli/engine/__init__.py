@@ -2,6 +2,17 @@
 
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.images import ImageEngine, StruckImage
-from noisecli.engine.table import Index, Slab, Struck, TableEngine, blocks
+from noisecli.engine.table import Index, Slab, Struck, TableEngine, blocks, strikeable
 
-__all__ = ["Counts", "ImageEngine", "Index", "Slab", "Struck", "StruckImage", "TableEngine", "Tally", "blocks"]
+__all__ = [
+    "Counts",
+    "ImageEngine",
+    "Index",
+    "Slab",
+    "Struck",
+    "StruckImage",
+    "TableEngine",
+    "Tally",
+    "blocks",
+    "strikeable",
+]

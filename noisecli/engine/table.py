@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from noisecli.celltext import to_mask
+from noisecli.celltext import round_decimals, to_mask
 from noisecli.columns import Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.counts import Counts, Tally
@@ -79,6 +79,12 @@ def blocks(first_row: int, rows: int) -> Iterator[Block]:
         row += count
 
 
+def strikeable(slab: Slab, split: str | None) -> Mask:
+    """Which rows are training data, and fit the header."""
+    rows = np.ones(slab.rows, bool) if split is None else training_rows(slab.cells[split])
+    return rows if slab.misfits is None else rows & ~slab.misfits
+
+
 class TableEngine:
     """Corrupts the slabs of one file in one copy; what it did adds up in `tally`."""
 
@@ -91,17 +97,18 @@ class TableEngine:
     def __call__(self, slab: Slab) -> Struck:
         """Return the corrupted slab."""
         cells = dict(slab.cells)
-        training = training_rows(cells[self._plan.split]) if self._plan.split else np.ones(slab.rows, bool)
+        training = strikeable(slab, self._plan.split)
         order: Index | None = None
         lineage = np.zeros(slab.rows, np.uint64)
         for step in self._plan.steps:
+            allowed = training if step.where is None else training & step.where.mask(slab.cells, self._plan.columns)
             if isinstance(step.corruption, RowsCorruption):
                 source = np.arange(slab.rows) if order is None else order
-                order, lineage = self._strike_rows(step, step.corruption, slab, training, source, lineage)
+                order, lineage = self._strike_rows(step, step.corruption, slab, allowed, source, lineage)
             for name in step.columns:
-                column = self._plan.columns[name]
+                column = step.settle(self._plan.columns[name])
                 strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
-                cells[name] = strike(step, column, slab, training, cells[name])
+                cells[name] = strike(step, column, slab, allowed, cells[name])
         changed = {
             name: _differs(cells[name], slab.cells[name]) for name in cells if cells[name] is not slab.cells[name]
         }
@@ -122,11 +129,11 @@ class TableEngine:
             return self._plan.quotas[step.id, column, self._copy].mask(keys, clean)
         return strike_cells(stream, column, block.number, step.rate)[block.slots]
 
-    def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, training: Mask, current: pa.Array) -> pa.Array:
+    def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> pa.Array:
         op = step.corruption
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
-        eligible = column.eligible(clean, op.as_number) & training
+        eligible = column.eligible(clean, op.as_number) & allowed
         counts = self._count(step, column.name)
         counts.eligible += int(np.count_nonzero(eligible))
         edits = _Edits()
@@ -142,15 +149,15 @@ class TableEngine:
             struck, values = struck[alive], values.filter(pa.array(alive))
             generator = self._stream(step).generator("value", column.name, block.number)
             draws = BlockDraws(generator, struck + block.slots.start)
-            new, differs = _apply(op, column, values, draws, counts)
+            new, differs = _apply(op, column, values, draws, counts, step.decimals)
             edits.add(struck[differs] + block.rows.start, new.filter(pa.array(differs)))
         return edits.put(current)
 
-    def _strike_words(self, step: StepPlan, column: Column, slab: Slab, training: Mask, current: pa.Array) -> pa.Array:
+    def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> pa.Array:
         op = step.corruption
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
-        eligible = column.eligible(clean, False) & training
+        eligible = column.eligible(clean, False) & allowed
         edits = _Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
@@ -181,7 +188,7 @@ class TableEngine:
         return edits.put(current)
 
     def _strike_rows(
-        self, step: StepPlan, op: RowsCorruption, slab: Slab, training: Mask, order: Index, lineage: Words
+        self, step: StepPlan, op: RowsCorruption, slab: Slab, allowed: Mask, order: Index, lineage: Words
     ) -> tuple[Index, Words]:
         counts = self._count(step, "")
         orders, lineages = [], []
@@ -194,14 +201,14 @@ class TableEngine:
             if clones.any():
                 keys = raw_words(self._stream(step).generator("clone", "", block.number), BLOCK)[slots]
                 chosen[clones] = (to_uniform(scramble(keys ^ line, 0)) < step.rate)[clones]
-            struck = chosen & training[source]
+            struck = chosen & allowed[source]
             times = op.times(struck)
             positions = np.repeat(np.arange(len(times)), times)
             number = np.arange(len(positions)) - np.repeat(np.cumsum(times) - times, times)
             descent = scramble(line[positions] ^ np.uint64(word_of(step.id)), number)
             orders.append(source[positions])
             lineages.append(np.where(number > 0, descent, line[positions]))
-            counts.eligible += int(np.count_nonzero(training[source]))
+            counts.eligible += int(np.count_nonzero(allowed[source]))
             counts.struck += int(np.count_nonzero(struck))
             counts.changed += int(np.abs(times - 1).sum())
         if not orders:
@@ -210,7 +217,7 @@ class TableEngine:
 
 
 def _apply(
-    op: CellCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts
+    op: CellCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts, decimals: int | None
 ) -> tuple[pa.Array, Mask]:
     """Run a cell op on struck values: the new cells, and which of them differ from the old."""
     if op.as_number:
@@ -218,6 +225,8 @@ def _apply(
         result = op.corrupt(numbers, column, draws)
         if np.isnan(result).any():
             raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
+        if decimals is not None:
+            result = round_decimals(result, decimals)
         new, settled, clipped = column.to_cells(result)
         differs = settled != numbers
         counts.clipped += int(np.count_nonzero(clipped))

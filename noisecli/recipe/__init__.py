@@ -1,7 +1,7 @@
 """The recipe: what a user writes in YAML, checked before any data is touched."""
 
 from noisecli.recipe.load import Override, load, parse_override
-from noisecli.recipe.models import KEYWORDS, ByType, Head, PlannedStep, Recipe, Roles, TableStep
+from noisecli.recipe.models import KEYWORDS, ByType, Head, PlannedStep, Recipe, TableStep
 from noisecli.recipe.schema import schema
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Override",
     "PlannedStep",
     "Recipe",
-    "Roles",
     "TableStep",
     "load",
     "parse_override",

@@ -284,9 +284,10 @@ def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
 def _document(head: Head, target: Target, steps: Sequence[PlannedStep]) -> dict[str, Any]:
     """Write the recipe out so that reading it again gives the same steps; facts stand in the manifest itself."""
     document = head.model_dump(mode="json", exclude_none=True, exclude={"facts"})
+    document["data"] = head.data.model_dump(mode="json", exclude_unset=True)
     document["target"] = target
     document["steps"] = [
-        {**step.parameters, **step.settings.model_dump(mode="json", exclude_unset=True), "id": step.id}
+        {**step.parameters, **step.settings.model_dump(mode="json", exclude_unset=True, by_alias=True), "id": step.id}
         for step in steps
     ]
     return document

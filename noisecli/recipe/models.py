@@ -1,13 +1,16 @@
 """What a recipe can say: roles, steps, and how steps choose."""
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from noisecli.corruption import Corruption, Parameters, Target
 from noisecli.recipe.source import Source
+from noisecli.where import Test, Where
 
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Severity = Annotated[int, Field(ge=0, le=5)]
@@ -17,24 +20,123 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+Dtype = Literal["integer", "float", "bool", "date", "datetime", "text"]
+
+
 class ByType(Parameters):
     """Select columns by type."""
 
-    dtype: Literal["integer", "float", "bool", "date", "datetime", "text"]
+    dtype: Dtype
     """Kind of column."""
 
 
 Selector = str | ByType
 KEYWORDS = ("numeric", "text", "category", "datetime", "all")
+ROLES = ("label", "split", "id", "time", "entity")
 
 
-class Roles(Parameters):
-    """What certain columns are for. Role columns are struck only by a step that names them."""
+def _as_condition(value: Any) -> Any:
+    """A plain value means eq, a list of them means in; the alternatives of `any` stay a list of mappings."""
+    if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], Mapping)):
+        return value
+    return {"in": value} if isinstance(value, list) else {"eq": value}
+
+
+def _written(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+Value = Annotated[str, BeforeValidator(_written)]
+
+
+class Condition(Parameters):
+    """What the clean cell of a column must be; all that is given must hold. A missing cell passes only `null: true`."""
+
+    eq: Value | None = None
+    """Equal to."""
+    ne: Value | None = None
+    """Not equal to."""
+    gt: Value | None = None
+    """Greater than, or later than."""
+    ge: Value | None = None
+    """Greater than or equal to."""
+    lt: Value | None = None
+    """Less than, or earlier than."""
+    le: Value | None = None
+    """Less than or equal to."""
+    in_: Annotated[list[Value], Field(min_length=1)] | None = Field(default=None, alias="in")
+    """One of these."""
+    between: tuple[Value, Value] | None = None
+    """From the first to the second, both included."""
+    null: bool | None = None
+    """true: missing; false: not missing."""
+    matches: str | None = None
+    """Text in which this regular expression (RE2) finds something."""
+
+    def tests(self, column: str) -> list[Test]:
+        """Return the comparisons that are asked for."""
+        tests = []
+        for relation, value in self.model_dump(by_alias=True, exclude_none=True).items():
+            values = value if isinstance(value, (list, tuple)) else [_written(value)]
+            tests.append(Test(column, relation, tuple(values)))
+        return tests
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "Condition":
+        if not self.tests(""):
+            raise ValueError("should be a value, a list of them, or a mapping such as {gt: 30}")
+        return self
+
+
+def _kind(value: Any) -> str:
+    return "any" if isinstance(value, list) else "condition"
+
+
+Conditions = dict[str, Annotated[Condition, BeforeValidator(_as_condition)]]
+Asked = Annotated[Condition, Tag("condition")]
+Alternatives = Annotated[list[Conditions], Tag("any")]
+
+
+class Data(Parameters):
+    """What certain columns are for, and how files of text are read.
+
+    Columns with a role are struck only by a step that names them.
+    """
 
     label: str | None = None
     """The column to be predicted."""
     split: str | None = None
     """The column that says train, val or test; under `purpose: train` only training rows are struck."""
+    id: str | None = None
+    """The column that identifies a row."""
+    time: str | None = None
+    """The column that says when."""
+    entity: str | None = None
+    """The column that says which device, patient or customer a row belongs to."""
+    delimiter: Literal[",", ";", "\t", "|"] | None = None
+    """What separates the cells of a CSV file; found out when left out."""
+    encoding: str | None = None
+    """How the text of a CSV file is encoded, such as latin-1; when left out UTF-8, or UTF-16 where the file says so."""
+    header: bool = True
+    """Whether a CSV file names its columns in the first row; if not they are called `#1`, `#2` and so on."""
+    null_values: Annotated[list[str], Field(min_length=1)] | None = None
+    """Spellings of a missing cell in a CSV file; when left out the empty cell, NA, N/A, NaN, null, NULL and None."""
+    types: dict[str, Dtype] = {}
+    """Types of columns of a CSV file that are not what they look like, such as `{zip: text}`."""
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Columns by role."""
+        named = {role: getattr(self, role) for role in ROLES}
+        return {role: name for role, name in named.items() if name is not None}
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        try:
+            return encoding and codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError(f"{encoding!r} is no encoding that Python knows, such as latin-1 or cp1252") from None
 
 
 class Step(Parameters):
@@ -59,6 +161,35 @@ class TableStep(Step):
     """Names, globs, {dtype: ...}, or numeric | text | category | datetime | all."""
     mechanism: Literal["mcar"] = "mcar"
     """How cells are chosen; mcar: every eligible cell alike."""
+    where: dict[str, Annotated[Asked | Alternatives, Discriminator(_kind), BeforeValidator(_as_condition)]] | None = (
+        None
+    )
+    """Strike only rows whose clean cells are so: column to value, list of values, or {gt: 30}. All must hold; of the
+    list under `any` one at least."""
+    decimals: Literal["keep"] | Annotated[int, Field(ge=0, le=15)] = "keep"
+    """keep: a new number in a CSV file has no more decimals than the column's others; else so many at the most, in any
+    file."""
+
+    def condition(self) -> Where | None:
+        """Return what `where` asks for."""
+        if not self.where:
+            return None
+        tests = [test for name, what in self.where.items() if isinstance(what, Condition) for test in what.tests(name)]
+        either = [
+            Where(tuple(test for name, what in conditions.items() for test in what.tests(name)))
+            for alternatives in self.where.values()
+            if not isinstance(alternatives, Condition)
+            for conditions in alternatives
+        ]
+        return Where(tuple(tests), tuple(either))
+
+    @field_validator("where")
+    @classmethod
+    def _lists_belong_to_any(cls, where: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        for name, what in (where or {}).items():
+            if isinstance(what, Condition) == (name == "any") or what == [] or {} in (what if name == "any" else ()):
+                raise ValueError("`any:` takes a list of mappings, everything else is a column")
+        return where
 
 
 class ImageStep(Step):
@@ -87,8 +218,20 @@ class Head(Parameters):
     """What the recipe is for; follows from the input when left out."""
     facts: str | None = None
     """A manifest, or its output, whose facts and quotas are used instead of those of the data."""
-    data: Roles = Roles()
-    """Roles of columns."""
+    data: Data = Data()
+    """Roles of columns, and how files of text are read."""
+    on_error: Literal["fail", "skip"] = "fail"
+    """skip: rows of a CSV file that do not fit its header and images that cannot be read are carried and listed;
+    fail: the run stops at the first one."""
+    keep_original: bool = False
+    """Write the clean data too, as `copy=0`."""
+    layout: Literal["copies", "merged"] = "copies"
+    """copies: one complete tree a copy, `copy=1/`; merged: all copies in one tree, with names that end in `__c1`."""
+
+    @property
+    def written(self) -> list[int]:
+        """Numbers of the copies; 0 is the clean data."""
+        return [*([0] if self.keep_original else []), *range(1, self.copies + 1)]
 
 
 @dataclass(frozen=True)
@@ -108,6 +251,11 @@ class PlannedStep:
     def columns(self) -> list[Selector] | None:
         """What the step selects; None where it names nothing, or strikes images."""
         return self.settings.columns if isinstance(self.settings, TableStep) else None
+
+    @cached_property
+    def where(self) -> Where | None:
+        """Which rows may be struck; None: all, or the step strikes images."""
+        return self.settings.condition() if isinstance(self.settings, TableStep) else None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def account(prepared: Prepared, record: Record) -> Manifest:
         facts=prepare.to_facts(prepared.plan),
         steps=[_step_entry(step, record.tally) for step in prepared.plan.steps],
         outputs=sorted(record.outputs, key=lambda entry: (entry.copy_number, entry.path)),
-        warnings=[*prepared.warnings, *_warnings(prepared.plan, record.tally)],
+        skipped=[{"path": path, "why": why} for path, why in sorted(record.skipped.items())],
+        warnings=[*prepared.warnings, *record.warnings, *_warnings(prepared.plan, record.tally)],
     )
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from noisecli import manifest as manifests
@@ -17,7 +18,16 @@ from noisecli.run import prepare, work
 from noisecli.run.account import account
 from noisecli.run.commit import check_output, commit, settle_output, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
-from noisecli.run.execute import TASK_IMAGES, Meter, Prepared, Progress, Record, write_files, write_tables
+from noisecli.run.execute import (
+    TASK_IMAGES,
+    Meter,
+    Prepared,
+    Progress,
+    Record,
+    check_targets,
+    write_files,
+    write_tables,
+)
 from noisecli.survey import Request, Survey
 
 
@@ -128,11 +138,11 @@ def inspect(
     """
     root = Path(source)
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    dataset = discover(root, checked.target, checked.head.purpose)
+    dataset = discover(root, checked.target, checked.head.purpose, prepare.reading(checked))
     if output is not None:
         _settle(dataset, checked, output, force)
-    with local(_workers(workers, len(dataset.struck))) as pool:
-        return _prepare(checked, dataset, _pinned(checked), pool, Meter(progress))
+    with TemporaryDirectory(prefix="noisecli-") as space, local(_workers(workers, len(dataset.struck))) as pool:
+        return _prepare(checked, dataset.spooled(Path(space)), _pinned(checked), pool, Meter(progress))
 
 
 def _run(
@@ -144,17 +154,18 @@ def _run(
     force: bool,
     progress: Progress | None,
 ) -> Outcome:
-    dataset = discover(root, recipe.target, recipe.head.purpose)
+    dataset = discover(root, recipe.target, recipe.head.purpose, prepare.reading(recipe))
     output = _settle(dataset, recipe, given, force)
     size = sum(file.path.stat().st_size for file in dataset.files)
     meter = Meter(progress)
     with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * recipe.head.copies)) as pool:
-        prepared = _prepare(recipe, dataset, facts, pool, meter)
+        prepared = _prepare(recipe, dataset.spooled(space), facts, pool, meter)
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
+        check_targets(prepared)
         record = Record()
-        meter.start("write", size * recipe.head.copies)
+        meter.start("write", size * len(recipe.head.written))
         if recipe.target == "table":
             write_tables(prepared, record, pool, data, space, meter)
         write_files(prepared, record, pool, data, meter)
@@ -170,7 +181,7 @@ def _pinned(recipe: Recipe) -> Facts | None:
 
 def _several(dataset: Dataset, recipe: Recipe) -> bool:
     """Whether the output is a folder."""
-    return not dataset.single or recipe.head.copies > 1
+    return not dataset.single or len(recipe.head.written) > 1
 
 
 def _settle(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
@@ -196,12 +207,28 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     fields = dataset.struck[0].table().fields()
     selection = prepare.select(recipe, fields)
     wanted = prepare.request(recipe, selection, fields) if facts is None else Request({})
+    if not dataset.struck[0].table().as_text:
+        prepare.check_reading(recipe)
     for file in dataset.struck[1:]:
         theirs = file.table().fields()
         for name in wanted.columns:
             if theirs.get(name) != fields[name]:
                 problem = "has no column" if name not in theirs else "has another type of column"
                 raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
+    if any(quota.where for quota in wanted.quotas):
+        # What a condition means depends on the type of its column, so types come first.
+        _, found = _survey(dataset, replace(wanted, quotas=()), pool, meter)
+        wanted = replace(wanted, settled={name: column.column() for name, column in found.columns.items()})
+    tables, survey = _survey(dataset, wanted, pool, meter)
+    if facts is not None:
+        return Prepared(recipe, dataset, prepare.plan_from_facts(recipe, selection, fields, facts), tables, [])
+    if wanted.split and survey.training == 0:
+        raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
+    plan = prepare.plan_table(recipe, selection, survey)
+    return Prepared(recipe, dataset, plan, tables, _survey_warnings(survey, plan))
+
+
+def _survey(dataset: Dataset, wanted: Request, pool: Pool, meter: Meter) -> tuple[dict[str, work.Surveyed], Survey]:
     meter.start("survey", sum(file.path.stat().st_size for file in dataset.struck))
     tables: dict[str, work.Surveyed] = {}
     survey: Survey | None = None
@@ -216,13 +243,8 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         else:
             survey.merge(found.survey)
         meter.finish(found.size)
-    if facts is not None:
-        return Prepared(recipe, dataset, prepare.plan_from_facts(recipe, selection, fields, facts), tables, [])
     assert survey is not None
-    if wanted.split and survey.training == 0:
-        raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
-    plan = prepare.plan_table(recipe, selection, survey)
-    return Prepared(recipe, dataset, plan, tables, _survey_warnings(survey, plan))
+    return tables, survey
 
 
 def _survey_warnings(survey: Survey, plan: Plan) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from noisecli.errors import UsageProblem
 from noisecli.manifest import path_for, read, strangers
-from noisecli.run.dataset import FORMATS
+from noisecli.run.dataset import format_of
 
 
 def settle_output(given: Path, source: Path, several: bool, into: bool) -> Path:
@@ -24,9 +24,8 @@ def settle_output(given: Path, source: Path, several: bool, into: bool) -> Path:
         return given / source.name
     if given.name == "-":
         raise UsageProblem("-: the output cannot be a pipe, a manifest has to stand beside it: name a file")
-    other_format = given.suffix.lower() in FORMATS and FORMATS[given.suffix.lower()] != FORMATS[source.suffix.lower()]
-    if not several and other_format:
-        raise UsageProblem(f"{given}: a copy has the format of its input: let the name end in {source.suffix}")
+    if not several and format_of(given) not in (None, format_of(source)):
+        raise UsageProblem(f"{given}: a copy has the format of its input: let the name end as that of {source.name}")
     return given
 
 

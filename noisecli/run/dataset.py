@@ -1,10 +1,11 @@
 """What the input is: its files, which of them a recipe may strike, and which are carried."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath, PurePosixPath
 
 from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
@@ -12,11 +13,14 @@ from noisecli.formats import FOUND_OUT, Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.parquet import ParquetFile
 
-TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
+TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
+    ".csv": CsvFile,
+    ".tsv": CsvFile,
+    ".parquet": ParquetFile,
+}
+COMPRESSED = (".gz", ".zst")
+"""Further extensions that a CSV file may have."""
 IMAGES = frozenset(images.EXTENSIONS)
-FORMATS = {**images.EXTENSIONS, **{suffix: suffix for suffix in TABLES}}
-"""Format by extension."""
-
 HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "holdout"})
 """Folder names, and stems of single files, that mean data to be left alone under `purpose: train`."""
 
@@ -46,7 +50,7 @@ class InputFile:
 
     def table(self) -> TableFile:
         """Open it as a table."""
-        return TABLES[self.path.suffix.lower()](self.path, self.name, self.reading)
+        return TABLES[table_suffix(self.path)](self.path, self.name, self.reading)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Dataset:
     target: Target
     files: tuple[InputFile, ...]
     """Sorted by address, so that the order on disk does not matter."""
+
+    def spooled(self, folder: Path) -> "Dataset":
+        """Return the same input, with plain copies of its files in a folder where they need some."""
+        files = (replace(file, reading=replace(file.reading, spool=folder)) for file in self.files)
+        return replace(self, files=tuple(files))
 
     @property
     def single(self) -> bool:
@@ -69,6 +78,21 @@ class Dataset:
         return [file for file in self.files if not file.carried]
 
 
+def table_suffix(path: Path) -> str:
+    """Return the extension that tells the format of a table, in lower case: `.csv` of `data.CSV.gz`."""
+    inner = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+    suffix = inner.suffix.lower()
+    return suffix if inner is path or TABLES.get(suffix) is CsvFile else ""
+
+
+def format_of(path: Path) -> str | None:
+    """Return the format that a name stands for, compression included; None where it stands for none."""
+    suffix = path.suffix.lower()
+    if suffix in COMPRESSED and table_suffix(path):
+        return table_suffix(path) + suffix
+    return images.EXTENSIONS.get(suffix) or (suffix if suffix in TABLES else None)
+
+
 def find_target(root: Path) -> Target | None:
     """Say what the input holds; None where a folder holds tables and images."""
     found = {_target(path) for _, path in _walk(root)} - {None}
@@ -78,11 +102,11 @@ def find_target(root: Path) -> Target | None:
     return found.pop() if len(found) == 1 else None
 
 
-def discover(root: Path, target: Target, purpose: str) -> Dataset:
-    """List the files of the input and settle which are carried."""
+def discover(root: Path, target: Target, purpose: str, reading: Reading) -> Dataset:
+    """List the files of the input and settle which are carried, and how the others are read."""
     train_only = purpose == "train"
     whole = root.resolve()
-    if train_only and any(name.lower() in HELD_OUT for name in (whole.name, whole.stem, whole.parent.name)):
+    if train_only and (_means_held_out(whole) or any(name.lower() in HELD_OUT for name in whole.parts[-2:])):
         raise UsageProblem(
             f"{root}: looks like held-out data, which `purpose: train` leaves alone; to strike it, add the line "
             "`purpose: evaluate` to the recipe"
@@ -92,7 +116,7 @@ def discover(root: Path, target: Target, purpose: str) -> Dataset:
         if not _is_text(relative):
             raise DataProblem(f"{relative!r}: a file name that is not UTF-8, so no manifest can hold it: rename it")
         held_out = train_only and relative != "." and _is_held_out(relative, target)
-        files.append(InputFile(path, relative, held_out or _target(path) != target))
+        files.append(InputFile(path, relative, held_out or _target(path) != target, reading))
     dataset = Dataset(
         root, target, tuple(sorted(files, key=lambda file: file.address.encode("utf-8", "surrogateescape")))
     )
@@ -110,15 +134,20 @@ def _is_text(name: str) -> bool:
 
 
 def _target(path: Path) -> Target | None:
-    suffix = path.suffix.lower()
-    return "table" if suffix in TABLES else "images" if suffix in IMAGES else None
+    return "table" if table_suffix(path) in TABLES else "images" if path.suffix.lower() in IMAGES else None
 
 
 def _is_held_out(relative: str, target: Target) -> bool:
     """Whether a folder on the way names a held-out split (`val/`, `split=test/`), or a table does (`test.csv`)."""
     path = PurePosixPath(relative)
-    names = [part.rpartition("=")[2] for part in path.parts[:-1]] + [path.stem] * (target == "table")
-    return any(name.lower() in HELD_OUT for name in names)
+    folders = (part.rpartition("=")[2].lower() for part in path.parts[:-1])
+    return not HELD_OUT.isdisjoint(folders) or (target == "table" and _means_held_out(path))
+
+
+def _means_held_out(path: PurePath) -> bool:
+    """Whether a file bears the name of a held-out split, or of a shard of one: `test.csv`, `test-00000-of-00002`."""
+    stem = path.name.partition(".")[0].lower()
+    return re.sub(r"[-_][0-9]+([-_]of[-_][0-9]+)?$", "", stem) in HELD_OUT
 
 
 def _walk(root: Path) -> Iterator[tuple[str, Path]]:

@@ -1,17 +1,18 @@
 """Write the copies: hand out tasks, gather what they did, put files together."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
+from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
 from noisecli.manifest import InputEntry, OutputEntry
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
-from noisecli.run.dataset import Dataset, InputFile
+from noisecli.run.dataset import COMPRESSED, Dataset, InputFile
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
@@ -63,6 +64,9 @@ class Record:
     inputs: dict[str, InputEntry] = field(default_factory=dict)
     outputs: list[OutputEntry] = field(default_factory=list)
     tally: Tally = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Path to why the file, or some of its rows, were carried instead of struck."""
+    warnings: list[str] = field(default_factory=list)
 
     def count(self, tally: Tally) -> None:
         """Add what a task counted."""
@@ -88,20 +92,36 @@ class Record:
 
 def _target(prepared: Prepared, file: InputFile, copy: int) -> str:
     """Where a copy of a file goes, relative to the output; "." is the output itself."""
-    if prepared.recipe.head.copies == 1:
+    head = prepared.recipe.head
+    if len(head.written) == 1:
         return file.relative
     name = prepared.dataset.root.name if file.relative == "." else file.relative
-    return f"copy={copy}/{name}"
+    if head.layout == "copies":
+        return f"copy={copy}/{name}"
+    if file.carried:
+        return name
+    # All extensions belong together: `a.csv.gz` becomes `a__c1.csv.gz`.
+    path = Path(name)
+    extensions = "".join(path.suffixes[-2:] if path.suffix.lower() in COMPRESSED else path.suffixes[-1:])
+    return path.with_name(f"{path.name.removesuffix(extensions)}__c{copy}{extensions}").as_posix()
 
 
-def _copies(prepared: Prepared) -> Iterable[int]:
-    return range(1, prepared.recipe.head.copies + 1)
+def check_targets(prepared: Prepared) -> None:
+    """Refuse a merged layout in which two files would get one name."""
+    seen: dict[str, str] = {}
+    for file in prepared.dataset.files:
+        for copy in prepared.recipe.head.written[:1] if file.carried else prepared.recipe.head.written:
+            path = _target(prepared, file, copy)
+            if seen.setdefault(path, file.relative) != file.relative:
+                raise UsageProblem(
+                    f"{path}: would be a copy of {seen[path]} and of {file.relative}: rename one of them"
+                )
 
 
 def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, space: Path, meter: Meter) -> None:
     """Write every copy of every table that is struck."""
     tasks: list[work.TableTask] = []
-    for copy in _copies(prepared):
+    for copy in filter(None, prepared.recipe.head.written):
         for file in prepared.dataset.struck:
             parts = prepared.tables[file.relative].parts
             step = TASK_SLABS if file.table().splits else max(len(parts), 1)
@@ -130,14 +150,21 @@ def _finish_table(
     target = manifests.place(data, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     found = prepared.tables[task.file.relative]
-    if any(done.written.changed for _, done in pieces):
-        task.file.table().assemble([piece.sink for piece, _ in pieces], target)
+    content = None
+    if any(piece.written.changed for _, piece in pieces):
+        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target)
     else:
-        for piece, _ in pieces:
-            piece.sink.unlink()
+        for part, _ in pieces:
+            part.sink.unlink()
         work.copy_bytes(task.file.path, target)
     done = work.FileDone(task.file.relative, (found.sha256, found.size), manifests.digest(target))
-    done.content = pieces[-1][1].written.content
+    done.content = content or pieces[-1][1].written.content
+    if found.misfits:
+        rows_at = ", ".join(map(str, found.misfits[:5])) + (" and more" if len(found.misfits) > 5 else "")
+        reason = f"rows with another number of cells than the header: {len(found.misfits)} (row {rows_at})"
+        record.skipped[done.relative] = reason
+    lines = [line for _, piece in pieces for line in piece.written.warnings]
+    record.warnings += [line for line in dict.fromkeys(lines) if line not in record.warnings]
     rows = sum(part.rows for part in found.parts)
     record.inputs[done.relative] = InputEntry(path=done.relative, sha256=found.sha256, bytes=found.size, rows=rows)
     record.file(task.copy, path, done, sum(piece.written.rows for _, piece in pieces))
@@ -146,16 +173,21 @@ def _finish_table(
 def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, meter: Meter) -> None:
     """Write images, and carry everything that is not struck."""
     files = [file for file in prepared.dataset.files if file.carried or prepared.dataset.target == "images"]
+    head = prepared.recipe.head
     tasks = []
-    for copy in _copies(prepared):
-        for i in range(0, len(files), TASK_IMAGES):
-            some = files[i : i + TASK_IMAGES]
+    for copy in head.written:
+        once = head.layout == "merged" and copy != head.written[0]
+        ours = prepared.dataset.files if copy == 0 else [file for file in files if not (file.carried and once)]
+        for i in range(0, len(ours), TASK_IMAGES):
+            some = ours[i : i + TASK_IMAGES]
             targets = tuple(manifests.place(data, _target(prepared, file, copy)) for file in some)
             tasks.append(work.FilesTask(some, targets, prepared.plan, copy))
     for task, result in zip(tasks, pool.map(work.write_files, tasks), strict=True):
         record.count(result.tally)
         for file, done in zip(task.files, result.files, strict=True):
             sha, size = done.source
-            record.inputs[done.relative] = InputEntry(path=done.relative, sha256=sha, bytes=size)
+            record.inputs.setdefault(done.relative, InputEntry(path=done.relative, sha256=sha, bytes=size))
+            if done.skipped:
+                record.skipped[done.relative] = done.skipped
             record.file(task.copy, _target(prepared, file, task.copy), done)
             meter.finish(size)

@@ -3,18 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from noisecli.celltext import NULLS
 from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, TableCorruption
 from noisecli.errors import DataProblem
+from noisecli.formats import Reading
 from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
 from noisecli.mechanism import KeySample, Quota, cell_keys
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
-from noisecli.recipe.source import did_you_mean
+from noisecli.recipe.source import Loc, did_you_mean
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -49,9 +52,13 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
                 if choice.selector is None or choice.column not in found:
                     found[choice.column] = choice
         selection[step.id] = [found[name] for name in fields if name in found]
-    for role, name in recipe.head.data:
-        if name is not None and name not in fields:
-            recipe.source.fault(("data", role), f"no column {name!r} in the data{did_you_mean(name, list(fields))}")
+    spoken_of: list[tuple[Loc, str]] = [(("data", role), name) for role, name in recipe.head.data.roles.items()]
+    spoken_of += [(("data", "types", name), name) for name in recipe.head.data.types]
+    for i, step in enumerate(recipe.steps):
+        spoken_of += [(("steps", i, "where"), name) for name in (step.where.columns if step.where else ())]
+    for loc, name in spoken_of:
+        if name not in fields:
+            recipe.source.fault(loc, f"no column {name!r} in the data{did_you_mean(name, list(fields))}")
     recipe.source.raise_faults()
     return selection
 
@@ -65,7 +72,7 @@ def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
 
 
 def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
-    roles = {name for _, name in recipe.head.data if name}
+    roles = set(recipe.head.data.roles.values())
     others = [name for name in names if name not in roles]
     if isinstance(selector, ByType) or (selector in KEYWORDS and selector not in names):
         return [Choice(name, selector) for name in others]
@@ -74,6 +81,21 @@ def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list
     if any(sign in selector for sign in "*?["):
         return [Choice(name, selector) for name in others if fnmatchcase(name, selector)]
     return []
+
+
+def reading(recipe: Recipe) -> Reading:
+    """Say how files of text are read."""
+    data = recipe.head.data
+    nulls = NULLS if data.null_values is None else tuple(data.null_values)
+    return Reading(data.delimiter, data.encoding, data.header, nulls, recipe.head.on_error == "skip")
+
+
+def check_reading(recipe: Recipe) -> None:
+    """Refuse what is said about reading text where the files know that themselves."""
+    for key in ("delimiter", "encoding", "header", "null_values", "types"):
+        if key in recipe.head.data.model_fields_set:
+            recipe.source.fault(("data", key), f"{key!r} is about CSV files, the input is not one", at_key=True)
+    recipe.source.raise_faults()
 
 
 def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType]) -> Request:
@@ -90,11 +112,15 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
             wanted[choice.column] = wanted.get(choice.column, frozenset()) | needs
             if step.exact:
                 as_number = isinstance(op, CellCorruption) and op.as_number
-                quotas.append(QuotaRequest(step.id, choice.column, step.rate, op.stratified, as_number))
+                quotas.append(QuotaRequest(step.id, choice.column, step.rate, op.stratified, as_number, step.where))
+        for name in step.where.columns if step.where else ():
+            wanted.setdefault(name, frozenset())
     split = split_column(recipe)
     if split is not None:
         wanted.setdefault(split, frozenset())
-    return Request(wanted, quotas, split, recipe.seed, recipe.head.copies)
+    types = {name: Kind(said) for name, said in recipe.head.data.types.items()}
+    nulls = reading(recipe).null_values
+    return Request(wanted, quotas, split, recipe.seed, recipe.head.copies, types, nulls)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -107,11 +133,11 @@ def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     columns = {name: found.column() for name, found in survey.columns.items()}
     steps = tuple(_plan_step(recipe, i, selection, columns) for i in range(len(recipe.steps)))
     recipe.source.raise_faults()
+    plan = Plan(recipe.seed, steps, split=split_column(recipe))
+    kept = {name: columns[name] for name in columns if name in plan.touched}
     struck = {name for step in steps for name in step.columns}
-    split = split_column(recipe)
-    kept = {name: column for name, column in columns.items() if name in struck or name == split}
     quotas = {key: quota for key, quota in survey.quotas(columns).items() if key[1] in struck}
-    return Plan(recipe.seed, steps, kept, quotas, split)
+    return replace(plan, columns=kept, quotas=quotas)
 
 
 def plan_images(recipe: Recipe, addresses: Iterable[str]) -> Plan:
@@ -131,9 +157,17 @@ def plan_images(recipe: Recipe, addresses: Iterable[str]) -> Plan:
 
 def _bare_step(step: PlannedStep) -> StepPlan:
     scaled = getattr(step.settings, "scale", "none") == "resolution"
-    severity = step.settings.severity
+    decimals: Any = getattr(step.settings, "decimals", "keep")
     return StepPlan(
-        step.id, step.corruption, step.rate, step.exact, severity=severity, parameters=step.parameters, scaled=scaled
+        step.id,
+        step.corruption,
+        step.rate,
+        step.exact,
+        severity=step.settings.severity,
+        parameters=step.parameters,
+        scaled=scaled,
+        where=step.where,
+        decimals=None if decimals == "keep" else decimals,
     )
 
 
@@ -157,6 +191,11 @@ def _plan_step(recipe: Recipe, i: int, selection: Selection, columns: Mapping[st
             takes = " or ".join(sorted(kind.value for kind in op.accepts))
             message = f"op {op.name!r} takes {takes} columns; {column.name!r} is {column.kind.value}"
             recipe.source.fault(("steps", i, "columns"), message)
+    if step.where is not None and set(step.where.columns) <= set(columns):
+        try:
+            step.where.check(columns)
+        except ValueError as error:
+            recipe.source.fault(("steps", i, "where"), f"where: {error}")
     if not chosen and not refused and op.strikes_columns:
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen))
@@ -200,6 +239,7 @@ def plan_from_facts(recipe: Recipe, selection: Selection, fields: Mapping[str, p
     columns = {name: _recorded(name, found, fields[name]) for name, found in facts.columns.items() if name in fields}
     named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
     split = split_column(recipe)
+    named |= {name for step in recipe.steps if step.where for name in step.where.columns}
     if not (named | {split} - {None}) <= set(columns):
         raise DataProblem("the manifest has no facts of some columns that its recipe names")
     steps = tuple(_plan_step(recipe, i, selection, columns) for i in range(len(recipe.steps)))

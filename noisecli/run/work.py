@@ -4,9 +4,11 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from noisecli.engine import ImageEngine, TableEngine, Tally
 from noisecli.errors import DataProblem
@@ -32,6 +34,8 @@ class Surveyed:
 
     survey: Survey | None
     parts: list[Part]
+    misfits: list[int]
+    """Numbers of the rows that do not fit the header, from 1."""
     sha256: str
     size: int
 
@@ -40,16 +44,19 @@ def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: No
     """Scan one table; `read` is told the bytes of each part."""
     table = task.file.table()
     parts: list[Part] = []
+    misfits: list[int] = []
 
     def slabs() -> Any:
         for part, slab in table.scan(list(task.request.columns)):
             parts.append(part)
+            if slab.misfits is not None:
+                misfits.extend((np.flatnonzero(slab.misfits) + slab.first_row + 1).tolist())
             yield slab
             read(part.size)
 
     survey = Survey.of(task.request, table.fields(), as_text=table.as_text)
     survey.add_file(task.file.address, slabs())
-    return Surveyed(survey, parts, *digest(task.file.path))
+    return Surveyed(survey, parts, misfits, *digest(task.file.path))
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,8 @@ class FileDone:
     """SHA-256 and size of what was written."""
     content: str | None = None
     drawn: dict[str, Any] | None = None
+    skipped: str = ""
+    """Why an image that should have been struck was carried."""
 
 
 @dataclass
@@ -116,8 +125,15 @@ def write_files(task: FilesTask) -> FilesDone:
     done = FilesDone(tally=engine.tally)
     for file, target in zip(task.files, task.targets, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
-        steps = [] if file.carried else engine.strikes(file.address)
-        done.files.append(_write_image(file, target, engine, steps) if steps else carry(file, target))
+        steps = [] if file.carried or task.copy == 0 else engine.strikes(file.address)
+        try:
+            done.files.append(_write_image(file, target, engine, steps) if steps else carry(file, target))
+        except DataProblem as error:
+            if not file.reading.skip_errors:
+                raise
+            done.files.append(replace(carry(file, target), skipped=str(error)))
+            for step in steps:
+                engine.tally[step.id, ""].void += 1
     return done
 
 
