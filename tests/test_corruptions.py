@@ -347,6 +347,7 @@ def test_files_keep_mode_size_and_alpha(op, scale, tmp_path):
         for mode, channels in (("L", 1), ("RGB", 3), ("RGBA", 4)):
             pixels = picture(height, width, channels)
             Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(folder / f"{mode}{height}.png")
+        Image.fromarray(picture(height, width, 1)[..., 0] * np.uint16(257)).save(folder / f"grey16-{height}.png")
     done = augment(tmp_path / "images", recipe(op, scale=scale), tmp_path / "out", workers=1)
     for path in folder.iterdir():
         with Image.open(path) as before, Image.open(done.output / "train" / path.name) as after:
