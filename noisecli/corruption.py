@@ -29,7 +29,8 @@ from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
 from noisecli.text import Edits, Spans, Text
 
 Target = Literal["table", "images"]
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8 | np.uint16]
+"""Black is 0, white the largest value of the dtype."""
 Preset = Mapping[str, Any]
 """One severity: values for some of an op's parameters, and perhaps the step's `rate`."""
 
@@ -207,8 +208,10 @@ class ImageCorruption(Corruption):
         return {}
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        """Return new pixels, (height, width, channels) uint8 as they came; channels is 1 or 3. Never change the input.
+        """Return new pixels of the shape and dtype of those that came. Never change the input.
 
+        Pixels are (height, width, channels), channels is 1 or 3; they are uint8 or uint16, and white is the largest
+        value of their dtype: strength is a share of the range from black to white, not a number of levels.
         Per-pixel noise comes from `rng`, drawn for every pixel whatever the strength.
         """
         raise NotImplementedError

@@ -312,12 +312,14 @@ def struck_image(op, pixels, path="a.png", step="step"):
 
 
 @image_op
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (8, 8, 3), (31, 57, 1), (31, 57, 3), (1, 40, 3), (300, 2, 1)])
-def test_pixels_keep_shape_and_type_and_the_input_is_left_alone(op, shape):
-    pixels = picture(*shape)
+def test_pixels_keep_shape_and_type_and_the_input_is_left_alone(op, shape, dtype):
+    pixels = picture(*shape) * dtype(np.iinfo(dtype).max // 255)
+    pixels.setflags(write=False)
     done = struck_image(op(), pixels)  # a write to the input would raise: it is read-only
     assert done.shape == shape
-    assert done.dtype == np.uint8
+    assert done.dtype == dtype
     assert done is not pixels
     assert np.array_equal(done, struck_image(op(), pixels))
 
@@ -345,6 +347,7 @@ def test_files_keep_mode_size_and_alpha(op, scale, tmp_path):
         for mode, channels in (("L", 1), ("RGB", 3), ("RGBA", 4)):
             pixels = picture(height, width, channels)
             Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(folder / f"{mode}{height}.png")
+        Image.fromarray(picture(height, width, 1)[..., 0] * np.uint16(257)).save(folder / f"grey16-{height}.png")
     done = augment(tmp_path / "images", recipe(op, scale=scale), tmp_path / "out", workers=1)
     for path in folder.iterdir():
         with Image.open(path) as before, Image.open(done.output / "train" / path.name) as after:

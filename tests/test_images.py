@@ -1,7 +1,9 @@
 """Image folders: what is struck changes in its pixels alone, everything else keeps its bytes."""
 
+import hashlib
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
+from noisecli.errors import DataProblem
+from noisecli.formats.images import parse_image
 from noisecli.run import augment
 
 Tree = Callable[[Path], dict[str, bytes]]
@@ -133,16 +137,38 @@ def test_a_renamed_image_and_a_moved_folder_get_the_same_noise(tmp_path: Path, t
     assert one["a.png"] != one["b.png"]
 
 
-def png_of(depth: int, colour: int, channels: int) -> bytes:
-    """The smallest PNG of a kind that Pillow would quietly change."""
-    import zlib
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = struct.pack(">IIBBBBB", 1, 1, depth, colour, 0, 0, 0)
-    data = zlib.compress(b"\0" * (1 + channels * depth // 8))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+def png_of(depth: int, colour: int, values: NDArray[Any], before: bytes = b"", after: bytes = b"") -> bytes:
+    """A PNG of any kind; values are (height, width, channels), chunks go before and after the pixels."""
+    height, width = values.shape[:2]
+    if depth == 16:
+        rows = values.astype(">u2").view(np.uint8).reshape(height, -1)
+    else:
+        bits = np.unpackbits(values.astype(np.uint8)[..., None], axis=-1)[..., -depth:]
+        rows = np.packbits(bits.reshape(height, -1), axis=1)
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    data = zlib.compress(np.insert(rows, 0, 0, axis=1).tobytes())
+    pieces = [chunk(b"IHDR", head), before, chunk(b"IDAT", data), after, chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(pieces)
+
+
+def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Kinds and bodies of a PNG, header and pixels left out."""
+    found, position = [], 8
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        found.append((kind, data[position + 8 : position + 8 + length]))
+        position += length + 12
+    return [(kind, body) for kind, body in found if kind not in (b"IHDR", b"IDAT")]
+
+
+def opened(data: bytes, mode: str = "") -> NDArray[Any]:
+    """What Pillow sees."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert(mode) if mode else picture)
 
 
 def encoded(picture: Image.Image, format_: str, **more: Any) -> bytes:
@@ -154,10 +180,12 @@ def encoded(picture: Image.Image, format_: str, **more: Any) -> bytes:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("a.png", png_of(16, 2, 3), "16-bit RGB"),
-        ("a.png", png_of(16, 0, 1), "16-bit grey"),
-        ("a.png", encoded(Image.fromarray(pixels("RGB")).quantize(8), "PNG"), "palette"),
-        ("a.png", encoded(Image.fromarray(pixels("L")).convert("1"), "PNG"), "1-bit grey"),
+        ("a.png", png_of(16, 2, np.zeros((1, 1, 3))), "16-bit RGB pixels"),
+        ("a.png", png_of(16, 4, np.zeros((1, 1, 2))), "16-bit grey with alpha"),
+        ("a.png", png_of(16, 6, np.zeros((1, 1, 4))), "16-bit RGBA"),
+        ("a.png", png_of(8, 0, np.zeros((1, 1, 1)), chunk(b"acTL", bytes(8))), "an animated PNG"),
+        ("a.png", png_of(8, 3, np.full((1, 1, 1), 2), chunk(b"PLTE", bytes(6))), "damaged"),
+        ("a.png", png_of(8, 3, np.zeros((1, 1, 1))), "damaged"),
         ("a.jpg", encoded(Image.fromarray(pixels("RGB")).convert("CMYK"), "JPEG"), "CMYK"),
         ("a.jpg", encoded(Image.fromarray(pixels("RGB")), "PNG"), "is a PNG, not a JPEG"),
         ("a.png", encoded(Image.fromarray(pixels("RGB")), "JPEG"), "is a JPEG, not a PNG"),
@@ -188,3 +216,136 @@ def test_severities_grow(tmp_path: Path) -> None:
                 errors.append(float(np.abs(np.asarray(after).astype(int) - pixels("RGB")).mean()))
         assert errors[0] == 0
         assert errors == sorted(errors), op
+
+
+COLOURS = np.random.default_rng(4).integers(0, 256, (256, 3), dtype=np.uint8)
+OTHERS = [(b"gAMA", struct.pack(">I", 45455)), (b"pHYs", struct.pack(">IIB", 300, 300, 1))]
+TEXT = (b"tEXt", b"Author\0nobody")
+
+
+def palette_png(depth: int, alpha: bytes | None) -> bytes:
+    """A palette PNG with every chunk that a palette can have."""
+    size = 2**depth
+    entries = np.arange(40 * 56).reshape(40, 56, 1) * 7 % size
+    parts = [(b"sBIT", b"\x08\x07\x06"), (b"PLTE", COLOURS[:size].tobytes())]
+    parts += [] if alpha is None else [(b"tRNS", alpha)]
+    parts += [(b"bKGD", b"\x01"), (b"hIST", bytes(2 * size))]
+    before = b"".join(chunk(*part) for part in [OTHERS[0], *parts, OTHERS[1]])
+    return png_of(depth, 3, entries, before, chunk(*TEXT))
+
+
+@pytest.mark.parametrize("alpha", [None, b"\x00\x80", b"\x07"])
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_palette_becomes_rgb_or_rgba(tmp_path: Path, depth: int, alpha: bytes | None) -> None:
+    data, mode = palette_png(depth, alpha), "RGB" if alpha is None else "RGBA"
+    (tmp_path / "a.png").write_bytes(data)
+    out = strike(tmp_path / "a.png", tmp_path / "out.png", "cutout", size=0.5).output
+    before, after = opened(data, mode), opened(out.read_bytes())
+    assert before.shape == after.shape
+    black = (after[..., :3] == 0).all(axis=2)
+    assert 0 < black.sum() < black.size
+    assert np.array_equal(before[~black], after[~black])
+    assert np.array_equal(before[..., 3:], after[..., 3:])
+
+
+@pytest.mark.parametrize("alpha", [None, b"\x00\x80"])
+def test_chunks_of_a_palette_go_and_all_others_stay(alpha: bytes | None) -> None:
+    image = parse_image(palette_png(4, alpha), "a.png")
+    background = (b"bKGD", struct.pack(">3H", *COLOURS[1].tolist()))
+    depths = (b"sBIT", b"\x08\x07\x06" + (b"" if alpha is None else b"\x08"))
+    written = chunks_of(image.encode(image.pixels))
+    assert written == [OTHERS[0], depths, background, OTHERS[1], TEXT, (b"IEND", b"")]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("transparent", [True, False])
+def test_few_levels_of_grey_become_8_bits(tmp_path: Path, depth: int, transparent: bool) -> None:
+    white = 2**depth - 1
+    special = [(b"tRNS", struct.pack(">H", white)), (b"bKGD", b"\0\1")] if transparent else []
+    before = b"".join(chunk(*part) for part in [*OTHERS, *special])
+    levels = np.arange(40 * 56).reshape(40, 56, 1) * 3 // 2 % (white + 1)
+    data = png_of(depth, 0, levels, before, chunk(*TEXT))
+    image = parse_image(data, "a.png")
+    assert image.alpha is None
+    written = image.encode(image.pixels)
+    assert np.array_equal(opened(written), levels[..., 0] * (255 // white))
+    if depth == 1 or not transparent:
+        assert np.array_equal(opened(written, "RGBA"), opened(data, "RGBA"))
+    special = [(b"tRNS", b"\0\xff"), (b"bKGD", struct.pack(">H", 255 // white))] if transparent else []
+    assert chunks_of(written) == [*OTHERS, *special, TEXT, (b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(data)
+    out = strike(tmp_path / "a.png", tmp_path / "out.png").output
+    assert opened(out.read_bytes()).dtype == np.uint8
+    assert len(np.unique(opened(out.read_bytes()))) > 200
+
+
+RAMP = np.arange(2**16, dtype=np.uint16).reshape(256, 256, 1)
+
+
+def strike_16_bits(folder: Path, values: NDArray[np.uint16], op: str, **settings: Any) -> NDArray[np.float64]:
+    """What an op makes of a 16-bit grey PNG."""
+    (folder / "a.png").write_bytes(png_of(16, 0, values))
+    out = strike(folder / "a.png", folder / "out.png", op, **settings).output
+    after = opened(out.read_bytes())
+    assert after.dtype == np.uint16
+    return after.astype(float)
+
+
+def test_16_bit_grey_keeps_every_level_and_chunk() -> None:
+    before = b"".join(chunk(*part) for part in [*OTHERS, (b"tRNS", b"\x12\x34")])
+    data = png_of(16, 0, RAMP, before, chunk(*TEXT))
+    image = parse_image(data, "a.png")
+    written = image.encode(image.pixels)
+    assert np.array_equal(opened(written), RAMP[..., 0])
+    assert chunks_of(written) == chunks_of(data)
+
+
+def test_impulses_on_16_bits_are_black_or_white(tmp_path: Path) -> None:
+    after = strike_16_bits(tmp_path, RAMP, "impulse_noise", amount=0.2)
+    kept = after == RAMP[..., 0]
+    assert 0.78 < kept.mean() < 0.82
+    assert set(np.unique(after[~kept])) == {0, 65535}
+
+
+def test_noise_on_16_bits_is_a_share_of_65535(tmp_path: Path) -> None:
+    sigma, grey = 0.05, 30_001
+    moved = strike_16_bits(tmp_path, np.full_like(RAMP, grey), "gaussian_noise", sigma=sigma) - grey
+    deviation = sigma * 65535
+    assert abs(moved.std() - deviation) < 4 * deviation / np.sqrt(2 * moved.size)
+    assert abs(moved.mean()) < 4 * deviation / np.sqrt(moved.size)
+    assert len(np.unique(moved)) > 10_000
+
+
+@pytest.mark.parametrize(("amount", "levels"), [(0, 0), (0.1, 6554), (-0.1, -6553)])
+def test_brightness_on_16_bits_moves_every_level_alike(tmp_path: Path, amount: float, levels: int) -> None:
+    after = strike_16_bits(tmp_path, RAMP, "brightness", amount=amount)
+    assert np.array_equal(after, np.clip(RAMP[..., 0].astype(float) + levels, 0, 65535))
+
+
+def test_compression_on_16_bits_has_256_levels(tmp_path: Path) -> None:
+    after = strike_16_bits(tmp_path, RAMP, "jpeg_compression", quality=95)
+    assert (after % 257 == 0).all()
+    assert np.abs(after - RAMP[..., 0]).max() < 4 * 257
+
+
+def test_the_digest_tells_8_bits_from_16() -> None:
+    narrow = parse_image(png_of(8, 0, np.full((1, 2, 1), 7)), "a.png")
+    wide = parse_image(png_of(16, 0, np.full((1, 2, 1), 7)), "a.png")
+    assert narrow.digest(narrow.pixels) == hashlib.sha256(b"[1, 2, 1]\7\7").hexdigest()
+    assert wide.digest(wide.pixels) == hashlib.sha256(b'[1, 2, 1, "uint16"]\7\0\7\0').hexdigest()
+
+
+@pytest.mark.parametrize(
+    "data", [palette_png(8, b"\x00"), png_of(1, 0, np.ones((3, 3, 1))), png_of(16, 0, RAMP[:3, :5])]
+)
+def test_pixels_are_read_only(data: bytes) -> None:
+    image = parse_image(data, "a.png")
+    assert not image.pixels.flags.writeable
+    assert image.alpha is None or not image.alpha.flags.writeable
+
+
+@pytest.mark.parametrize(("kind", "colour"), [(b"tRNS", 0), (b"bKGD", 0), (b"bKGD", 3)])
+def test_an_empty_chunk_is_damage_not_black(kind: bytes, colour: int) -> None:
+    before = chunk(b"PLTE", bytes(6)) + chunk(kind, b"")
+    with pytest.raises(DataProblem, match=r"a\.png: the file is truncated or damaged"):
+        parse_image(png_of(2, colour, np.zeros((1, 1, 1)), before), "a.png")

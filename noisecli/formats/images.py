@@ -4,19 +4,20 @@ The pixels are decoded and encoded by Pillow; the rest never passes through it. 
 resolution, comments) and the chunks of a PNG (the same, gamma, text, transparent colour) are taken from the input's
 bytes and put around the newly encoded pixels. What follows the end of the picture, such as the clip of a motion photo,
 is dropped. Pixels keep the frame in which they are stored: orientation is EXIF's business, and boxes still fit.
+
+Struck pixels seldom fit a palette or a few levels of grey, so a PNG of these is written as RGB, RGBA or 8-bit grey.
 """
 
 import hashlib
 import json
-import struct
 import warnings
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from noisecli.corruption import Pixels
 from noisecli.errors import DataProblem, NoiseError
+from noisecli.formats import png
 
 EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """Formats by extension, in lower case."""
@@ -38,7 +40,6 @@ JPEG_QUALITY = 95
 PNG_LEVEL = 1
 
 _JPEG_START = b"\xff\xd8\xff"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 _OTHER_FORMATS = {
     b"GIF8": "a GIF",
     b"BM": "a BMP",
@@ -46,7 +47,6 @@ _OTHER_FORMATS = {
     b"II*\0": "a TIFF",
     b"MM\0*": "a TIFF",
 }
-_PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
 _JPEG_MARKERS = {"COM": 0xFE, **{f"APP{number}": 0xE0 + number for number in range(16)}}
 _MOST_JPEG_BYTES_A_VALUE = 4
 
@@ -56,7 +56,7 @@ class ImageFile(ABC):
     """One picture, and what of its file is no pixel."""
 
     pixels: Pixels
-    """(height, width, channels), read-only; channels is 1 or 3."""
+    """(height, width, channels), read-only; channels is 1 or 3, and 1 if the values are of 16 bits."""
     alpha: Pixels | None
     """(height, width); carried untouched."""
 
@@ -65,10 +65,14 @@ class ImageFile(ABC):
         """Return the file with these pixels for its own."""
 
     def digest(self, pixels: Pixels) -> str:
-        """Return the SHA-256 of the shape and bytes of these pixels with the file's alpha, as the encoder gets them."""
+        """Return the SHA-256 of the shape and bytes of these pixels with the file's alpha, as the encoder gets them.
+
+        Where a value is not a byte, its type belongs to the shape.
+        """
         canvas = self._canvas(pixels)
-        digest = hashlib.sha256(json.dumps(canvas.shape).encode())
-        digest.update(canvas.data)
+        shape = canvas.shape if canvas.dtype == np.uint8 else (*canvas.shape, canvas.dtype.name)
+        digest = hashlib.sha256(json.dumps(shape).encode())
+        digest.update(canvas.astype(canvas.dtype.newbyteorder("<"), copy=False).data)
         return digest.hexdigest()
 
     def _canvas(self, pixels: Pixels) -> Pixels:
@@ -106,7 +110,7 @@ class JpegFile(ImageFile):
         if picture.mode not in ("L", "RGB"):
             raise _unsupported(name, f"a {picture.mode} JPEG")
         segments = b"".join(_segment(marker, body) for marker, body in picture.applist if not _untrue(marker, body))
-        return cls(*_decode(picture, name), segments=segments, progressive="progressive" in picture.info)
+        return cls(*_apart(_decode(picture, name)), segments=segments, progressive="progressive" in picture.info)
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels, at quality 95 and with full colour resolution, and its own segments."""
@@ -143,7 +147,7 @@ def _large_enough_buffer(values: int) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class PngFile(ImageFile):
-    """A PNG of 8-bit grey or RGB pixels, with or without alpha."""
+    """A PNG of grey or RGB pixels, with or without alpha."""
 
     before: bytes
     """The chunks between the header and the pixels."""
@@ -153,70 +157,56 @@ class PngFile(ImageFile):
     @classmethod
     def parse(cls, data: bytes, name: str) -> "PngFile":
         """Take a PNG file apart."""
-        chunks = list(_chunks(data))
+        chunks = list(png.split(data))
         kinds = [kind for kind, _ in chunks]
         header = chunks[0][1]
         depth, colour = header[16:18]
         if b"acTL" in kinds:
             raise _unsupported(name, "an animated PNG")
-        # Pillow would turn 16 bits into 8 without a word.
-        if depth != 8 or colour == 3:
-            raise _unsupported(name, f"a PNG of {depth}-bit {_PNG_KINDS[colour]} pixels")
+        # Pillow would turn 16 bits of colour into 8 without a word.
+        if depth not in png.DEPTHS[colour]:
+            raise _unsupported(name, f"a PNG of {depth}-bit {png.KINDS[colour]} pixels")
         first = kinds.index(b"IDAT")
-        rest = [(kind, chunk) for kind, chunk in chunks[first:] if kind != b"IDAT"]
+        before, rest = chunks[:first], [(kind, chunk) for kind, chunk in chunks[first:] if kind != b"IDAT"]
         pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
         # Pillow gets nothing else to read, so that it cannot stumble over metadata.
-        bare = b"".join([_PNG_START, header, *pixel_data, chunks[-1][1]])
-        pixels, alpha = _decode(PngImageFile(BytesIO(bare)), name)
-        return cls(
-            pixels,
-            alpha,
-            before=b"".join(chunk for _, chunk in chunks[1:first]),
-            after=b"".join(chunk for _, chunk in rest),
-        )
+        bare = b"".join([png.START, header, *pixel_data, chunks[-1][1]])
+        values = png.expand(_decode(PngImageFile(BytesIO(bare)), name), before)
+        return cls(*_apart(values), before=png.translate(before[1:], before), after=png.translate(rest, before))
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels, at compression level 1, and its own chunks."""
         buffer = BytesIO()
         self._picture(pixels).save(buffer, "PNG", compress_level=PNG_LEVEL)
-        (_, header), *chunks = _chunks(buffer.getvalue())
+        (_, header), *chunks = png.split(buffer.getvalue())
         pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
-        return b"".join([_PNG_START, header, self.before, *pixel_data, self.after])
+        return b"".join([png.START, header, self.before, *pixel_data, self.after])
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the bytes of each chunk of a PNG file."""
-    position = len(_PNG_START)
-    kind = b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, position)
-        chunk = data[position : position + length + 12]
-        if zlib.crc32(memoryview(chunk)[4:-4]) != int.from_bytes(chunk[-4:], "big"):
-            raise ValueError(f"wrong checksum of {kind!r}")
-        yield kind, chunk
-        position += len(chunk)
-
-
-def _decode(picture: PillowFile.ImageFile, name: str) -> tuple[Pixels, Pixels | None]:
+def _decode(picture: PillowFile.ImageFile, name: str) -> NDArray[Any]:
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise DataProblem(f"{name}: {width} x {height} px are too many (at most {MOST_PIXELS:,}); remove the file")
-    values = np.asarray(picture).reshape(height, width, -1)
+    return np.asarray(picture).reshape(height, width, -1)
+
+
+def _apart(values: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Return the pixels and their alpha."""
     if values.shape[2] in (1, 3):
-        return values, None
+        return _frozen(values), None
     return _frozen(values[..., :-1]), _frozen(values[..., -1])
 
 
-def _frozen(values: NDArray[np.uint8]) -> Pixels:
-    copy = np.ascontiguousarray(values)
-    copy.setflags(write=False)
-    return copy
+def _frozen(values: Pixels) -> Pixels:
+    contiguous = np.ascontiguousarray(values)
+    contiguous.setflags(write=False)
+    return contiguous
 
 
 def _format(data: bytes, name: str) -> str:
     if data.startswith(_JPEG_START):
         return "JPEG"
-    if data.startswith(_PNG_START):
+    if data.startswith(png.START):
         return "PNG"
     if not data:
         raise DataProblem(f"{name}: the file is empty; remove the file or repair it")

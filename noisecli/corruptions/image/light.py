@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
+from noisecli.corruptions.image import white
 
 
 @register
@@ -35,11 +36,13 @@ class Brightness(ImageCorruption):
     """What is added to the brightness, as a share of the range from black to white; below 0 darkens."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
+        # The product of two 16-bit values does not fit the 24 bits of a float32.
+        real = np.float32 if pixels.dtype == np.uint8 else np.float64
         value: Pixels = reduce(np.maximum, np.moveaxis(pixels, 2, 0))[..., np.newaxis]
-        raised = np.clip(value + np.float32(self.amount * 255), 0, 255)
-        lit: NDArray[np.float32] = pixels * raised
+        raised = np.clip(value + real(self.amount * white(pixels)), 0, white(pixels))
+        lit: NDArray[np.floating] = pixels * raised
         lit /= np.maximum(value, 1)
         np.copyto(lit, raised, where=value == 0)
         # Halves go up, not to even: at 0.1 (25.5 levels) half to even would merge every second pair of levels.
-        lit += np.float32(0.5)
-        return lit.astype(np.uint8)
+        lit += real(0.5)
+        return lit.astype(pixels.dtype)

@@ -8,6 +8,7 @@ from numpy.random import Generator
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
+from noisecli.corruptions.image import white
 
 
 @register
@@ -33,10 +34,10 @@ class GaussianNoise(ImageCorruption):
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         noisy = rng.standard_normal(pixels.shape, dtype=np.float32)
-        noisy *= self.sigma * 255
+        noisy *= self.sigma * white(pixels)
         noisy += pixels
         np.rint(noisy, out=noisy)
-        return np.clip(noisy, 0, 255, out=noisy).astype(np.uint8)
+        return np.clip(noisy, 0, white(pixels), out=noisy).astype(pixels.dtype)
 
 
 @register
@@ -65,6 +66,6 @@ class ImpulseNoise(ImageCorruption):
         lot = rng.integers(2**32, size=pixels.shape, dtype=np.uint32)
         share = round(self.amount * 2**31)
         specked = pixels.copy()
-        specked[lot < share] = 255
+        specked[lot < share] = white(pixels)
         specked[lot >= 2**32 - share] = 0
         return specked
