@@ -1,3 +1,27 @@
-"""noisecli: controlled, reproducible damage to datasets."""
+"""noisecli: controlled, reproducible damage to datasets.
 
+The Python door: `noisecli.augment`, `noisecli.replay` and `noisecli.verify` do what the commands of the same name do.
+They are imported when first asked for, because numpy and pyarrow take their time.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from noisecli.manifest import verify as verify
+    from noisecli.run.augment import augment as augment
+    from noisecli.run.augment import replay as replay
+
+__all__ = ["__version__", "augment", "replay", "verify"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "verify":
+        from noisecli import manifest
+
+        return manifest.verify
+    if name in ("augment", "replay"):
+        from noisecli import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module 'noisecli' has no attribute {name!r}")

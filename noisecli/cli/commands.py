@@ -17,12 +17,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Input = Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv or .parquet file, an image, or a folder of them.")]
+Input = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT", help="A .csv or .parquet file, an image, a folder of them, or - for CSV from stdin."
+    ),
+]
 RecipeFile = Annotated[
     str, typer.Option("--recipe", "-r", metavar="RECIPE", help="YAML recipe, or a key of a file: params.yaml#noise.")
 ]
 Output = Annotated[
-    str, typer.Option("--output", "-o", metavar="OUTPUT", help="Where the copies go; the manifest stands beside it.")
+    str,
+    typer.Option(
+        "--output", "-o", metavar="OUTPUT", help="Where the copies go, the manifest beside them; or - for stdout."
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes; default: one a core. The result does not depend on it.")
@@ -77,16 +85,19 @@ def augment(
 ) -> None:
     """Write noisy copies of INPUT, and a manifest beside them."""
     from noisecli import run
-    from noisecli.cli import show
+    from noisecli.cli import pipes, show
     from noisecli.cli.progress import progress
 
+    to_pipe = output == pipes.PIPE
+    if to_pipe and json:
+        raise UsageProblem("--json: the data goes to stdout; name an output file")
     overrides = _overrides(set_, seed, copies)
-    with progress(quiet) as meter:
+    with pipes.piped(source, output) as (source_file, target), progress(quiet) as meter:
         if dry_run:
             prepared = run.inspect(
-                source,
+                source_file,
                 recipe,
-                output=output,
+                output=target,
                 overrides=overrides,
                 severity=severity,
                 workers=workers,
@@ -95,9 +106,9 @@ def augment(
             )
         else:
             outcome = run.augment(
-                source,
+                source_file,
                 recipe,
-                output,
+                target,
                 overrides=overrides,
                 severity=severity,
                 workers=workers,
@@ -106,6 +117,10 @@ def augment(
             )
     if dry_run:
         show.prepared(prepared, json, quiet)
+    elif to_pipe:
+        show.warn(
+            [*outcome.manifest.warnings, f"no manifest is kept of what goes to a pipe; seed {outcome.manifest.seed}"]
+        )
     else:
         show.outcome(outcome, json, quiet)
 

@@ -47,7 +47,7 @@ def augment(
     *,
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
-    workers: int | None = None,
+    workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -59,7 +59,8 @@ def augment(
         output: where the copy goes; one file in and one copy give a file, else a folder.
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
-        workers: processes; by default one a core. The result does not depend on it.
+        workers: processes; None: one a core. The result does not depend on it. More than one need the caller's script
+            to be importable, its work under `if __name__ == "__main__":`.
         force: replace an output that exists.
         progress: told the stage, and bytes done of bytes in all.
 
@@ -80,7 +81,7 @@ def replay(
     source: str | Path,
     output: str | Path,
     *,
-    workers: int | None = None,
+    workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Outcome, list[str], list[str]]:
@@ -128,7 +129,7 @@ def inspect(
     output: str | Path | None = None,
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
-    workers: int | None = None,
+    workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:

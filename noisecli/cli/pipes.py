@@ -1,0 +1,33 @@
+"""CSV through pipes: `-` for stdin and stdout, by way of files, since facts need a second look at the data."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from noisecli.errors import UsageProblem
+
+PIPE = "-"
+
+
+@contextmanager
+def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
+    """Give the files that stand for INPUT and OUTPUT; what was written goes to stdout when the run is complete."""
+    if PIPE not in (str(source), output):
+        yield source, output
+        return
+    with TemporaryDirectory(prefix="noisecli-") as folder:
+        if str(source) == PIPE:
+            source = Path(folder, "stdin.csv")
+            with source.open("wb") as spool:
+                shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+        written = Path(folder, "out", "stdout.csv") if output == PIPE else Path(output)
+        yield source, str(written) if output == PIPE else output
+        if output == PIPE and written.is_dir():
+            raise UsageProblem("-: several files cannot go through one pipe: name a folder")
+        if output == PIPE and written.exists():
+            with written.open("rb") as result:
+                shutil.copyfileobj(result, sys.stdout.buffer, 1 << 20)
+            sys.stdout.buffer.flush()

@@ -1,0 +1,91 @@
+"""Doors beside files on the command line: pipes, and Python."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import noisecli
+from noisecli.errors import CheckFailed, NoiseError
+
+STEP = "op: missing, columns: [city, age], rate: 0.3"
+DATA = b"city,age\n" + b"".join(b"town %d,%d\n" % (i, i % 90) for i in range(500))
+
+
+def run(arguments, data):
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "noisecli", *map(str, arguments)]
+    return subprocess.run(command, input=data, capture_output=True, env=environment, check=False)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(DATA)
+    return path
+
+
+@pytest.fixture
+def expected(command, recipe, source, tmp_path):
+    """What a run from file to file gives."""
+    assert command("augment", source, "-r", recipe(STEP), "-o", tmp_path / "expected.csv").code == 0
+    written = (tmp_path / "expected.csv").read_bytes()
+    assert written != DATA
+    return written
+
+
+@pytest.mark.parametrize("from_pipe", [True, False])
+@pytest.mark.parametrize("to_pipe", [True, False])
+def test_a_pipe_carries_the_bytes_of_a_file(from_pipe, to_pipe, recipe, source, expected, tmp_path):
+    output = tmp_path / "out.csv"
+    arguments = ["augment", "-" if from_pipe else source, "-r", recipe(STEP), "-o", "-" if to_pipe else output]
+    done = run(arguments, DATA if from_pipe else b"")
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout if to_pipe else output.read_bytes()) == expected
+    assert (b"no manifest" in done.stderr) == to_pipe
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [(["--copies", 2], b"several files cannot go through one pipe"), (["--json"], b"--json: the data goes to stdout")],
+)
+def test_what_a_pipe_cannot_carry_is_refused_and_nothing_comes_out(extra, message, recipe, source):
+    done = run(["augment", source, "-r", recipe(STEP), "-o", "-", *extra], b"")
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert message in done.stderr
+
+
+def test_a_fault_on_the_way_leaves_the_pipe_empty(recipe):
+    done = run(["augment", "-", "-r", recipe(STEP), "-o", "-"], b"city,age\n1,2\n3\n")
+    assert done.returncode == 3
+    assert done.stdout == b""
+    assert b"stdin.csv: row 2" in done.stderr
+
+
+def test_python_writes_what_the_command_writes(source, expected, tmp_path):
+    steps = [{"op": "missing", "columns": ["city", "age"], "rate": 0.3}]
+    done = noisecli.augment(source, {"noisecli": 1, "seed": 7, "steps": steps}, tmp_path / "out.csv")
+    assert done.output.read_bytes() == expected
+    assert noisecli.verify(done.output)[1] == []
+    again, same_content, different = noisecli.replay(done.output, source, tmp_path / "again.csv")
+    assert again.output.read_bytes() == expected
+    assert (same_content, different) == ([], [])
+
+
+def test_python_raises_what_the_command_prints(tmp_path, source):
+    with pytest.raises(NoiseError, match="did you mean 'city'") as caught:
+        noisecli.augment(
+            source, {"noisecli": 1, "steps": [{"op": "missing", "columns": ["cty"]}]}, tmp_path / "out.csv"
+        )
+    assert not isinstance(caught.value, CheckFailed)
+    assert caught.value.exit_code == 2
+
+
+def test_importing_the_package_stays_light():
+    heavy = "sorted({'numpy', 'pyarrow', 'pandas', 'pydantic', 'PIL'} & set(sys.modules))"
+    code = f"import json, sys, noisecli; print(json.dumps({heavy}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert json.loads(found.stdout) == []
