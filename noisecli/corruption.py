@@ -47,6 +47,9 @@ class Scalar(str):
         self.typed = typed
         return self
 
+    def __getnewargs__(self) -> tuple[str, Any]:  # type: ignore[override]
+        return str(self), self.typed
+
 
 def plain(value: Any) -> Any:
     """Replace scalars by their YAML values, all the way down."""

@@ -68,6 +68,8 @@ class OutputEntry(_File):
 class StepEntry(_Model):
     """What a step did, over all copies."""
 
+    sweep: str | None = None
+    """The variant of a sweep, as the folder of its copies."""
     id: str
     op: str
     rate: float
@@ -98,6 +100,7 @@ class ColumnFacts(_Model):
 class QuotaFacts(_Model):
     """Up to which key an exact step strikes in each stratum of a copy."""
 
+    sweep: str | None = None
     step: str
     column: str
     copy_number: int = Field(alias="copy")

@@ -258,7 +258,7 @@ class Survey:
 
     request: Request
     columns: dict[str, ColumnSurvey]
-    samples: dict[tuple[str, str, int], dict[object, KeySample]] = field(default_factory=dict)
+    samples: dict[tuple[QuotaRequest, int], dict[object, KeySample]] = field(default_factory=dict)
     training: int = 0
 
     @classmethod
@@ -295,13 +295,13 @@ class Survey:
                     mine[value] = sample
         self.training += later.training
 
-    def quotas(self, columns: Mapping[str, Column]) -> dict[QuotaKey, Quota]:
+    def quotas(self, columns: Mapping[str, Column], asked: Sequence[QuotaRequest]) -> dict[QuotaKey, Quota]:
         """Settle how many cells each exact step strikes in each stratum, and up to which key."""
         result: dict[QuotaKey, Quota] = {}
-        for request in self.request.quotas:
+        for request in asked:
             strata = columns[request.column].categories if request.stratified else (None,)
             for copy in range(1, self.request.copies + 1):
-                samples = self.samples.get((request.step, request.column, copy), {})
+                samples = self.samples.get((request, copy), {})
                 result[request.step, request.column, copy] = settle_quota(samples, request, strata or ())
         return result
 
@@ -318,7 +318,7 @@ class Survey:
             for copy in range(1, self.request.copies + 1):
                 stream = Stream(self.request.seed, copy, quota.step, path)
                 keys = cell_keys(stream, quota.column, block.number)[block.slots][eligible]
-                strata = self.samples.setdefault((quota.step, quota.column, copy), {})
+                strata = self.samples.setdefault((quota, copy), {})
                 for value, members in groups:
                     strata.setdefault(value, KeySample(quota.rate)).add(keys[members])
 

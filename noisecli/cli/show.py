@@ -78,21 +78,39 @@ def counts_table(manifest: Manifest) -> None:
     for step in manifest.steps:
         for column, counts in step.columns.items():
             rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
-            rows.append([step.id, step.op, column, *(f"{counts[n]:,}" for n in names), f"{step.rate:g}", rate])
+            rows.append(
+                [step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), f"{step.rate:g}", rate]
+            )
     print()
-    table("", ["step", "op", "column", *names, "rate asked", "got"], rows, right=3)
+    _swept(["step", "op", "column", *names, "rate asked", "got"], rows, right=3)
+
+
+def _swept(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int) -> None:
+    """Print a table whose rows begin with the variant of a sweep; without one that column is left out."""
+    if any(row[0] for row in rows):
+        table("", ["sweep", *columns], rows, right + 1)
+    else:
+        table("", columns, [row[1:] for row in rows], right)
 
 
 def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
     """Show what a run would do."""
-    dataset, plan = found.dataset, found.plan
+    dataset = found.dataset
+    steps = [(folder, step) for folder, plan in found.plans.items() for step in plan.steps]
     rows = sum(part.rows for surveyed in found.tables.values() for part in surveyed.parts)
     size = sum(file.path.stat().st_size for file in dataset.files)
-    copies = len(found.recipe.head.written)
+    copies = len(found.recipe.head.written) * len(found.plans)
     if json_:
-        steps = [
-            {"id": s.id, "op": s.corruption.name, "rate": s.rate, "exact": s.exact, "columns": list(s.columns)}
-            for s in plan.steps
+        described = [
+            {
+                **({"sweep": folder} if folder else {}),
+                "id": s.id,
+                "op": s.corruption.name,
+                "rate": s.rate,
+                "exact": s.exact,
+                "columns": list(s.columns),
+            }
+            for folder, s in steps
         ]
         as_json(
             {
@@ -101,8 +119,8 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
                 "carried": len(dataset.files) - len(dataset.struck),
                 "rows": rows or None,
                 "bytes": size * copies,
-                "seed": plan.seed,
-                "steps": steps,
+                "seed": found.recipe.seed,
+                "steps": described,
                 "warnings": found.warnings,
             }
         )
@@ -110,9 +128,9 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
         print(f"input     {len(dataset.struck)} files of {dataset.target} to strike, ", end="")
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
         print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
-        print(f"seed      {plan.seed}\n")
-        lines = [[s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for s in plan.steps]
-        table("", ["step", "op", "columns", "rate"], lines, right=3)
+        print(f"seed      {found.recipe.seed}\n")
+        lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
+        _swept(["step", "op", "columns", "rate"], lines, right=3)
     warn(found.warnings)
 
 

@@ -1,7 +1,7 @@
 """The recipe: what a user writes in YAML, checked before any data is touched."""
 
 from noisecli.recipe.load import Override, load, parse_override
-from noisecli.recipe.models import KEYWORDS, ByType, Head, PlannedStep, Recipe, TableStep
+from noisecli.recipe.models import KEYWORDS, ByType, Head, PlannedStep, Recipe, TableStep, Variant
 from noisecli.recipe.schema import schema
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "PlannedStep",
     "Recipe",
     "TableStep",
+    "Variant",
     "load",
     "parse_override",
     "schema",

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from noisecli.corruption import Corruption, RowsCorruption, TableCorruption, Target, TextCorruption, plain, registered
 from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
-from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe
+from noisecli.recipe import sweep as sweeps
+from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Variant
 from noisecli.recipe.source import Loc, Place, Source, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -49,12 +51,31 @@ def load(
         given.fault((), "a recipe is a mapping with `noisecli: 1` and `steps:`")
         given.raise_faults()
     if severity is not None:
-        _set_severity(given, severity)
+        _set_severity(given, severity, "--severity")
+    sweeps.merge(given)
     settled = _settle_target(given, target)
     result = _check(given, settled)
     given.raise_faults()
     assert result is not None
-    return result
+    return replace(result, sweep=_sweep(given, result)) if result.head.sweep else result
+
+
+def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
+    """Check every combination as if it had been written down."""
+    result = []
+    for combination in sweeps.levels(recipe, given.data["sweep"]):
+        source = sweeps.copy_source(given, recipe.seed)
+        only = sweeps.only_step(combination)
+        for key, value in combination:
+            if key == "severity":
+                _set_severity(source, value, "sweep: severity", only)
+            elif key != "step" and value is not None:
+                _override(source, key, value, f"sweep: {key}={value}")
+        checked = _check(source, recipe.target)
+        source.raise_faults()
+        assert checked is not None
+        result.append(sweeps.variant(checked, combination))
+    return tuple(result)
 
 
 def parse_override(text: str) -> Override:
@@ -100,15 +121,15 @@ def _find_step(steps: Sequence[Any], name: str) -> int | None:
     return int(name) if name.isdigit() else None
 
 
-def _set_severity(source: Source, severity: int) -> None:
+def _set_severity(source: Source, severity: int, option: str, only: str | None = None) -> None:
     for i, step in enumerate(_raw_steps(source)):
-        if not isinstance(step, dict):
+        if not isinstance(step, dict) or only not in (None, _name(step)):
             continue
         if "severity" not in step:
-            source.fault(("steps", i), f"--severity needs steps with a severity; step {_name(step)!r} has none")
+            source.fault(("steps", i), f"{option} needs steps with a severity; step {_name(step)!r} has none")
         else:
             step["severity"] = severity
-            source.values["steps", i, "severity"] = Place(f"--severity {severity}")
+            source.values["steps", i, "severity"] = Place(f"{option} {severity}")
 
 
 def _raw_steps(source: Source) -> list[Any]:
@@ -183,7 +204,7 @@ def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedSt
     rate = 0.0 if settings.severity == 0 else rate
     exact = op.exact_by_default if settings.exact is None else settings.exact
     asked = corruption.model_dump(mode="json", include=set(rest))
-    return PlannedStep(settings.id or name, settings, corruption, asked, float(rate), exact)
+    return PlannedStep(settings.id or name, int(loc[-1]), settings, corruption, asked, float(rate), exact)
 
 
 def _unknown_op(name: str, target: Target) -> str:
@@ -285,6 +306,9 @@ def _document(head: Head, target: Target, steps: Sequence[PlannedStep]) -> dict[
     """Write the recipe out so that reading it again gives the same steps; facts stand in the manifest itself."""
     document = head.model_dump(mode="json", exclude_none=True, exclude={"facts"})
     document["data"] = head.data.model_dump(mode="json", exclude_unset=True)
+    if head.sweep:
+        # The order of the keys is that of the folders, and a manifest sorts its keys.
+        document["sweep"] = [{key: values} for key, values in head.sweep.items()]
     document["target"] = target
     document["steps"] = [
         {**step.parameters, **step.settings.model_dump(mode="json", exclude_unset=True, by_alias=True), "id": step.id}

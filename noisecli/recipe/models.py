@@ -32,6 +32,7 @@ class ByType(Parameters):
 
 Selector = str | ByType
 KEYWORDS = ("numeric", "text", "category", "datetime", "all")
+ALONE = "alone"
 ROLES = ("label", "split", "id", "time", "entity")
 
 
@@ -228,6 +229,24 @@ class Head(Parameters):
     layout: Literal["copies", "merged"] = "copies"
     """copies: one complete tree a copy, `copy=1/`; merged: all copies in one tree, with names that end in `__c1`."""
 
+    sweep: dict[str, Annotated[list[str | float | int | bool], Field(min_length=1)] | Literal["alone"]] | None = None
+    """Several runs in one: a dotted path such as `steps.typo.rate`, or `severity` for all steps, to the values it
+    takes; every combination gets folders of its own. `steps: alone` applies each step to the clean data."""
+
+    @field_validator("sweep")
+    @classmethod
+    def _can_be_swept(cls, sweep: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if sweep == {}:
+            raise ValueError("should name what is swept, such as {steps.typo.rate: [0.1, 0.2]}")
+        for key, values in (sweep or {}).items():
+            if (key == "steps") != (values == ALONE):
+                raise ValueError(f"{key!r}: `steps: alone` is one, every other key takes a list")
+            if key not in ("steps", "severity") and not (key.startswith("steps.") and key.count(".") >= 2):
+                raise ValueError(f"{key!r} cannot be swept; steps.ID.KEY and severity can")
+            if len(set(map(str, values))) < len(values) and values != ALONE:
+                raise ValueError(f"{key!r}: a value is there twice")
+        return sweep
+
     @property
     def written(self) -> list[int]:
         """Numbers of the copies; 0 is the clean data."""
@@ -239,6 +258,8 @@ class PlannedStep:
     """A step with everything settled that does not depend on the data."""
 
     id: str
+    number: int
+    """Its place among the steps of the recipe, from 0."""
     settings: Step
     corruption: Corruption
     """The op with its parameters; those of a severity are set, for images at 224 px."""
@@ -269,9 +290,25 @@ class Recipe:
     steps: tuple[PlannedStep, ...]
     document: dict[str, Any]
     """The recipe as the manifest records it: what was asked, with seed, ids and overrides filled in."""
+    sweep: tuple["Variant", ...] = ()
+    """What a sweep makes of it; empty without one."""
+
+    @property
+    def variants(self) -> tuple["Variant", ...]:
+        """Return the variants of a sweep, else the recipe as its only one."""
+        return self.sweep or (Variant("", self),)
 
     @property
     def seed(self) -> int:
         """The seed; settled when a run starts."""
         assert self.head.seed is not None
         return self.head.seed
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One combination of a sweep."""
+
+    folder: str
+    """Where its copies go below OUTPUT, `typo.rate=0.1`; "" without a sweep."""
+    recipe: Recipe

@@ -22,16 +22,29 @@ def account(prepared: Prepared, record: Record) -> Manifest:
         recipe=recipe.document,
         recipe_sha256=manifests.recipe_digest(recipe.document),
         inputs=[record.inputs[path] for path in sorted(record.inputs)],
-        facts=prepare.to_facts(prepared.plan),
-        steps=[_step_entry(step, record.tally) for step in prepared.plan.steps],
+        facts=prepare.to_facts(prepared.plans),
+        steps=[
+            _step_entry(folder, step, record.tallies.get(folder, {}))
+            for folder, plan in prepared.plans.items()
+            for step in plan.steps
+        ],
         outputs=sorted(record.outputs, key=lambda entry: (entry.copy_number, entry.path)),
         skipped=[{"path": path, "why": why} for path, why in sorted(record.skipped.items())],
-        warnings=[*prepared.warnings, *record.warnings, *_warnings(prepared.plan, record.tally)],
+        warnings=[*prepared.warnings, *record.warnings, *_rates(prepared, record)],
     )
 
 
-def _step_entry(step: StepPlan, tally: Tally) -> StepEntry:
+def _rates(prepared: Prepared, record: Record) -> list[str]:
+    lines = []
+    for folder, plan in prepared.plans.items():
+        found = _warnings(plan, record.tallies.get(folder, {}))
+        lines += [f"{folder}: {line}" if folder else line for line in found]
+    return lines
+
+
+def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
     return StepEntry(
+        sweep=folder or None,
         id=step.id,
         op=step.corruption.name,
         rate=step.rate,

@@ -1,7 +1,7 @@
 """The doors: plan, survey, corrupt, write, commit."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -159,14 +159,15 @@ def _run(
     output = _settle(dataset, recipe, given, force)
     size = sum(file.path.stat().st_size for file in dataset.files)
     meter = Meter(progress)
-    with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * recipe.head.copies)) as pool:
+    outputs = recipe.head.copies * len(recipe.variants)
+    with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * outputs)) as pool:
         prepared = _prepare(recipe, dataset.spooled(space), facts, pool, meter)
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
         check_targets(prepared)
         record = Record()
-        meter.start("write", size * len(recipe.head.written))
+        meter.start("write", size * len(recipe.head.written) * len(recipe.variants))
         if recipe.target == "table":
             write_tables(prepared, record, pool, data, space, meter)
         write_files(prepared, record, pool, data, meter)
@@ -182,7 +183,7 @@ def _pinned(recipe: Recipe) -> Facts | None:
 
 def _several(dataset: Dataset, recipe: Recipe) -> bool:
     """Whether the output is a folder."""
-    return not dataset.single or len(recipe.head.written) > 1
+    return not dataset.single or len(recipe.head.written) > 1 or bool(recipe.sweep)
 
 
 def _settle(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
@@ -203,11 +204,12 @@ def _tasks(dataset: Dataset, size: int) -> int:
 
 def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
     if dataset.target == "images":
-        plan = prepare.plan_images(recipe, [file.address for file in dataset.struck])
-        return Prepared(recipe, dataset, plan, {}, [])
+        addresses = [file.address for file in dataset.struck]
+        plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
+        return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selection = prepare.select(recipe, fields)
-    wanted = prepare.request(recipe, selection, fields) if facts is None else Request({})
+    selections = [prepare.select(variant.recipe, fields) for variant in recipe.variants]
+    wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     if not dataset.struck[0].table().as_text:
         prepare.check_reading(recipe)
     for file in dataset.struck[1:]:
@@ -221,12 +223,14 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         _, found = _survey(dataset, replace(wanted, quotas=()), pool, meter)
         wanted = replace(wanted, settled={name: column.column() for name, column in found.columns.items()})
     tables, survey = _survey(dataset, wanted, pool, meter)
+    both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
-        return Prepared(recipe, dataset, prepare.plan_from_facts(recipe, selection, fields, facts), tables, [])
+        plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
+        return Prepared(recipe, dataset, plans, tables, [])
     if wanted.split and survey.training == 0:
         raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
-    plan = prepare.plan_table(recipe, selection, survey)
-    return Prepared(recipe, dataset, plan, tables, _survey_warnings(survey, plan))
+    plans = {v.folder: prepare.plan_table(v.recipe, s, fields, survey) for v, s in both}
+    return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))
 
 
 def _survey(dataset: Dataset, wanted: Request, pool: Pool, meter: Meter) -> tuple[dict[str, work.Surveyed], Survey]:
@@ -248,9 +252,10 @@ def _survey(dataset: Dataset, wanted: Request, pool: Pool, meter: Meter) -> tupl
     return tables, survey
 
 
-def _survey_warnings(survey: Survey, plan: Plan) -> list[str]:
+def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
     lines = []
-    for name, column in plan.columns.items():
+    columns = {name: column for plan in plans for name, column in plan.columns.items()}
+    for name, column in columns.items():
         census = survey.columns[name].census
         if column.stored_as_text and census.numbers < census.cells:
             lines.append(f"column {name!r}: {census.cells - census.numbers} cells are no numbers and are carried")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from noisecli import manifest as manifests
@@ -27,7 +28,8 @@ class Prepared:
 
     recipe: Recipe
     dataset: Dataset
-    plan: Plan
+    plans: Mapping[str, Plan]
+    """One a variant of the recipe, by its folder."""
     tables: Mapping[str, work.Surveyed]
     """Tables to be struck, by relative path."""
     warnings: list[str]
@@ -63,15 +65,17 @@ class Record:
 
     inputs: dict[str, InputEntry] = field(default_factory=dict)
     outputs: list[OutputEntry] = field(default_factory=list)
-    tally: Tally = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    """What was counted, by variant."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck."""
     warnings: list[str] = field(default_factory=list)
 
-    def count(self, tally: Tally) -> None:
+    def count(self, variant: str, tally: Tally) -> None:
         """Add what a task counted."""
+        mine = self.tallies.setdefault(variant, {})
         for key, counts in tally.items():
-            self.tally.setdefault(key, Counts()).add(counts)
+            mine.setdefault(key, Counts()).add(counts)
 
     def file(self, copy: int, path: str, done: work.FileDone, rows: int | None = None) -> None:
         """Note a file that was written to `path`."""
@@ -90,20 +94,21 @@ class Record:
         )
 
 
-def _target(prepared: Prepared, file: InputFile, copy: int) -> str:
+def _target(prepared: Prepared, variant: str, file: InputFile, copy: int) -> str:
     """Where a copy of a file goes, relative to the output; "." is the output itself."""
     head = prepared.recipe.head
-    if len(head.written) == 1:
+    if len(head.written) == 1 and not variant:
         return file.relative
     name = prepared.dataset.root.name if file.relative == "." else file.relative
+    above = f"{variant}/" if variant else ""
     if head.layout == "copies":
-        return f"copy={copy}/{name}"
-    if file.carried:
-        return name
+        return f"{above}copy={copy}/{name}"
+    if file.carried or len(head.written) == 1:
+        return above + name
     # All extensions belong together: `a.csv.gz` becomes `a__c1.csv.gz`.
     path = Path(name)
     extensions = "".join(path.suffixes[-2:] if path.suffix.lower() in COMPRESSED else path.suffixes[-1:])
-    return path.with_name(f"{path.name.removesuffix(extensions)}__c{copy}{extensions}").as_posix()
+    return above + path.with_name(f"{path.name.removesuffix(extensions)}__c{copy}{extensions}").as_posix()
 
 
 def check_targets(prepared: Prepared) -> None:
@@ -111,7 +116,7 @@ def check_targets(prepared: Prepared) -> None:
     seen: dict[str, str] = {}
     for file in prepared.dataset.files:
         for copy in prepared.recipe.head.written[:1] if file.carried else prepared.recipe.head.written:
-            path = _target(prepared, file, copy)
+            path = _target(prepared, "", file, copy)
             if seen.setdefault(path, file.relative) != file.relative:
                 raise UsageProblem(
                     f"{path}: would be a copy of {seen[path]} and of {file.relative}: rename one of them"
@@ -121,21 +126,21 @@ def check_targets(prepared: Prepared) -> None:
 def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, space: Path, meter: Meter) -> None:
     """Write every copy of every table that is struck."""
     tasks: list[work.TableTask] = []
-    for copy in filter(None, prepared.recipe.head.written):
-        for file in prepared.dataset.struck:
-            parts = prepared.tables[file.relative].parts
-            step = TASK_SLABS if file.table().splits else max(len(parts), 1)
-            for i in range(0, max(len(parts), 1), step):
-                sink = space / f"part-{len(tasks)}"
-                tasks.append(work.TableTask(file, parts[i : i + step], prepared.plan, copy, sink))
+    written = [copy for copy in prepared.recipe.head.written if copy]
+    for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
+        parts = prepared.tables[file.relative].parts
+        step = TASK_SLABS if file.table().splits else max(len(parts), 1)
+        for i in range(0, max(len(parts), 1), step):
+            sink = space / f"part-{len(tasks)}"
+            tasks.append(work.TableTask(file, parts[i : i + step], prepared.plans[variant], copy, sink, variant))
     results = pool.map(work.write_table, tasks)
     pieces: list[tuple[work.TableTask, work.TableDone]] = []
     for i, (task, done) in enumerate(zip(tasks, results, strict=True)):
-        record.count(done.tally)
+        record.count(task.variant, done.tally)
         pieces.append((task, done))
         meter.add(sum(part.size for part in task.parts))
         following = tasks[i + 1] if i + 1 < len(tasks) else None
-        if following is None or (following.file, following.copy) != (task.file, task.copy):
+        if following is None or following.whole != task.whole:
             _finish_table(prepared, record, data, pieces)
             meter.finish(prepared.tables[task.file.relative].size)
             pieces = []
@@ -146,7 +151,7 @@ def _finish_table(
 ) -> None:
     """Put the parts of one table together; where nothing changed the copy is the input, byte for byte."""
     task = pieces[0][0]
-    path = _target(prepared, task.file, task.copy)
+    path = _target(prepared, task.variant, task.file, task.copy)
     target = manifests.place(data, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     found = prepared.tables[task.file.relative]
@@ -175,19 +180,19 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
     files = [file for file in prepared.dataset.files if file.carried or prepared.dataset.target == "images"]
     head = prepared.recipe.head
     tasks = []
-    for copy in head.written:
+    for variant, copy in product(prepared.plans, head.written):
         once = head.layout == "merged" and copy != head.written[0]
         ours = prepared.dataset.files if copy == 0 else [file for file in files if not (file.carried and once)]
         for i in range(0, len(ours), TASK_IMAGES):
             some = ours[i : i + TASK_IMAGES]
-            targets = tuple(manifests.place(data, _target(prepared, file, copy)) for file in some)
-            tasks.append(work.FilesTask(some, targets, prepared.plan, copy))
+            targets = tuple(manifests.place(data, _target(prepared, variant, file, copy)) for file in some)
+            tasks.append(work.FilesTask(some, targets, prepared.plans[variant], copy, variant))
     for task, result in zip(tasks, pool.map(work.write_files, tasks), strict=True):
-        record.count(result.tally)
+        record.count(task.variant, result.tally)
         for file, done in zip(task.files, result.files, strict=True):
             sha, size = done.source
             record.inputs.setdefault(done.relative, InputEntry(path=done.relative, sha256=sha, bytes=size))
             if done.skipped:
                 record.skipped[done.relative] = done.skipped
-            record.file(task.copy, _target(prepared, file, task.copy), done)
+            record.file(task.copy, _target(prepared, task.variant, file, task.copy), done)
             meter.finish(size)

@@ -16,7 +16,7 @@ from noisecli.formats import Reading
 from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
 from noisecli.mechanism import KeySample, Quota, cell_keys
 from noisecli.plan import Plan, QuotaKey, StepPlan
-from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
+from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe, Variant
 from noisecli.recipe.source import Loc, did_you_mean
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
@@ -41,21 +41,21 @@ Selection = dict[str, list[Choice]]
 def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
     """Match the columns of each step by name; whether the types fit is seen after the survey."""
     selection: Selection = {}
-    for i, step in enumerate(recipe.steps):
+    for step in recipe.steps:
         found: dict[str, Choice] = {}
         for k, selector in enumerate(_selectors(recipe, step)):
             choices = _match(recipe, selector, list(fields))
             if not choices:
                 message = f"no column {selector!r} in the data{did_you_mean(str(selector), list(fields))}"
-                recipe.source.fault(("steps", i, "columns", k), message)
+                recipe.source.fault(("steps", step.number, "columns", k), message)
             for choice in choices:
                 if choice.selector is None or choice.column not in found:
                     found[choice.column] = choice
         selection[step.id] = [found[name] for name in fields if name in found]
     spoken_of: list[tuple[Loc, str]] = [(("data", role), name) for role, name in recipe.head.data.roles.items()]
     spoken_of += [(("data", "types", name), name) for name in recipe.head.data.types]
-    for i, step in enumerate(recipe.steps):
-        spoken_of += [(("steps", i, "where"), name) for name in (step.where.columns if step.where else ())]
+    for step in recipe.steps:
+        spoken_of += [(("steps", step.number, "where"), name) for name in (step.where.columns if step.where else ())]
     for loc, name in spoken_of:
         if name not in fields:
             recipe.source.fault(loc, f"no column {name!r} in the data{did_you_mean(name, list(fields))}")
@@ -128,15 +128,27 @@ def split_column(recipe: Recipe) -> str | None:
     return recipe.head.data.split if recipe.head.purpose == "train" else None
 
 
-def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
+def request_all(recipe: Recipe, selections: Sequence[Selection], fields: Mapping[str, pa.DataType]) -> Request:
+    """Say what the survey has to find out for all variants of a sweep together."""
+    requests = [request(v.recipe, s, fields) for v, s in zip(recipe.variants, selections, strict=True)]
+    wanted: dict[str, frozenset[str]] = {}
+    for one in requests:
+        for name, facts in one.columns.items():
+            wanted[name] = wanted.get(name, frozenset()) | facts
+    quotas = dict.fromkeys(quota for one in requests for quota in one.quotas)
+    return replace(requests[0], columns=wanted, quotas=tuple(quotas))
+
+
+def plan_table(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType], survey: Survey) -> Plan:
     """Settle the plan on the facts that the survey found."""
     columns = {name: found.column() for name, found in survey.columns.items()}
-    steps = tuple(_plan_step(recipe, i, selection, columns) for i in range(len(recipe.steps)))
+    steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
     recipe.source.raise_faults()
     plan = Plan(recipe.seed, steps, split=split_column(recipe))
     kept = {name: columns[name] for name in columns if name in plan.touched}
     struck = {name for step in steps for name in step.columns}
-    quotas = {key: quota for key, quota in survey.quotas(columns).items() if key[1] in struck}
+    asked = [quota for quota in request(recipe, selection, fields).quotas if quota.column in struck]
+    quotas = survey.quotas(columns, asked)
     return replace(plan, columns=kept, quotas=quotas)
 
 
@@ -171,9 +183,8 @@ def _bare_step(step: PlannedStep) -> StepPlan:
     )
 
 
-def _plan_step(recipe: Recipe, i: int, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
-    step = recipe.steps[i]
-    op = step.corruption
+def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
+    i, op = step.number, step.corruption
     assert isinstance(op, TableCorruption)
     chosen, refused = [], False
     for choice in selection[step.id]:
@@ -220,31 +231,35 @@ def _is_category(column: Column) -> bool:
     return column.kind is Kind.TEXT and column.categories is not None and len(column.categories) <= MAX_LEVELS
 
 
-def to_facts(plan: Plan) -> Facts:
-    """Write down what the survey found, for the manifest."""
-    columns = {}
-    for name, column in plan.columns.items():
-        found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
-        known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
-        columns[name] = ColumnFacts(storage=str(column.storage), **known)
-    quotas = [
-        QuotaFacts(step=step, column=column, copy=copy, limits=quota.limits)
-        for (step, column, copy), quota in sorted(plan.quotas.items())
-    ]
+def to_facts(plans: Mapping[str, Plan]) -> Facts:
+    """Write down what the survey found for each variant, for the manifest."""
+    columns: dict[str, ColumnFacts] = {}
+    quotas = []
+    for folder, plan in plans.items():
+        for name, column in plan.columns.items():
+            found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
+            known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
+            columns[name] = ColumnFacts(storage=str(column.storage), **known)
+        quotas += [
+            QuotaFacts(sweep=folder or None, step=step, column=column, copy=copy, limits=quota.limits)
+            for (step, column, copy), quota in sorted(plan.quotas.items())
+        ]
     return Facts(columns=columns, quotas=quotas)
 
 
-def plan_from_facts(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
+def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
     """Settle the plan on facts recorded earlier, without looking at the data."""
+    recipe = variant.recipe
     columns = {name: _recorded(name, found, fields[name]) for name, found in facts.columns.items() if name in fields}
     named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
     split = split_column(recipe)
     named |= {name for step in recipe.steps if step.where for name in step.where.columns}
     if not (named | {split} - {None}) <= set(columns):
         raise DataProblem("the manifest has no facts of some columns that its recipe names")
-    steps = tuple(_plan_step(recipe, i, selection, columns) for i in range(len(recipe.steps)))
+    steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
     recipe.source.raise_faults()
-    recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in facts.quotas}
+    ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
+    recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in ours}
     quotas: dict[QuotaKey, Quota] = {}
     for step in steps:
         for column in step.columns if step.exact else ():

@@ -68,6 +68,12 @@ class TableTask:
     plan: Plan
     copy: int
     sink: Path
+    variant: str = ""
+
+    @property
+    def whole(self) -> tuple[str, int, str]:
+        """Tells the outgoing file that the parts belong to."""
+        return self.variant, self.copy, self.file.relative
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ class FilesTask:
     targets: Sequence[Path]
     plan: Plan
     copy: int
+    variant: str = ""
 
 
 @dataclass

@@ -156,7 +156,7 @@ def strike(
     survey.add_file("", _slabs(table, ()))
     columns = {column: found.column() for column, found in survey.columns.items()}
     planned = StepPlan(step, op, rate, exact, (name,) if op.strikes_columns else ())
-    engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns), request.split), copy, "")
+    engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split), copy, "")
     pieces, order = [], []
     for slab in _slabs(table, cuts):
         struck = engine(slab)

@@ -1,0 +1,80 @@
+"""Sweeps: one recipe, several variants of it."""
+
+from copy import deepcopy
+from dataclasses import replace
+from itertools import product
+from typing import Any
+from urllib.parse import quote
+
+from noisecli.corruption import plain
+from noisecli.recipe.models import ALONE, Recipe, Variant
+from noisecli.recipe.source import Source
+
+EMPTY_LEVEL = "__HIVE_DEFAULT_PARTITION__"
+"""What a folder is called where a key does not apply; readers of hive trees take it for null."""
+
+Level = tuple[str, Any]
+"""A swept key and one of its values; None where the key does not apply."""
+
+
+def merge(given: Source) -> None:
+    """Take a list of mappings for one mapping: in a manifest, which sorts its keys, the list keeps their order."""
+    parts = given.data.get("sweep")
+    if isinstance(parts, list) and parts and all(isinstance(part, dict) for part in parts):
+        given.data["sweep"] = {key: values for part in parts for key, values in part.items()}
+
+
+def levels(recipe: Recipe, sweep: dict[str, Any]) -> list[tuple[Level, ...]]:
+    """Every combination of the values, the last key changing fastest; each step alone if the sweep says so."""
+    grid: list[tuple[Level, ...]] = []
+    alone = [step.id for step in recipe.steps] if sweep.get("steps") == ALONE else [None]
+    keys = [key for key in sweep if key != "steps"]
+    for only in alone:
+        choices = [sweep[key] if only is None or _concerns(recipe, key, only) else [None] for key in keys]
+        for values in product(*choices):
+            first = [] if only is None else [("step", only)]
+            grid.append((*first, *zip(keys, values, strict=True)))
+    return grid
+
+
+def folder(combination: tuple[Level, ...]) -> str:
+    """Name the folders of a combination as hive does: `step=typo/severity=3`."""
+    return "/".join(f"{key.removeprefix('steps.')}={_spell(value)}" for key, value in combination)
+
+
+def only_step(combination: tuple[Level, ...]) -> str | None:
+    """Return the id of the step that acts alone; None: all steps act."""
+    return next((value for key, value in combination if key == "step"), None)
+
+
+def copy_source(given: Source, seed: int) -> Source:
+    """Return the recipe as it was given but for the sweep, with the seed settled."""
+    data = deepcopy(given.data)
+    del data["sweep"]
+    data["seed"] = seed
+    return Source(given.name, data, dict(given.keys), dict(given.values))
+
+
+def variant(recipe: Recipe, combination: tuple[Level, ...]) -> Variant:
+    """Make a variant of the recipe that a combination settles."""
+    only = only_step(combination)
+    if only is not None:
+        recipe = replace(recipe, steps=tuple(step for step in recipe.steps if step.id == only))
+    return Variant(folder(combination), recipe)
+
+
+def _concerns(recipe: Recipe, key: str, step: str) -> bool:
+    if not key.startswith("steps."):
+        return True
+    name = key.split(".")[1]
+    number = next(i for i, planned in enumerate(recipe.steps) if planned.id == step)
+    ids = [planned.id for planned in recipe.steps]
+    return name == step if name in ids else name in (recipe.steps[number].corruption.name, str(number))
+
+
+def _spell(value: Any) -> str:
+    if value is None:
+        return EMPTY_LEVEL
+    value = plain(value)  # 0.10 and 0.1 are one value
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return quote(text, safe=" !#$&'()+,;@[]^`{}~") or EMPTY_LEVEL
