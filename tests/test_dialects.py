@@ -106,7 +106,7 @@ def raw_rows(data: bytes, delimiter: str) -> list[list[bytes]]:
     """Raw cells of text whose cells are wholly quoted or hold no quote."""
     cell = re.compile(rb'("(?:[^"]|"")*"|[^"%s\r\n]*)(%s|\r?\n|\Z)' % ((re.escape(delimiter.encode()),) * 2))
     rows: list[list[bytes]] = [[]]
-    at = 0
+    at = len(BOM) * data.startswith(BOM)
     while at < len(data):
         found = cell.match(data, at)
         assert found, data[at : at + 30]
@@ -161,7 +161,7 @@ def test_matrix(run: Run, delimiter: str, quoting: str, encoding: str | None) ->
         (b"a;b,c\n1;2,3\n", ["a;b", "c"]),
         (b'"a,b";c\n"1,2";3\n', ["a,b", "c"]),
         (b"a;b,c;d\n1;2;3\n", ["a", "b,c", "d"]),
-        (b"note\nhello; you\nme, too\n", ["note"]),
+        (b"note\nhello; you\nme | too\n", ["note"]),
         (b"a;b\n1;2\n\n\n", ["a", "b"]),
         (b" a , b\n1,2\n", ["a", "b"]),
     ],
@@ -266,7 +266,7 @@ RAGGED = b"x,y\r\n1,2\r\n3\r\n\r\n4,5,6\r\n7,8\r\n\xff,,9"
 
 
 def test_ragged_rows_are_refused_with_a_hint(run: Run) -> None:
-    with pytest.raises(DataProblem, match="row 2 has 1 cells, the header 2: .*`on_error: skip`"):
+    with pytest.raises(DataProblem, match=r"row 2 has 1 cells, the header 2: .*`on_error: skip`"):
         run(RAGGED)
 
 
@@ -319,14 +319,12 @@ PACKED = {".gz": (gzip.compress, gzip.decompress), ".zst": (pack_zst, unpack_zst
 def test_compressed_files_stay_compressed(run: Run, suffix: str, encoding: str | None) -> None:
     pack, unpack = PACKED[suffix]
     text = "x;é\n" + "".join(f"{i};ü\n" for i in range(1000))
-    result = run(
-        pack(text.encode(encoding or "utf-8")), {"x": lambda _: "0"}, name=f"in.csv{suffix}", encoding=encoding
-    )
+    data = pack(text.encode(encoding or "utf-8"))
+    result = run(data, {"x": lambda _: "0"}, name=f"in.csv{suffix}", encoding=encoding)
     expected = "x;é\n" + "0;ü\n" * 1000
     assert unpack(result.data).decode(encoding or "utf-8") == expected
     assert result.digest == hashlib.sha256(expected.encode()).hexdigest()
-    again = run(pack(text.encode(encoding or "utf-8")), {"x": lambda _: "0"}, name=f"in.csv{suffix}", encoding=encoding)
-    assert again.data == result.data
+    assert run(data, {"x": lambda _: "0"}, name=f"in.csv{suffix}", encoding=encoding).data == result.data
 
 
 @pytest.mark.parametrize("suffix", PACKED)
