@@ -87,9 +87,14 @@ def _pairs(view: Bytes, quotes: Places, comma: int) -> tuple[Places, Places]:
     return np.array(opening, np.intp), np.array(closing, np.intp)
 
 
-def find_delimiter(head: bytes) -> str:
+def blanks(delimiter: str) -> str:
+    """Say what may pad a cell that is not quoted."""
+    return " " if delimiter == "\t" else " \t"
+
+
+def find_delimiter(head: bytes) -> str | None:
     """Choose the delimiter that gives most of the first rows as many cells as the header, more than one."""
-    best, most = DELIMITERS[0], 0.0
+    best, most = None, 0.0
     for delimiter in DELIMITERS:
         widths = cut(head, delimiter).widths()[:SAMPLE_ROWS]
         agreeing = int(np.count_nonzero(widths == widths[0])) if len(widths) and widths[0] > 1 else 0

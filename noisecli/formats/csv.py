@@ -16,7 +16,7 @@ from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
-from noisecli.formats.cells import Cuts, cut, find_delimiter
+from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, unique_names, unquote
 from noisecli.formats.plain import Packing
 from noisecli.splice import Offsets, splice, string_buffers
@@ -25,7 +25,10 @@ SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
 
 HEAD_BYTES = 64 << 10
-"""How much is read to find out the names and the delimiter, unless the first rows are longer."""
+"""How much is looked at to find out the delimiter and the first row, unless the first rows are longer."""
+
+MAX_HEAD_BYTES = 2 << 20
+"""How long the first row may be."""
 
 MAX_ROW_BYTES = 64 << 20
 
@@ -92,9 +95,7 @@ class CsvFile:
     def _head(self) -> bytes:
         """The first rows without a byte order mark; a missing last line end is added."""
         with self._path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-            if head.count(b"\n") < 2:
-                head += file.read(max(SLAB_BYTES, HEAD_BYTES))
+            head = file.read(MAX_HEAD_BYTES)
             whole = not file.read(1)
         if not head.strip(BOM + b"\r\n"):
             raise DataProblem(f"{self._name}: empty")
@@ -109,10 +110,11 @@ class CsvFile:
     @cached_property
     def _first_row(self) -> bytes:
         """The first row, its line end included."""
-        first = cut(self._head, self._delimiter)
-        if not first.newline.any():
-            raise DataProblem(f"{self._name}: the header opens a quote that never ends")
-        return self._head[: int(first.ends[first.newline][0]) + 1]
+        for head in self._samples():
+            first = cut(head, self._delimiter)
+            if first.newline.any():
+                return head[: int(first.ends[first.newline][0]) + 1]
+        raise DataProblem(f"{self._name}: the header opens a quote that never ends")
 
     @cached_property
     def _header(self) -> bytes:
@@ -129,8 +131,14 @@ class CsvFile:
 
     @cached_property
     def _delimiter(self) -> str:
-        lines = self._head[: self._head.rfind(b"\n") + 1]
-        return self._reading.delimiter or find_delimiter(lines.rstrip(b"\r\n") + b"\n")
+        if self._reading.delimiter:
+            return self._reading.delimiter
+        lines = (head[: head.rfind(b"\n") + 1].rstrip(b"\r\n") + b"\n" for head in self._samples())
+        return next(filter(None, map(find_delimiter, lines)), DELIMITERS[0])
+
+    def _samples(self) -> Sequence[bytes]:
+        """A short stretch of the first rows, mostly enough, and a long one."""
+        return self._head[:HEAD_BYTES], self._head
 
     @cached_property
     def _layout(self) -> Layout:
@@ -145,9 +153,8 @@ class CsvFile:
         if not self._reading.header:
             return [f"#{i}" for i in range(1, len(ends) + 1)]
         starts = np.concatenate([[0], ends[:-1] + 1])
-        blanks = " " if self._delimiter == "\t" else " \t"
         try:
-            names = [unquote(row[a:b].decode("utf-8"), blanks) for a, b in zip(starts, ends, strict=True)]
+            names = [unquote(row[a:b].decode("utf-8"), self._delimiter) for a, b in zip(starts, ends, strict=True)]
         except UnicodeDecodeError:
             raise DataProblem(
                 f"{self._name}: the header is not UTF-8 text: name the file's encoding, as in "

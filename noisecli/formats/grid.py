@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from noisecli.celltext import holds, to_mask
 from noisecli.errors import DataProblem
-from noisecli.formats.cells import QUOTE, RETURN, Bytes, Cuts
+from noisecli.formats.cells import QUOTE, RETURN, Bytes, Cuts, blanks
 from noisecli.splice import Offsets, slices
 from noisecli.streams import Mask
 
@@ -34,7 +34,7 @@ class Layout:
     @property
     def blanks(self) -> str:
         """What may pad a cell that is not quoted."""
-        return " " if self.delimiter == "\t" else " \t"
+        return blanks(self.delimiter)
 
     def null(self, common: str) -> str:
         """Choose how a new gap is spelt: as most gaps of its column, if only it reads back as one."""
@@ -161,11 +161,11 @@ def needs_quotes(cells: pa.Array, layout: Layout) -> Mask:
     return needs
 
 
-def unquote(text: str, blanks: str) -> str:
+def unquote(text: str, delimiter: str) -> str:
     """Take quotes or padding off one cell."""
     if len(text) >= 2 and text.startswith('"') and text.endswith('"') and '"' not in text[1:-1].replace('""', ""):
         return text[1:-1].replace('""', '"')
-    return text.strip(blanks)
+    return text.strip(blanks(delimiter))
 
 
 def unique_names(names: Sequence[str], source: str) -> list[str]:

@@ -91,6 +91,11 @@ class Packing:
             return f"{codec.name}-{'be' if start.startswith(big) else 'le'}"
         return None if codec.name in ("utf-8", "utf-8-sig") else codec.name
 
+    @property
+    def _encoding(self) -> str:
+        """What faults call the encoding."""
+        return self._reading.encoding or str(self._codec)
+
     def _blocks(self) -> Iterator[bytes]:
         """The file's bytes without their compression."""
         try:
@@ -134,10 +139,10 @@ class Packing:
                 again = encoder.encode(text, not block)
                 plain = text.encode()
             except UnicodeError:
-                raise DataProblem(f"{self._name}: is not {self._codec} text: name its true encoding") from None
+                raise DataProblem(f"{self._name}: is not {self._encoding} text: name its true encoding") from None
             if not pending.startswith(again) or (not block and pending != again):
                 raise DataProblem(
-                    f"{self._name}: written again as {self._codec} it would not be the same bytes: convert it to UTF-8"
+                    f"{self._name}: as {self._encoding} it would not be written back the same: convert it to UTF-8"
                 )
             pending = pending[len(again) :]
             yield plain
@@ -154,7 +159,7 @@ class Packing:
             except UnicodeEncodeError as error:
                 lost = error.object[error.start]
                 raise DataProblem(
-                    f"{self._name}: {self._codec} cannot hold {lost!r}, which a step wrote: convert the file to UTF-8"
+                    f"{self._name}: {self._encoding} cannot hold {lost!r}, which a step wrote: convert it to UTF-8"
                 ) from None
 
 
