@@ -1,0 +1,104 @@
+"""Where the cells of delimited text end, and which delimiter it is that ends them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noisecli.streams import Mask
+
+NEWLINE, RETURN, QUOTE = b'\n\r"'
+DELIMITERS = ",;\t|"
+"""What may separate cells, the first that fits wins."""
+
+SAMPLE_ROWS = 100
+"""How many rows are looked at to find the delimiter out."""
+
+Bytes = NDArray[np.uint8]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where cells end in a run of bytes that begins with a row."""
+
+    ends: Places
+    """Places of the delimiters and newlines that end cells."""
+    newline: Mask
+    """Which of them are newlines."""
+    closing: Places | None = None
+    """Quotes that close a quoted cell; None: where a cell begins and ends with a quote, the two are a pair."""
+
+    @property
+    def stop(self) -> int:
+        """End of the last whole row; 0 where there is none."""
+        rows = self.ends[self.newline]
+        return int(rows[-1]) + 1 if len(rows) else 0
+
+    def whole(self) -> "Cuts":
+        """Return the cuts of whole rows only."""
+        within = self.ends < self.stop
+        return Cuts(self.ends[within], self.newline[within], self.closing)
+
+    def widths(self) -> Places:
+        """Count the cells of each whole row."""
+        return np.diff(np.flatnonzero(self.newline), prepend=-1)
+
+
+def cut(data: bytes, delimiter: str) -> Cuts:
+    """Find the cell ends of text that begins with a row."""
+    view: Bytes = np.frombuffer(data, np.uint8)
+    comma = ord(delimiter)
+    is_end = (view == comma) | (view == NEWLINE)
+    quotes = np.flatnonzero(view == QUOTE)
+    closing = None
+    if len(quotes):
+        opening, closes = quotes[0::2], quotes[1::2]
+        before = view[np.maximum(opening - 1, 0)]
+        # A quote that follows a closing one is the second half of a doubled quote.
+        at_start = (opening == 0) | (before == comma) | (before == NEWLINE) | (before == QUOTE)
+        if not at_start.all():
+            opening, closes = _pairs(view, quotes, comma)
+            closing = closes
+        inside = np.zeros(len(view) + 1, np.int8)
+        inside[opening] = 1
+        inside[closes] = -1
+        is_end &= np.cumsum(inside[:-1], dtype=np.int8) == 0
+    ends = np.flatnonzero(is_end)
+    return Cuts(ends, view[ends] == NEWLINE, closing)
+
+
+def _pairs(view: Bytes, quotes: Places, comma: int) -> tuple[Places, Places]:
+    """Quotes that open cells and those that close them, where other quotes are literal text."""
+    before = view[np.maximum(quotes - 1, 0)]
+    may_open = ((quotes == 0) | (before == comma) | (before == NEWLINE)).tolist()
+    places = quotes.tolist()
+    opening, closing = [], []
+    i = 0
+    while i < len(places):
+        if may_open[i]:
+            opening.append(places[i])
+            i += 1
+            while i + 1 < len(places) and places[i + 1] == places[i] + 1:
+                i += 2
+            if i < len(places):
+                closing.append(places[i])
+        i += 1
+    return np.array(opening, np.intp), np.array(closing, np.intp)
+
+
+def blanks(delimiter: str) -> str:
+    """Say what may pad a cell that is not quoted."""
+    return " " if delimiter == "\t" else " \t"
+
+
+def find_delimiter(head: bytes) -> str | None:
+    """Choose the delimiter that gives most of the first rows as many cells as the header, more than one."""
+    best, most = None, 0.0
+    for delimiter in DELIMITERS:
+        widths = cut(head, delimiter).widths()[:SAMPLE_ROWS]
+        agreeing = int(np.count_nonzero(widths == widths[0])) if len(widths) and widths[0] > 1 else 0
+        share = agreeing / max(len(widths), 1)
+        if share > most:
+            best, most = delimiter, share
+    return best
