@@ -111,11 +111,13 @@ def plain(type_: pa.DataType) -> pa.DataType:
 
 
 def workable(type_: pa.DataType) -> pa.DataType:
-    """The same type without views of text, for which Arrow lacks most kernels."""
+    """The same type without views of text and narrow decimals, for which Arrow lacks most kernels."""
     if pt.is_string_view(type_):
         return pa.large_string()
     if pt.is_binary_view(type_):
         return pa.large_binary()
+    if pt.is_decimal(type_) and type_.bit_width < 128:
+        return pa.decimal128(type_.precision, type_.scale)
     if pt.is_dictionary(type_):
         return pa.dictionary(type_.index_type, workable(type_.value_type), type_.ordered)
     if pt.is_struct(type_):
