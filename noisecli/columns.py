@@ -134,7 +134,7 @@ def _to_decimals(values: Floats, type_: pa.DataType) -> tuple[pa.Array, Mask]:
     rounded = np.where(fine, celltext.round_decimals(np.where(fine, values, 0), scale), values)
     settled = np.clip(rounded, -top, top)
     text = celltext.format_numbers(np.where(fine, settled, 0), 0, scale)
-    bounded = (max(-largest, min(largest, Decimal(repr(value)))) for value in settled[~fine].tolist())
+    bounded = (max(largest.copy_negate(), min(largest, Decimal(repr(value)))) for value in settled[~fine].tolist())
     exact = pa.array([f"{value:.{scale}f}" for value in bounded], pa.string())
     text = pc.replace_with_mask(text, pa.array(~fine), exact)
     return text.cast(type_), settled != rounded

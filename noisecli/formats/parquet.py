@@ -99,7 +99,9 @@ class ParquetFile:
                     pa.default_memory_pool().release_unused()
                 if manner.metadata:
                     writer.add_key_value_metadata(_widened(manner.metadata, vocabulary.overfull()))
-        return Written(rows, changed, content.hexdigest()), disordered and sort_order and bool(manner.sorted_by)
+        warnings = tuple(f"{self.name}: {loss}" for loss in manner.lost)
+        written = Written(rows, changed, content.hexdigest(), warnings)
+        return written, disordered and sort_order and bool(manner.sorted_by)
 
     def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, struck: Struck, moved: bool) -> pa.Table:
         """Put the struck cells and the new order into the columns of a row group, freeing each column as it goes."""
