@@ -10,9 +10,10 @@ from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import FOUND_OUT, Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
+from noisecli.formats.feather import FEATHER
 from noisecli.formats.parquet import ParquetFile
 
-TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
+TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {".csv": CsvFile, ".parquet": ParquetFile, **FEATHER}
 IMAGES = frozenset(images.EXTENSIONS)
 FORMATS = {**images.EXTENSIONS, **{suffix: suffix for suffix in TABLES}}
 """Format by extension."""
