@@ -1,6 +1,7 @@
 """What a column is: its kind, its facts, and how its cells become numbers and numbers become cells."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 import numpy as np
@@ -37,6 +38,8 @@ def kind_of(type_: pa.DataType) -> Kind:
         (Kind.BOOL, pa.types.is_boolean),
         (Kind.INTEGER, pa.types.is_integer),
         (Kind.FLOAT, lambda t: pa.types.is_floating(t) and not pa.types.is_float16(t)),
+        # Arrow cannot compare decimals of a negative scale.
+        (Kind.FLOAT, lambda t: pa.types.is_decimal(t) and t.scale >= 0),
         (Kind.TEXT, lambda t: pa.types.is_string(t) or pa.types.is_large_string(t)),
         (Kind.DATE, pa.types.is_date),
         (Kind.DATETIME, pa.types.is_timestamp),
@@ -75,6 +78,8 @@ class Column:
         """Cells as float64; NaN for null and for what is no number."""
         if self.stored_as_text:
             return celltext.parse_numbers(cells)
+        if pa.types.is_decimal(cells.type):  # by way of text, since Arrow's own cast is off by a bit now and then
+            cells = cells.cast(pa.string())
         values = pc.cast(cells, pa.float64(), safe=False)
         return np.asarray(pc.fill_null(values, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
 
@@ -92,7 +97,7 @@ class Column:
     def to_cells(self, values: Floats) -> tuple[pa.Array, Floats, Mask]:
         """Write numbers in the column's own type.
 
-        Integers are rounded half to even; text-stored numbers keep the column's decimals.
+        Integers and decimals are rounded half to even; text-stored numbers keep the column's decimals.
 
         Returns:
             the cells, the numbers that they now hold, and which numbers had to be clipped into the type's range.
@@ -103,6 +108,9 @@ class Column:
             finite = np.clip(values, float(limit.min), float(limit.max))
             settled = celltext.round_decimals(finite, most)
             return celltext.format_numbers(settled, least, most), settled, finite != values
+        if pa.types.is_decimal(self.storage):
+            cells, clipped = _to_decimals(values, self.storage)
+            return cells, self.to_numbers(cells), clipped
         dtype = self.storage.to_pandas_dtype()
         if self.kind is Kind.INTEGER:
             info = np.iinfo(dtype)
@@ -115,3 +123,18 @@ class Column:
         finite = np.clip(values, float(width.min), float(width.max))
         narrow = finite.astype(dtype)
         return pa.array(narrow, self.storage), narrow.astype(np.float64), finite != values
+
+
+def _to_decimals(values: Floats, type_: pa.DataType) -> tuple[pa.Array, Mask]:
+    """Write numbers as decimals of exactly the digits that a person would write; also say which had to be clipped."""
+    scale, largest = type_.scale, Decimal(f"{'9' * type_.precision}E-{type_.scale}")
+    top = float(largest)  # this may round up: then it stands for the largest
+    # Beyond, scaled numbers no longer have binary digits to spare for rounding.
+    fine = (np.abs(values) < 2.0**50 / 10.0**scale) & (scale < celltext.SHORTEST)
+    rounded = np.where(fine, celltext.round_decimals(np.where(fine, values, 0), scale), values)
+    settled = np.clip(rounded, -top, top)
+    text = celltext.format_numbers(np.where(fine, settled, 0), 0, scale)
+    bounded = (max(largest.copy_negate(), min(largest, Decimal(repr(value)))) for value in settled[~fine].tolist())
+    exact = pa.array([f"{value:.{scale}f}" for value in bounded], pa.string())
+    text = pc.replace_with_mask(text, pa.array(~fine), exact)
+    return text.cast(type_), settled != rounded

@@ -179,7 +179,8 @@ class ColumnSurvey:
             numeric = chosen & found
         if self.wanted & {"mean", "sd", "min", "max"} and (self.as_text or kind_of(self.storage) in NUMBER):
             self._add_numbers(np.where(numeric, self._probe.to_numbers(cells), np.nan))
-        if "categories" in self.wanted and len(self.categories) <= MAX_CATEGORIES:
+        countable = kind_of(self.storage) is not Kind.OTHER
+        if "categories" in self.wanted and countable and len(self.categories) <= MAX_CATEGORIES:
             counts = pc.value_counts(cells.filter(pa.array(chosen)))
             values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
             self.categories.update(dict(zip(values, numbers, strict=True)))
@@ -313,7 +314,7 @@ class Survey:
             cells = slab.cells[quota.column][block.rows]
             eligible = np.flatnonzero(survey.eligible(cells, quota.as_number) & training[block.rows])
             groups: Groups = [(None, np.arange(len(eligible)))]
-            if quota.stratified:
+            if quota.stratified and kind_of(survey.storage) is not Kind.OTHER:
                 groups = _groups(cells.take(pa.array(eligible)))
             for copy in range(1, self.request.copies + 1):
                 stream = Stream(self.request.seed, copy, quota.step, path)

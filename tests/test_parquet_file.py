@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Transform, Written
+from noisecli.formats import Transform, Written, footer
 from noisecli.formats.content import Content
 from noisecli.formats.parquet import ParquetFile
 
@@ -324,6 +324,18 @@ def test_format_version_stays(lab: Lab, version: str) -> None:
 def test_bloom_filters_stay_where_they_were(lab: Lab) -> None:
     lab.give(TABLE.select(["int", "text"]), bloom_filter_options={"text": True}).write()
     assert [offset is not None for offset in chunks(lab.footers()[1], "bloom_filter_offset")[0]] == [False, True]
+
+
+def test_bloom_filters_that_cannot_be_written_are_left_out_with_a_warning(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.give(TABLE.select(["int", "text"]), bloom_filter_options={"text": True})
+    assert lab.write().warnings == ()
+    monkeypatch.setattr(footer, "KNOWN_OPTIONS", footer.KNOWN_OPTIONS - {"bloom_filter_options"})
+    (warning,) = lab.write().warnings
+    assert warning.startswith("in.parquet: the bloom filters are left out")
+    assert chunks(lab.footers()[1], "bloom_filter_offset") == [[None, None]]
+    assert lab.give(TABLE.select(["int"])).write().warnings == ()
 
 
 def test_decimals_and_times_keep_their_physical_type(lab: Lab) -> None:

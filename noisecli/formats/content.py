@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,9 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from noisecli.celltext import to_mask
+from noisecli.engine import Struck
+from noisecli.errors import DataProblem
+from noisecli.formats import FOUND_OUT, Reading
 from noisecli.splice import string_buffers
 
 INDEX = pa.int32()
@@ -64,6 +69,8 @@ class _Cells:
             data, offsets = string_buffers(cells)
             self._add_sizes(np.diff(offsets))
             self._values.update(data)
+        elif pt.is_union(cells.type):
+            self._values.update("".join(f"{cell!r}\n" for cell in cells.to_pylist()).encode())
         elif pt.is_boolean(cells.type):
             self._values.update(to_mask(cells).tobytes())
         else:
@@ -111,11 +118,15 @@ def plain(type_: pa.DataType) -> pa.DataType:
 
 
 def workable(type_: pa.DataType) -> pa.DataType:
-    """The same type without views of text, for which Arrow lacks most kernels."""
+    """The same type without views, run ends and narrow decimals, for which Arrow lacks most kernels."""
+    if pt.is_run_end_encoded(type_):
+        return workable(type_.value_type)
     if pt.is_string_view(type_):
         return pa.large_string()
     if pt.is_binary_view(type_):
         return pa.large_binary()
+    if pt.is_decimal(type_) and type_.bit_width < 128:
+        return pa.decimal128(type_.precision, type_.scale)
     if pt.is_dictionary(type_):
         return pa.dictionary(type_.index_type, workable(type_.value_type), type_.ordered)
     if pt.is_struct(type_):
@@ -135,6 +146,10 @@ def as_type(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     """The same cells in another type of theirs."""
     if column.type == type_:
         return column
+    if pt.is_run_end_encoded(type_):
+        return pc.run_end_encode(as_type(column, type_.value_type), run_end_type=type_.run_end_type)
+    if pt.is_run_end_encoded(column.type):
+        return as_type(pc.run_end_decode(column), type_)
     if not pt.is_dictionary(column.type):
         return column.cast(type_)
     wide = pt.is_dictionary(type_)
@@ -194,7 +209,7 @@ def _shape(type_: pa.DataType) -> tuple[str, list[pa.Field]]:
         return "struct", [type_.field(i) for i in range(type_.num_fields)]
     if pt.is_map(type_):
         return "map", [type_.key_field, type_.item_field]
-    if type_.num_fields:
+    if type_.num_fields and not pt.is_union(type_):
         return "list", [type_.value_field]
     if pt.is_string(type_) or pt.is_large_string(type_) or pt.is_string_view(type_):
         return "string", []
@@ -214,3 +229,90 @@ def _decoded(cells: pa.Array) -> pa.Array:
     if pt.is_binary_view(cells.type):
         return cells.cast(pa.large_binary())
     return cells
+
+
+def outgoing_schema(schema: pa.Schema, touched: Sequence[str]) -> pa.Schema:
+    """The schema that is written: of workable types, and in touched dictionaries with room for new values."""
+    for i, field in enumerate(schema):
+        type_ = workable(field.type)
+        widen = pt.is_dictionary(type_) and field.name in touched
+        schema = schema.set(i, field.with_type(with_index(type_) if widen else type_))
+    return schema
+
+
+class ArrowFile:
+    """What files that hold Arrow's types have in common."""
+
+    splits = False
+    as_text = False
+
+    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
+        self.path = path
+        self.name = name
+
+    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
+        (sink,) = sinks
+        sink.replace(target)
+        return None
+
+    def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, struck: Struck, moved: bool) -> pa.Table:
+        """Put the struck cells and the new order into the columns of a part, freeing each column as it goes."""
+        order = pa.array(struck.order) if moved else None
+        for i, field in enumerate(schema):
+            column = as_type(columns[i], field.type)
+            if field.name in struck.cells:
+                column = replace_cells(column, struck.cells[field.name])
+            if order is not None:
+                with self._blaming(f"column {field.name!r}"):
+                    column = as_type(as_type(column, workable(field.type)).take(order), field.type)
+            if field.name in struck.cells and not field.nullable and column.null_count:
+                raise DataProblem(
+                    f"{self.name}: column {field.name!r} is declared 'not null', so no cell of it can be made missing. "
+                    "Leave the column out of the step, or write the input with the column declared nullable."
+                )
+            columns[i] = column
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def _cells(self, table: pa.Table, columns: Sequence[str]) -> dict[str, pa.Array]:
+        cells = {}
+        for name in columns:
+            with self._blaming(f"column {name!r}"):
+                column = table.column(name)
+                column = as_type(column, plain(column.type))
+                cells[name] = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+                # Text in a file may be any bytes, and the kernels trust that it is UTF-8.
+                cells[name].validate(full=True)
+        return cells
+
+    def _refuse_ambiguous(self, schema: pa.Schema, columns: Sequence[str]) -> None:
+        for name in columns:
+            if len(schema.get_all_field_indices(name)) > 1:
+                raise DataProblem(
+                    f"{self.name}: there are several columns {name!r}, so it is not clear which one a step means. "
+                    "Rename them, or leave them out of the recipe."
+                )
+
+    def _encrypted(self) -> DataProblem:
+        return DataProblem(f"{self.name}: the file is encrypted. Decrypt it and give the plain file.")
+
+    @contextmanager
+    def _blaming(self, where: str) -> Iterator[None]:
+        """Tell what pyarrow finds wrong with the file as a DataProblem; trouble with the disk or memory passes."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            if isinstance(error, MemoryError) or getattr(error, "errno", None):
+                raise
+            reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
+            if "decrypt" in reason.lower():
+                raise self._encrypted() from error
+            if "offset overflow" in reason:
+                advice = "More than 2 GiB of text in one row group or batch: write the input with smaller ones."
+            else:
+                advice = "The file is damaged, or of a kind that pyarrow cannot read: fetch or write it again."
+            raise DataProblem(f"{self.name}: {where} cannot be read: {reason}. {advice}") from error
+
+
+def moves(struck: Struck, rows: int) -> bool:
+    """Whether rows come out in another order or number."""
+    return struck.order is not None and not np.array_equal(struck.order, np.arange(rows))

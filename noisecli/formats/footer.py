@@ -17,6 +17,8 @@ from noisecli.formats.content import leaf_types
 SETTABLE = {"BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"}
 # The writer of an older pyarrow knows fewer options; what it cannot keep is better lost than fatal.
 KNOWN_OPTIONS = frozenset(inspect.signature(pq.ParquetWriter).parameters)
+LOSSES = {"bloom_filter_options": "the bloom filters are left out: the installed pyarrow cannot write them; update it"}
+"""What the user is told where the writer does not know an option."""
 
 # The first fields of a page header (Thrift, compact): type, two sizes, then a checksum if there is one.
 PAGE_HEADER = re.compile(rb"\x15(.)(?:\x15[\x80-\xff]*[\x00-\x7f]){2}(\x15)?", re.DOTALL)
@@ -34,6 +36,8 @@ class Manner:
     """Names of the columns that the file says it is sorted by."""
     metadata: Mapping[bytes, bytes]
     """Key-value pairs of the footer, with the Arrow schema as it is: then types that Parquet cannot tell stay, too."""
+    lost: tuple[str, ...] = ()
+    """What the installed pyarrow cannot write, for the user to know."""
 
     @classmethod
     def of(cls, source: pq.ParquetFile, path: Path, schema: pa.Schema) -> "Manner":
@@ -49,6 +53,7 @@ class Manner:
             sort_order,
             frozenset(names[column.column_index] for column in sort_order),
             metadata.metadata or {},
+            tuple(LOSSES[name] for name in LOSSES if options[name] and name not in KNOWN_OPTIONS),
         )
 
 

@@ -7,23 +7,21 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.types as pt
 
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
+from noisecli.formats import Part, Transform, Written
 from noisecli.formats.content import (
+    ArrowFile,
     Content,
     Vocabulary,
-    as_type,
+    moves,
+    outgoing_schema,
     plain,
-    replace_cells,
     with_index,
-    workable,
 )
 from noisecli.formats.footer import Manner, is_int96, leaves, owners
 
@@ -32,15 +30,8 @@ SIGNATURE = 28
 """Bytes that a legible footer is longer by where columns are encrypted. To look at one of these aborts the process."""
 
 
-class ParquetFile:
+class ParquetFile(ArrowFile):
     """One Parquet file. Only one row group at a time is in memory."""
-
-    splits = False
-    as_text = False
-
-    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
-        self.path = path
-        self.name = name
 
     def fields(self) -> Mapping[str, pa.DataType]:
         with self._open() as source:
@@ -64,18 +55,13 @@ class ParquetFile:
             self._forget_sort_order(sink)
         return written
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
-        (sink,) = sinks
-        sink.replace(target)
-        return None
-
     def _write(
         self, parts: Sequence[Part], columns: Sequence[str], transform: Transform, sink: Path, sort_order: bool
     ) -> tuple[Written, bool]:
         """Write the file; also say whether it claims a sort order that may no longer hold."""
         with self._open() as source:
             self._refuse_ambiguous(source.schema_arrow, columns)
-            schema = _outgoing_schema(source.schema_arrow, columns)
+            schema = outgoing_schema(source.schema_arrow, columns)
             manner = Manner.of(source, self.path, schema)
             content = Content(schema)
             vocabulary = Vocabulary(source.schema_arrow, columns)
@@ -84,7 +70,7 @@ class ParquetFile:
                 for part in parts:
                     table = self._read(source, part.start)
                     struck = transform(Slab(part.first_row, part.rows, self._cells(table, columns)))
-                    moved = _moves(struck, part.rows)
+                    moved = moves(struck, part.rows)
                     altered = {name for name, mask in struck.changed.items() if mask.any()}
                     changed |= moved or bool(altered)
                     disordered |= moved or not altered.isdisjoint(manner.sorted_by)
@@ -99,25 +85,9 @@ class ParquetFile:
                     pa.default_memory_pool().release_unused()
                 if manner.metadata:
                     writer.add_key_value_metadata(_widened(manner.metadata, vocabulary.overfull()))
-        return Written(rows, changed, content.hexdigest()), disordered and sort_order and bool(manner.sorted_by)
-
-    def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, struck: Struck, moved: bool) -> pa.Table:
-        """Put the struck cells and the new order into the columns of a row group, freeing each column as it goes."""
-        order = pa.array(struck.order) if moved else None
-        for i, field in enumerate(schema):
-            column = as_type(columns[i], field.type)
-            if field.name in struck.cells:
-                column = replace_cells(column, struck.cells[field.name])
-            if order is not None:
-                with self._blaming(f"column {field.name!r}"):
-                    column = column.take(order)
-            if field.name in struck.cells and not field.nullable and column.null_count:
-                raise DataProblem(
-                    f"{self.name}: column {field.name!r} is declared 'not null', so no cell of it can be made missing. "
-                    "Leave the column out of the step, or write the input with the column declared nullable."
-                )
-            columns[i] = column
-        return pa.Table.from_arrays(columns, schema=schema)
+        warnings = tuple(f"{self.name}: {loss}" for loss in manner.lost)
+        written = Written(rows, changed, content.hexdigest(), warnings)
+        return written, disordered and sort_order and bool(manner.sorted_by)
 
     def _forget_sort_order(self, sink: Path) -> None:
         """Write a file again without its claim to be sorted: that it no longer holds is only known at the end."""
@@ -183,25 +153,6 @@ class ParquetFile:
         # A dot in a name can also mean a path, and so bring more columns than were asked for.
         return table if columns is None else table.select(list(columns))
 
-    def _cells(self, table: pa.Table, columns: Sequence[str]) -> dict[str, pa.Array]:
-        cells = {}
-        for name in columns:
-            with self._blaming(f"column {name!r}"):
-                column = table.column(name)
-                column = as_type(column, plain(column.type))
-                cells[name] = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-                # Text in Parquet may be any bytes, and the kernels trust that it is UTF-8.
-                cells[name].validate(full=True)
-        return cells
-
-    def _refuse_ambiguous(self, schema: pa.Schema, columns: Sequence[str]) -> None:
-        for name in columns:
-            if len(schema.get_all_field_indices(name)) > 1:
-                raise DataProblem(
-                    f"{self.name}: there are several columns {name!r}, so it is not clear which one a step means. "
-                    "Rename them, or leave them out of the recipe."
-                )
-
     def _check_ends(self) -> None:
         with self.path.open("rb") as file:
             head = file.read(4)
@@ -217,35 +168,6 @@ class ParquetFile:
         if size < 12 or tail != b"PAR1":
             raise DataProblem(f"{self.name}: the file is cut off, its footer is missing. Fetch or write it again.")
 
-    def _encrypted(self) -> DataProblem:
-        return DataProblem(f"{self.name}: the file is encrypted. Decrypt it and give the plain file.")
-
-    @contextmanager
-    def _blaming(self, where: str) -> Iterator[None]:
-        """Tell what pyarrow finds wrong with the file as a DataProblem; trouble with the disk or memory passes."""
-        try:
-            yield
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            if isinstance(error, MemoryError) or getattr(error, "errno", None):
-                raise
-            reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
-            if "decrypt" in reason.lower():
-                raise self._encrypted() from error
-            if "offset overflow" in reason:
-                advice = "More than 2 GiB of text in one row group: write the input with smaller row groups."
-            else:
-                advice = "The file is damaged, or of a kind that pyarrow cannot read: fetch or write it again."
-            raise DataProblem(f"{self.name}: {where} cannot be read: {reason}. {advice}") from error
-
-
-def _outgoing_schema(schema: pa.Schema, touched: Sequence[str]) -> pa.Schema:
-    """The schema that is written: of workable types, and in touched dictionaries with room for new values."""
-    for i, field in enumerate(schema):
-        type_ = workable(field.type)
-        widen = pt.is_dictionary(type_) and field.name in touched
-        schema = schema.set(i, field.with_type(with_index(type_) if widen else type_))
-    return schema
-
 
 def _widened(metadata: Mapping[bytes, bytes], columns: Iterable[str]) -> dict[bytes, bytes]:
     """Key-value pairs whose Arrow schema promises wide indices for some dictionaries, and else is what it was."""
@@ -256,10 +178,6 @@ def _widened(metadata: Mapping[bytes, bytes], columns: Iterable[str]) -> dict[by
         schema = schema.set(schema.get_field_index(name), field.with_type(with_index(field.type)))
         metadata[ARROW_SCHEMA] = base64.b64encode(schema.serialize())
     return metadata
-
-
-def _moves(struck: Struck, rows: int) -> bool:
-    return struck.order is not None and not np.array_equal(struck.order, np.arange(rows))
 
 
 @contextmanager

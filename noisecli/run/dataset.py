@@ -11,12 +11,14 @@ from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import FOUND_OUT, Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
+from noisecli.formats.feather import FEATHER
 from noisecli.formats.parquet import ParquetFile
 
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
     ".tsv": CsvFile,
     ".parquet": ParquetFile,
+    **FEATHER,
 }
 COMPRESSED = (".gz", ".zst")
 """Further extensions that a CSV file may have."""
