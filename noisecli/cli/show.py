@@ -66,7 +66,8 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
         if manifest.purpose == "evaluate":
             print("purpose   evaluate: held-out data was struck too")
         for entry in manifest.skipped:
-            print(f"skipped   {entry['path']}: {entry['why']}")
+            name = done.output.name if entry["path"] == "." else entry["path"]
+            print(f"skipped   {name}: {entry['why']}")
         counts_table(manifest)
     warn(manifest.warnings)
 
