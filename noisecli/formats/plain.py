@@ -23,6 +23,7 @@ BLOCK_BYTES = 1 << 20
 """How much is packed or unpacked at once."""
 
 COMPRESSED = frozenset({".gz", ".zst"})
+"""Extensions that a CSV file may have after its own."""
 
 MARKS = {"utf-16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE), "utf-32": (codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE)}
 """Byte order marks, of the big-endian and the little-endian form."""

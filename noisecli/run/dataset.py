@@ -13,6 +13,7 @@ from noisecli.formats import FOUND_OUT, Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.feather import FEATHER
 from noisecli.formats.parquet import ParquetFile
+from noisecli.formats.plain import COMPRESSED
 
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
@@ -20,8 +21,6 @@ TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".parquet": ParquetFile,
     **FEATHER,
 }
-COMPRESSED = (".gz", ".zst")
-"""Further extensions that a CSV file may have."""
 IMAGES = frozenset(images.EXTENSIONS)
 HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "holdout"})
 """Folder names, and stems of single files, that mean data to be left alone under `purpose: train`."""

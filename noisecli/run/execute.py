@@ -9,11 +9,12 @@ from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
 from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
+from noisecli.formats.plain import COMPRESSED
 from noisecli.manifest import InputEntry, OutputEntry
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
-from noisecli.run.dataset import COMPRESSED, Dataset, InputFile
+from noisecli.run.dataset import Dataset, InputFile
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
