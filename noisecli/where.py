@@ -42,11 +42,11 @@ class Test:
         if self.relation == "matches":
             return present & _matches(cells, column, self.values[0])
         known, asked, present = _comparable(cells, column, self.values, present)
+        if column.kind is Kind.BOOL and self.relation not in ("eq", "ne", "in"):
+            raise ValueError(f"{self.relation}: true and false have no order; use eq or in")
         if self.relation == "between":
             return np.asarray(present & (known >= asked[0]) & (known <= asked[1]))
         if self.relation in ORDERED:
-            if column.kind is Kind.BOOL:
-                raise ValueError(f"{self.relation}: true and false have no order; use eq or in")
             return np.asarray(present & ORDERED[self.relation](known, asked[0]))
         equal = np.isin(known, asked)
         return present & (~equal if self.relation == "ne" else equal)
@@ -81,6 +81,7 @@ def _matches(cells: pa.Array, column: Column, pattern: str) -> Mask:
     if column.kind is not Kind.TEXT:
         raise ValueError(f"matches: column {column.name!r} is {column.kind.value}, not text")
     try:
+        celltext.matches(pa.array([""]), pattern)  # without any cell Arrow would not look at the pattern
         return celltext.matches(cells, pattern)
     except pa.ArrowInvalid as error:
         raise ValueError(f"matches: {error}") from None
@@ -91,9 +92,9 @@ def _comparable(
 ) -> tuple[NDArray[Any], NDArray[Any], Mask]:
     """Cells and values in a form that can be compared, and which cells have it."""
     texts = pa.array(values, pa.string())
-    if column.kind is Kind.INTEGER and not column.stored_as_text:
-        whole = pc.fill_null(cells, 0).to_numpy(zero_copy_only=False)
-        return whole, np.array([_number(value) for value in values]), present
+    if column.kind is Kind.INTEGER and (whole := _integers(cells, column)) is not None:
+        integers = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)
+        return integers, np.array([_number(value) for value in values]), present & celltext.to_mask(pc.is_valid(whole))
     if column.kind in NUMBER:
         known: NDArray[Any] = column.to_numbers(cells)
         numbers = np.array([_number(value) for value in values], np.float64)
@@ -110,6 +111,18 @@ def _comparable(
     if column.kind is Kind.TEXT:
         return _objects(cells), _objects(texts), present
     raise ValueError(f"column {column.name!r} can only be tested for null")
+
+
+def _integers(cells: pa.Array, column: Column) -> pa.Array | None:
+    """Integers exactly, where float64 would merge neighbours beyond 2^53; None where 64 bits are too few."""
+    if not column.stored_as_text:
+        return cells
+    numeric = pa.array(celltext.matches(cells, celltext.NUMBER))
+    texts = pc.utf8_ltrim(pc.if_else(numeric, cells, pa.scalar(None, cells.type)), "+")
+    try:
+        return pc.cast(texts, pa.int64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _number(text: str) -> float | int:

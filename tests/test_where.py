@@ -452,3 +452,29 @@ def test_refused_types(
     assert len(result.errors) == 1
     assert "recipe.yaml:" in result.errors[0]
     assert says in result.errors[0]
+
+
+def test_large_integers_are_compared_exactly(command, recipe, tmp_path):
+    source = tmp_path / "ids.csv"
+    source.write_text("id,x\n" + "".join(f"{2**53 + i},1\n" for i in range(4)))
+    path = recipe(f"op: missing, columns: x, rate: 1, where: {{id: {2**53 + 1}}}")
+    assert command("augment", source, "-r", path, "-o", tmp_path / "out.csv").code == 0
+    struck = [line.split(",")[0] for line in (tmp_path / "out.csv").read_text().splitlines() if line.endswith(",")]
+    assert struck == [str(2**53 + 1)]
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ('{name: {matches: "("}}', "Invalid regular expression"),
+        ("{b: {between: [false, true]}}", "have no order"),
+        ("{}", "should name a column"),
+        ("{name: {between: [a]}}", "at least 2 items"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_is_one_line_with_its_place(command, recipe, tmp_path, where, message):
+    source = tmp_path / "in.csv"
+    source.write_text("name,b\nx,true\ny,false\n")
+    done = command("validate", recipe(f"op: missing, columns: name, where: {where}"), source)
+    assert done.code == 2
+    assert [message in line and "recipe.yaml:4:" in line for line in done.errors] == [True]

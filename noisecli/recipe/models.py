@@ -67,7 +67,7 @@ class Condition(Parameters):
     """Less than or equal to."""
     in_: Annotated[list[Value], Field(min_length=1)] | None = Field(default=None, alias="in")
     """One of these."""
-    between: tuple[Value, Value] | None = None
+    between: Annotated[list[Value], Field(min_length=2, max_length=2)] | None = None
     """From the first to the second, both included."""
     null: bool | None = None
     """true: missing; false: not missing."""
@@ -187,6 +187,8 @@ class TableStep(Step):
     @field_validator("where")
     @classmethod
     def _lists_belong_to_any(cls, where: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        if where == {}:
+            raise ValueError("should name a column, such as {age: {gt: 30}}")
         for name, what in (where or {}).items():
             if isinstance(what, Condition) == (name == "any") or what == [] or {} in (what if name == "any" else ()):
                 raise ValueError("`any:` takes a list of mappings, everything else is a column")

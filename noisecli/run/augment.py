@@ -24,7 +24,6 @@ from noisecli.run.execute import (
     Prepared,
     Progress,
     Record,
-    check_targets,
     write_files,
     write_tables,
 )
@@ -165,7 +164,6 @@ def _run(
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
-        check_targets(prepared)
         record = Record()
         meter.start("write", size * len(recipe.head.written) * len(recipe.variants))
         if recipe.target == "table":

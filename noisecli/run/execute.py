@@ -7,7 +7,6 @@ from pathlib import Path
 
 from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
-from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
 from noisecli.formats.plain import COMPRESSED
 from noisecli.manifest import InputEntry, OutputEntry
@@ -110,18 +109,6 @@ def _target(prepared: Prepared, variant: str, file: InputFile, copy: int) -> str
     path = Path(name)
     extensions = "".join(path.suffixes[-2:] if path.suffix.lower() in COMPRESSED else path.suffixes[-1:])
     return above + path.with_name(f"{path.name.removesuffix(extensions)}__c{copy}{extensions}").as_posix()
-
-
-def check_targets(prepared: Prepared) -> None:
-    """Refuse a merged layout in which two files would get one name."""
-    seen: dict[str, str] = {}
-    for file in prepared.dataset.files:
-        for copy in prepared.recipe.head.written[:1] if file.carried else prepared.recipe.head.written:
-            path = _target(prepared, "", file, copy)
-            if seen.setdefault(path, file.relative) != file.relative:
-                raise UsageProblem(
-                    f"{path}: would be a copy of {seen[path]} and of {file.relative}: rename one of them"
-                )
 
 
 def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, space: Path, meter: Meter) -> None:
