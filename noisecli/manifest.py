@@ -104,6 +104,7 @@ class QuotaFacts(_Model):
     step: str
     column: str
     copy_number: int = Field(alias="copy")
+    rate: float | None = None
     limits: tuple[Annotated[int, Field(ge=0, lt=2**64)] | None, ...]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from typing import Any
 
@@ -94,10 +95,14 @@ def _comparable(
     texts = pa.array(values, pa.string())
     if column.kind is Kind.INTEGER and (whole := _integers(cells, column)) is not None:
         integers = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)
-        return integers, np.array([_number(value) for value in values]), present & celltext.to_mask(pc.is_valid(whole))
+        exact = [_number(value) for value in values]
+        if all(isinstance(value, int) for value in exact):
+            return integers, np.array(exact), present & celltext.to_mask(pc.is_valid(whole))
     if column.kind in NUMBER:
         known: NDArray[Any] = column.to_numbers(cells)
         numbers = np.array([_number(value) for value in values], np.float64)
+        if pa.types.is_floating(column.storage):
+            numbers = numbers.astype(column.storage.to_pandas_dtype()).astype(np.float64)  # 0.1 as the cells hold it
         return known, numbers, present & ~np.isnan(known)
     if column.kind is Kind.BOOL:
         said = pc.utf8_lower(cells.cast(pa.string()))
@@ -131,7 +136,7 @@ def _number(text: str) -> float | int:
     except ValueError:
         pass
     try:
-        return float(text)
+        return float(text.replace(".inf", "inf"))
     except ValueError:
         raise ValueError(f"{text!r} is no number, and the column holds numbers") from None
 
@@ -147,6 +152,15 @@ def _objects(cells: pa.Array) -> NDArray[Any]:
     return np.array(pc.fill_null(cells, "").to_pylist(), dtype=np.str_)
 
 
+def _is_day(text: str) -> bool:
+    """Whether the calendar has the day: Arrow refuses a whole array for one 30th of February."""
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return True
+
+
 def _times(cells: pa.Array) -> tuple[NDArray[np.int64], Mask]:
     """Microseconds since 1970, where there is no zone as if in UTC; and which cells have such a time."""
     if not pa.types.is_string(cells.type) and not pa.types.is_large_string(cells.type):
@@ -154,6 +168,8 @@ def _times(cells: pa.Array) -> tuple[NDArray[np.int64], Mask]:
         micros = pc.fill_null(pc.cast(cells, moment, safe=False).cast(pa.int64()), 0)
         return micros.to_numpy(zero_copy_only=False), np.ones(len(cells), bool)
     found = celltext.matches(cells, celltext.DATE) | celltext.matches(cells, celltext.DATETIME)
+    late = found & celltext.matches(cells, "^....-..-(29|30|31)")
+    found[late] = [_is_day(text) for text in cells.filter(pa.array(late)).to_pylist()]
     zoned = found & celltext.matches(cells, ZONE)
     times = np.zeros(len(cells), np.int64)
     for chosen, type_ in ((found & ~zoned, pa.timestamp("us")), (zoned, pa.timestamp("us", "UTC"))):

@@ -115,9 +115,28 @@ def test_readers_of_hive_trees_get_the_keys_as_columns(augment, sample):
         ("{steps.g.sgma: [0.1]}", "did you mean 'sigma'"),
         ("{severity: [1]}", "needs steps with a severity"),
         ("{steps: [g]}", "`steps: alone` is one"),
+        ("{steps.g.id: [a, b]}", "cannot be swept"),
+        ("{steps.0.rate: [0.1]}", "cannot be swept"),
+        ("{steps.g.severity: [1], severity: [2]}", "set the same"),
+        ("{steps.g.rate: [1, 1.0]}", "twice"),
+        ('{steps.g.exact: [true, "true"]}', "two of the combinations are the same"),
     ],
 )
 def test_a_wrong_sweep_is_one_clear_fault(command, recipe, sweep, message):
     done = command("validate", recipe(NOISE, sweep=sweep))
     assert done.code == 2
     assert any(message in line for line in done.errors), done.err
+
+
+@pytest.mark.parametrize("name", ["/tmp/evil", "../up", "a/b", "k=v", "50%"])
+def test_the_id_of_a_step_cannot_leave_the_output(command, recipe, sample, tmp_path, name):
+    steps = f'op: missing, id: "{name}", columns: age'
+    output = tmp_path / "deep" / "out"
+    path = recipe(steps, sweep=f'{{"steps.{name}.rate": [0.1, 0.2]}}')
+    done = command("augment", sample / "customers.csv", "-r", path, "-o", output, "--quiet")
+    assert done.code in (0, 2)
+    if done.code == 0:
+        assert {len(file.relative_to(output).parts) for file in output.rglob("*.csv")} == {3}
+        assert command("verify", output).code == 0
+    written = set(tmp_path.rglob("*.csv"))
+    assert all(file.is_relative_to(output) for file in written)

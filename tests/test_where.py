@@ -478,3 +478,24 @@ def test_a_condition_that_makes_no_sense_is_one_line_with_its_place(command, rec
     done = command("validate", recipe(f"op: missing, columns: name, where: {where}"), source)
     assert done.code == 2
     assert [message in line and "recipe.yaml:4:" in line for line in done.errors] == [True]
+
+
+def test_days_that_no_calendar_has_meet_no_condition(command, recipe, tmp_path):
+    source = tmp_path / "in.csv"
+    days = ["2026-02-27", "2026-02-28", "2026-02-30", "0000-12-31", "2026-03-31"] * 2
+    source.write_text("day,x\n" + "".join(f"{day},1\n" for day in days))
+    path = recipe("op: missing, columns: x, rate: 1, where: {day: {ge: 2026-02-28}}")
+    assert command("augment", source, "-r", path, "-o", tmp_path / "out.csv").code == 0
+    struck = {line.split(",")[0] for line in (tmp_path / "out.csv").read_text().splitlines() if line.endswith(",")}
+    assert struck == {"2026-02-28", "2026-03-31"}
+    wrong = command("validate", recipe("op: missing, columns: x, where: {day: 2026-02-30}"), source)
+    assert wrong.code == 2
+    assert "is no date or time" in wrong.err
+
+
+def test_a_decimal_in_the_recipe_is_found_among_narrow_floats(command, recipe, tmp_path):
+    source = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"f": pa.array([0.1, 0.2, 0.3] * 3, pa.float32()), "x": list(range(9))}), source)
+    path = recipe("op: missing, columns: x, rate: 1, where: {f: 0.1}")
+    assert command("augment", source, "-r", path, "-o", tmp_path / "out.parquet").code == 0
+    assert pq.read_table(tmp_path / "out.parquet")["x"].null_count == 3

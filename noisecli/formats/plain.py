@@ -82,7 +82,7 @@ class Packing:
         try:
             codec = codecs.lookup(self._reading.encoding or "utf-8")
             "".encode(codec.name)
-        except LookupError:
+        except (LookupError, UnicodeError):
             raise DataProblem(f"{self._name}: no encoding {self._reading.encoding!r}: name one like latin-1") from None
         start = next(self._blocks(), b"")
         if self._reading.encoding is None and start.startswith(MARKS["utf-16"]):

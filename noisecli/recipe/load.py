@@ -62,8 +62,15 @@ def load(
 
 def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
     """Check every combination as if it had been written down."""
+    combinations = sweeps.levels(recipe, given.data["sweep"])
+    folders = [sweeps.folder(combination) for combination in combinations]
+    if len(set(folders)) < len(folders):
+        given.fault(("sweep",), "two of the combinations are the same", at_key=True)
+    if any(len(part.encode()) > sweeps.LONGEST for folder in folders for part in folder.split("/")):
+        given.fault(("sweep",), "a value is too long for the name of a folder", at_key=True)
+    given.raise_faults()
     result = []
-    for combination in sweeps.levels(recipe, given.data["sweep"]):
+    for combination in combinations:
         source = sweeps.copy_source(given, recipe.seed)
         only = sweeps.only_step(combination)
         for key, value in combination:

@@ -245,7 +245,13 @@ class Head(Parameters):
                 raise ValueError(f"{key!r}: `steps: alone` is one, every other key takes a list")
             if key not in ("steps", "severity") and not (key.startswith("steps.") and key.count(".") >= 2):
                 raise ValueError(f"{key!r} cannot be swept; steps.ID.KEY and severity can")
-            if len(set(map(str, values))) < len(values) and values != ALONE:
+            if key.rpartition(".")[2] in ("id", "op") or (key.startswith("steps.") and key.split(".")[1].isdigit()):
+                raise ValueError(
+                    f"{key!r} cannot be swept: name a step by its id, and a key of it beside `id` and `op`"
+                )
+            if key.endswith(".severity") and "severity" in (sweep or {}):
+                raise ValueError(f"{key!r} and 'severity' set the same: give one of the two")
+            if len({(type(value) is bool, value) for value in values}) < len(values) and values != ALONE:
                 raise ValueError(f"{key!r}: a value is there twice")
         return sweep
 

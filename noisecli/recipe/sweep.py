@@ -13,6 +13,9 @@ from noisecli.recipe.source import Source
 EMPTY_LEVEL = "__HIVE_DEFAULT_PARTITION__"
 """What a folder is called where a key does not apply; readers of hive trees take it for null."""
 
+LONGEST = 255
+"""Bytes that the name of a folder may have."""
+
 Level = tuple[str, Any]
 """A swept key and one of its values; None where the key does not apply."""
 
@@ -39,7 +42,7 @@ def levels(recipe: Recipe, sweep: dict[str, Any]) -> list[tuple[Level, ...]]:
 
 def folder(combination: tuple[Level, ...]) -> str:
     """Name the folders of a combination as hive does: `step=typo/severity=3`."""
-    return "/".join(f"{key.removeprefix('steps.')}={_spell(value)}" for key, value in combination)
+    return "/".join(f"{_quote(key.removeprefix('steps.'))}={_spell(value)}" for key, value in combination)
 
 
 def only_step(combination: tuple[Level, ...]) -> str | None:
@@ -77,4 +80,8 @@ def _spell(value: Any) -> str:
         return EMPTY_LEVEL
     value = plain(value)  # 0.10 and 0.1 are one value
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return quote(text, safe=" !#$&'()+,;@[]^`{}~") or EMPTY_LEVEL
+    return _quote(text) or EMPTY_LEVEL
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe=" !#$&'()+,;@[]^`{}~")

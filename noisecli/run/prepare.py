@@ -240,8 +240,9 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
             found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
             known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
             columns[name] = ColumnFacts(storage=str(column.storage), **known)
+        rates = {step.id: step.rate for step in plan.steps}
         quotas += [
-            QuotaFacts(sweep=folder or None, step=step, column=column, copy=copy, limits=quota.limits)
+            QuotaFacts(sweep=folder or None, step=step, column=column, copy=copy, rate=rates[step], limits=quota.limits)
             for (step, column, copy), quota in sorted(plan.quotas.items())
         ]
     return Facts(columns=columns, quotas=quotas)
@@ -260,8 +261,14 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
     recipe.source.raise_faults()
     ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
     recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in ours}
+    rates = {entry.step: entry.rate for entry in ours}
     quotas: dict[QuotaKey, Quota] = {}
     for step in steps:
+        if rates.get(step.id, step.rate) != step.rate:
+            raise DataProblem(
+                f"the manifest's quotas of step {step.id!r} are for rate {rates[step.id]}, not {step.rate:g}: "
+                "leave `facts:` out, or the rate as it was"
+            )
         for column in step.columns if step.exact else ():
             stratified = isinstance(step.corruption, TableCorruption) and step.corruption.stratified
             strata = columns[column].categories if stratified else None
