@@ -1,5 +1,6 @@
 """Doors beside files on the command line: pipes, and Python."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -89,3 +90,9 @@ def test_importing_the_package_stays_light():
     code = f"import json, sys, noisecli; print(json.dumps({heavy}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert json.loads(found.stdout) == []
+
+
+def test_a_pipe_is_plain_csv(recipe, source):
+    done = run(["augment", "-", "-r", recipe(STEP), "-o", "-"], gzip.compress(DATA))
+    assert done.returncode == 2
+    assert b"this is gzip" in done.stderr

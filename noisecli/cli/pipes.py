@@ -12,6 +12,10 @@ from noisecli.errors import UsageProblem
 PIPE = "-"
 
 
+STARTS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "Parquet", b"ARROW1": "Arrow"}
+"""How files begin that are no plain CSV."""
+
+
 @contextmanager
 def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
     """Give the files that stand for INPUT and OUTPUT; what was written goes to stdout when the run is complete."""
@@ -23,6 +27,7 @@ def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
             source = Path(folder, "stdin.csv")
             with source.open("wb") as spool:
                 shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+            _refuse_other_formats(source)
         written = Path(folder, "out", "stdout.csv") if output == PIPE else Path(output)
         yield source, str(written) if output == PIPE else output
         if output == PIPE and written.is_dir():
@@ -31,3 +36,11 @@ def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
             with written.open("rb") as result:
                 shutil.copyfileobj(result, sys.stdout.buffer, 1 << 20)
             sys.stdout.buffer.flush()
+
+
+def _refuse_other_formats(spooled: Path) -> None:
+    with spooled.open("rb") as file:
+        start = file.read(8)
+    for mark, name in STARTS.items():
+        if start.startswith(mark):
+            raise UsageProblem(f"-: a pipe carries plain CSV, and this is {name}: unpack it first, or name the file")
