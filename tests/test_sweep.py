@@ -140,3 +140,14 @@ def test_the_id_of_a_step_cannot_leave_the_output(command, recipe, sample, tmp_p
         assert command("verify", output).code == 0
     written = set(tmp_path.rglob("*.csv"))
     assert all(file.is_relative_to(output) for file in written)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "option"),
+    [("{steps.g.rate: [0.1]}", ["--set", "steps.g.rate=0.5"]), ("{severity: [1]}", ["--severity", "3"])],
+)
+def test_the_command_line_cannot_replace_what_is_swept(command, recipe, sample, tmp_path, sweep, option):
+    path = recipe("op: gaussian_noise, id: g, columns: age, severity: 1", sweep=sweep)
+    done = command("augment", sample / "customers.csv", "-r", path, "-o", tmp_path / "out", *option)
+    assert done.code == 2
+    assert any(line.startswith(f"error: {' '.join(option)}: the recipe sweeps that") for line in done.errors)

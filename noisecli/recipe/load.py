@@ -53,6 +53,12 @@ def load(
     if severity is not None:
         _set_severity(given, severity, "--severity")
     sweeps.merge(given)
+    said = {path: option for path, _, option in overrides}
+    if severity is not None:
+        said["severity"] = f"--severity {severity}"
+    swept = given.data.get("sweep")
+    for key in [key for key in said if isinstance(swept, dict) and key in swept]:
+        given.faults.append(f"{said[key]}: the recipe sweeps that; change the sweep instead")
     settled = _settle_target(given, target)
     result = _check(given, settled)
     given.raise_faults()
