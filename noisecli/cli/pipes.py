@@ -11,7 +11,6 @@ from noisecli.errors import UsageProblem
 
 PIPE = "-"
 
-
 STARTS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "Parquet", b"ARROW1": "Arrow"}
 """How files begin that are no plain CSV."""
 
@@ -28,11 +27,14 @@ def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
             with source.open("wb") as spool:
                 shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
             _refuse_other_formats(source)
-        written = Path(folder, "out", "stdout.csv") if output == PIPE else Path(output)
-        yield source, str(written) if output == PIPE else output
-        if output == PIPE and written.is_dir():
+        if output != PIPE:
+            yield source, output
+            return
+        written = Path(folder, "out", "stdout.csv")
+        yield source, str(written)
+        if written.is_dir():
             raise UsageProblem("-: several files cannot go through one pipe: name a folder")
-        if output == PIPE and written.exists():
+        if written.exists():  # not after --dry-run
             with written.open("rb") as result:
                 shutil.copyfileobj(result, sys.stdout.buffer, 1 << 20)
             sys.stdout.buffer.flush()

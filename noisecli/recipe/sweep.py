@@ -70,9 +70,8 @@ def _concerns(recipe: Recipe, key: str, step: str) -> bool:
     if not key.startswith("steps."):
         return True
     name = key.split(".")[1]
-    number = next(i for i, planned in enumerate(recipe.steps) if planned.id == step)
-    ids = [planned.id for planned in recipe.steps]
-    return name == step if name in ids else name in (recipe.steps[number].corruption.name, str(number))
+    ops = {planned.id: planned.corruption.name for planned in recipe.steps}
+    return name == (step if name in ops else ops[step])
 
 
 def _spell(value: Any) -> str:

@@ -218,7 +218,9 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
                 raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
     if any(quota.where for quota in wanted.quotas):
         # What a condition means depends on the type of its column, so types come first.
-        _, found = _survey(dataset, replace(wanted, quotas=()), pool, meter)
+        asked = {name for quota in wanted.quotas if quota.where for name in quota.where.columns}
+        types = {name: frozenset[str]() for name in wanted.columns if name in asked or name == wanted.split}
+        _, found = _survey(dataset, replace(wanted, columns=types, quotas=()), pool, meter)
         wanted = replace(wanted, settled={name: column.column() for name, column in found.columns.items()})
     tables, survey = _survey(dataset, wanted, pool, meter)
     both = list(zip(recipe.variants, selections, strict=True))
