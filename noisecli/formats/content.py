@@ -245,6 +245,8 @@ class ArrowFile:
 
     splits = False
     as_text = False
+    settings: frozenset[str] = frozenset()
+    misfit = ""
 
     def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
         self.path = path

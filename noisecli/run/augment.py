@@ -218,8 +218,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     fields = dataset.struck[0].table().fields()
     selections = [prepare.select(variant.recipe, fields) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
-    if not dataset.struck[0].table().as_text:
-        prepare.check_reading(recipe)
+    prepare.check_reading(recipe, dataset.struck[0].table().settings)
     for file in dataset.struck[1:]:
         theirs = file.table().fields()
         for name in wanted.columns:

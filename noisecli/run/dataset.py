@@ -12,12 +12,15 @@ from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import FOUND_OUT, Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.feather import FEATHER
+from noisecli.formats.jsonl import JsonLinesFile
 from noisecli.formats.parquet import ParquetFile
 from noisecli.formats.plain import COMPRESSED
 
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
     ".tsv": CsvFile,
+    ".jsonl": JsonLinesFile,
+    ".ndjson": JsonLinesFile,
     ".parquet": ParquetFile,
     **FEATHER,
 }
@@ -83,7 +86,7 @@ def table_suffix(path: Path) -> str:
     """Return the extension that tells the format of a table, in lower case: `.csv` of `data.CSV.gz`."""
     inner = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
     suffix = inner.suffix.lower()
-    return suffix if inner is path or TABLES.get(suffix) is CsvFile else ""
+    return suffix if inner is path or TABLES.get(suffix) in (CsvFile, JsonLinesFile) else ""
 
 
 def format_of(path: Path) -> str | None:
