@@ -16,7 +16,7 @@ from noisecli.columns import Column
 from noisecli.engine import Slab
 from noisecli.errors import DataProblem
 from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
-from noisecli.formats.objects import Objects
+from noisecli.formats.objects import Objects, keys
 from noisecli.formats.plain import Packing, read_blocks
 from noisecli.formats.tokens import BLANKS
 
@@ -43,17 +43,21 @@ class JsonLinesFile:
 
     def fields(self) -> Mapping[str, pa.DataType]:
         self._refuse_array()
-        names: dict[str, pa.DataType] = {}
-        for objects in self._runs():
-            names |= dict.fromkeys(filter(None, objects.names), pa.string())  # an empty key cannot be addressed
+        names: dict[str, None] = {}
+        for data in self._stretches():
+            names |= keys(data)
+        names.pop("", None)  # what has no name cannot be addressed
         if not names:
+            for _ in self.scan([]):
+                pass  # this blames the first row that is no object
             raise DataProblem(f"{self._name}: no row is a JSON object with a key")
-        return names
+        return dict.fromkeys(names, pa.string())
 
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
         first_row, start = 0, len(self._header)
-        for objects in self._runs():
-            stop = min(start + objects.data.size, self._end)
+        for data in self._stretches():
+            objects = self._objects(data, first_row)
+            stop = min(start + len(data), self._end)
             part = Part(first_row, objects.rows, start, stop)
             yield part, _slab(objects, part, columns)
             first_row, start = first_row + objects.rows, stop
@@ -86,9 +90,9 @@ class JsonLinesFile:
                 waiting.append((objects, unended))
                 yield _slab(objects, part, columns)
 
-    def _runs(self) -> Iterator[Objects]:
+    def _stretches(self) -> Iterator[bytes]:
         """Runs of whole rows of about a slab; a missing last line end is added."""
-        carried, row = b"", 0
+        carried = b""
         with self._path.open("rb") as file:
             file.seek(len(self._header))
             while fresh := file.read(min(SLAB_BYTES, self._end - file.tell())):
@@ -97,12 +101,11 @@ class JsonLinesFile:
                     data += self._line_end
                 stop = _whole(data, len(carried))
                 if stop:
-                    objects = self._objects(data[:stop], row)
-                    yield objects
-                    row += objects.rows
+                    yield data[:stop]
                 carried = data[stop:]
                 if len(carried) > MAX_ROW_BYTES:
-                    raise DataProblem(f"{self._name}: a row after row {row} is over {MAX_ROW_BYTES >> 20} MB")
+                    start = file.tell() - len(carried)
+                    raise DataProblem(f"{self._name}: the row at byte {start} is over {MAX_ROW_BYTES >> 20} MB")
 
     def _refuse_array(self) -> None:
         with self._path.open("rb") as file:

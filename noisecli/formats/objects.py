@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import orjson
@@ -55,7 +56,7 @@ class Objects:
     def __init__(self, data: bytes, name: str, first_row: int, skip_errors: bool) -> None:
         self.data = pa.py_buffer(data)
         self._bytes: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
-        lines = [line.strip(BLANKS) for line in data.split(b"\n")[:-1]]
+        lines = _lines(data)
         self._tokens = Tokens(data, np.fromiter(map(bool, lines), bool, len(lines)))
         lines = list(filter(None, lines))
         self.rows = len(lines)
@@ -75,8 +76,8 @@ class Objects:
         return slices(self.data, self._members.key_starts, self._members.key_stops).dictionary_encode()
 
     @cached_property
-    def names(self) -> list[str]:
-        """The different keys as written, decoded, in order of appearance."""
+    def _names(self) -> list[str]:
+        """What those keys mean that are written differently."""
         return _decode(self._keys.dictionary.cast(pa.string()).to_pylist())
 
     def cells(self, name: str) -> tuple[pa.Array, frozenset[Kind]]:
@@ -124,7 +125,7 @@ class Objects:
 
     def _values(self, name: str, among: Mask | None = None) -> Values:
         """The values of a column, in all rows that have one or some of them."""
-        is_it = np.array([known == name for known in self.names], bool)
+        is_it = np.array([known == name for known in self._names], bool)
         which = is_it[self._keys.indices.to_numpy(zero_copy_only=False)]
         if among is not None:
             which &= among[self._members.rows]
@@ -146,19 +147,33 @@ class Objects:
         return np.flatnonzero(~IS_BLANK[self._bytes]).astype(np.int64, copy=False)
 
 
+def keys(data: bytes) -> dict[str, None]:
+    """Find the keys of the objects on some lines, in order of first appearance; other lines are passed over."""
+    found = _load(list(filter(None, _lines(data))))
+    return dict.fromkeys(chain.from_iterable(row for row in found if isinstance(row, dict)))
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """The lines without the blanks around what they say."""
+    return [line.strip(BLANKS) for line in data.split(b"\n")[:-1]]
+
+
 def _sizes(lines: Sequence[bytes], broken: Mask) -> Places:
     """Count the different keys of the object on each line; -1 where there is no object alone."""
     sizes = np.full(len(lines), -1, np.int64)
     whole = [line for line, bad in zip(lines, broken.tolist(), strict=True) if not bad] if broken.any() else lines
+    # Strings and brackets end on their line, so there are as many values as lines only if there is one on each.
+    sizes[~broken] = [len(row) if isinstance(row, dict) else -1 for row in _load(whole)]
+    return sizes
+
+
+def _load(lines: Sequence[bytes]) -> list[object]:
+    """What each line says; None where it is not JSON."""
     try:
-        found = orjson.loads(b"[" + b",".join(whole) + b"]")
+        found: list[object] = orjson.loads(b"[" + b",".join(lines) + b"]")
     except orjson.JSONDecodeError:
         found = []
-    # Strings and brackets end on their line, so there are as many values as lines only if there is one on each.
-    if len(found) != len(whole):
-        found = [_parse(line) for line in whole]
-    sizes[~broken] = [len(row) if type(row) is dict else -1 for row in found]
-    return sizes
+    return found if len(found) == len(lines) else [_parse(line) for line in lines]
 
 
 def _parse(line: bytes) -> object:
@@ -177,13 +192,14 @@ def _parse(line: bytes) -> object:
 
 def _fault(line: bytes) -> str:
     try:
-        line.decode()
+        found = json.loads(line.decode())
     except UnicodeDecodeError:
         return "is not UTF-8 text"
-    found = _parse(line)
-    if isinstance(found, dict):
-        return "has a key twice"
-    return "is no JSON object on one line" if found is None else "is valid JSON, but no object"
+    except (ValueError, RecursionError):
+        return "is no JSON object on one line"
+    if not isinstance(found, dict):
+        return "is valid JSON, but no object"
+    return "has a key twice" if _parse(line) is not None else "holds half of a surrogate pair, which is no text"
 
 
 def _decode(strings: Sequence[str]) -> list[str]:

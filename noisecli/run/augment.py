@@ -56,7 +56,7 @@ def augment(
     """Write noisy copies of a dataset, and a manifest beside them.
 
     Args:
-        source: a CSV or Parquet file, an image, or a folder of them.
+        source: a CSV, JSON Lines, Parquet or Arrow file, an image, or a folder of them.
         recipe: a YAML file, `file#key`, or the recipe as a mapping.
         output: where the copy goes; one file in and one copy give a file, else a folder.
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
