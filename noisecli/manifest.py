@@ -152,6 +152,8 @@ class Manifest(_Model):
     outputs: list[OutputEntry] = Field(min_length=1)
     skipped: list[dict[str, str]] = []
     warnings: list[str] = []
+    code: dict[str, str] = {}
+    """Functions of the user's own that steps ran, by SHA-256 of their modules' source: a replay depends on them."""
     truth: Companion | None = None
     """The cells that really changed."""
     files: Companion | None = None

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from noisecli import manifest as manifests
-from noisecli.corruption import CellCorruption
+from noisecli.corruption import TableCorruption
 from noisecli.engine import Tally
 from noisecli.manifest import SUFFIX, TRUTH, Manifest, StepEntry
 from noisecli.plan import Plan, StepPlan
@@ -45,8 +45,13 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
         ],
         outputs=sorted(record.outputs, key=lambda entry: (entry.copy_number, entry.path)),
         skipped=[{"path": path, "why": why} for path, why in sorted(record.skipped.items())],
-        warnings=[*prepared.warnings, *record.warnings, *_rates(prepared, record)],
+        warnings=[*prepared.warnings, *_code_warnings(record), *record.warnings, *_rates(prepared, record)],
+        code=dict(record.code),
     )
+
+
+def _code_warnings(record: Record) -> list[str]:
+    return [f"{name} is not noisecli's code: a replay depends on it, and on what it imports" for name in record.code]
 
 
 def _rates(prepared: Prepared, record: Record) -> list[str]:
@@ -83,7 +88,7 @@ def _warnings(plan: Plan, tally: Tally) -> list[str]:
             elif counts.struck == 0:
                 lines.append(f"{where}: rate {step.rate:g} of {counts.eligible} strikes none")
             if kept > 0:
-                reason = step.corruption.unchanged if isinstance(step.corruption, CellCorruption) else "no effect"
+                reason = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
                 lines.append(f"{where}: {kept} of {counts.struck} struck came out unchanged: {reason}")
             if counts.void:
                 lines.append(f"{where}: {counts.void} of {counts.struck} struck had been removed by an earlier step")
