@@ -20,7 +20,7 @@ def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, 
         the manifest, and the files in `space` that shall stand beside the output, by how their names shall end.
     """
     manifest = _manifest(prepared, record)
-    made = {} if record.truth is None else {"truth": record.truth}
+    made = {} if record.truth is None else {"truth": record.truth.path}
     if sum(map(len, manifest.lists.values())) > manifests.MOST_LISTED:
         made["files"] = space / "files"
         listing.write(made["files"], manifest.lists)
