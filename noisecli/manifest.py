@@ -163,6 +163,10 @@ def recipe_digest(document: dict[str, Any]) -> str:
 
 def beside(output: Path, suffix: str) -> Path:
     """Return the place beside an output where a file stands whose name ends so."""
+    if output.name in ("", ".."):
+        raise UsageProblem(
+            f"{output}: has no name that a manifest beside it could bear: name the folder, as in ../noisy"
+        )
     return output.with_name(output.name + suffix)
 
 
