@@ -22,7 +22,7 @@ LAYERS = [
     {"recipe"},
     {"plan"},
     {"engine", "survey"},
-    {"executors", "formats", "manifest"},
+    {"executors", "formats", "listing", "manifest"},
     {"run"},
     {"cli"},
     {"__main__"},

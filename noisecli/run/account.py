@@ -3,10 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from noisecli import listing
 from noisecli import manifest as manifests
 from noisecli.corruption import TableCorruption
 from noisecli.engine import Tally
-from noisecli.manifest import SUFFIX, TRUTH, Manifest, StepEntry
+from noisecli.manifest import Manifest, StepEntry
 from noisecli.plan import Plan, StepPlan
 from noisecli.run import prepare
 from noisecli.run.execute import Prepared, Record
@@ -19,12 +20,14 @@ def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, 
         the manifest, and the files in `space` that shall stand beside the output, by how their names shall end.
     """
     manifest = _manifest(prepared, record)
-    companions = {SUFFIX: space / "manifest"}
-    if record.truth is not None:
-        companions = {TRUTH: record.truth.path, **companions}
-        manifest = manifest.model_copy(update={"truth": manifests.describe(record.truth.path)})
-    companions[SUFFIX].write_bytes(manifest.to_bytes())
-    return manifest, companions
+    made = {} if record.truth is None else {"truth": record.truth.path}
+    if sum(map(len, manifest.lists.values())) > manifests.MOST_LISTED:
+        made["files"] = space / "files"
+        listing.write(made["files"], manifest.lists)
+    manifest = manifest.model_copy(update={key: manifests.describe(path) for key, path in made.items()})
+    standing = space / "manifest"
+    standing.write_bytes(manifest.to_bytes())
+    return manifest, {**{manifests.COMPANIONS[key]: path for key, path in made.items()}, manifests.SUFFIX: standing}
 
 
 def _manifest(prepared: Prepared, record: Record) -> Manifest:

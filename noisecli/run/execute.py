@@ -9,7 +9,7 @@ from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
 from noisecli.executors import Pool
 from noisecli.formats.plain import COMPRESSED
-from noisecli.manifest import InputEntry, OutputEntry
+from noisecli.listing import InputEntry, OutputEntry
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
