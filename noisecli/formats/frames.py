@@ -14,7 +14,6 @@ from noisecli.formats.content import as_type, plain
 from noisecli.formats.grid import unique_names
 from noisecli.formats.tables import Noisy
 
-
 Series = Any
 """A pandas Series: its type would have to say what its cells are."""
 
@@ -50,7 +49,7 @@ class PandasFrame:
         types: dict[str, pa.DataType | None] = {}
         for name, place in self._places.items():
             column = self._frame.iloc[:, place]
-            if pd.api.types.is_object_dtype(column.dtype):  # only the objects themselves tell
+            if _holds_objects(column):  # only the objects themselves tell
                 cells = _to_arrow(column)
                 if cells is not None:
                     self._read[name] = cells
@@ -84,13 +83,17 @@ class PandasFrame:
 
 def _to_arrow(column: Series) -> pa.ChunkedArray | None:
     """Cells in the Arrow type that they have; None where they have none, as objects of several types."""
-    if isinstance(column.dtype, pd.SparseDtype):
-        return None  # its cells cannot be replaced
+    if isinstance(column.dtype, (pd.SparseDtype, pd.IntervalDtype)):
+        return None  # pandas cannot replace cells of the one, nor make missing those of the other
     try:
         cells = pa.array(column, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return None
     return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
+
+
+def _holds_objects(column: Series) -> bool:
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind == "O"
 
 
 def _filled(column: Series, whole: pa.ChunkedArray, rows: Index, cells: pa.Array) -> Any:
@@ -104,7 +107,7 @@ def _filled(column: Series, whole: pa.ChunkedArray, rows: Index, cells: pa.Array
         new = cells.to_pylist()
         fresh = [value for value in dict.fromkeys(new) if value is not None and value not in dtype.categories]
         column = column.cat.add_categories(fresh)
-    elif pd.api.types.is_object_dtype(dtype):
+    elif _holds_objects(column):
         new, missing = np.empty(len(cells), object), _missing(column)
         for i, cell in enumerate(cells.to_pylist()):
             new[i] = missing if cell is None else cell

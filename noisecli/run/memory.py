@@ -160,7 +160,7 @@ def _refuse_opaque(recipe: Recipe, opaque: Collection[str]) -> None:
         named += [(("steps", step.number, "where"), name) for name in (step.where.columns if step.where else ())]
     for loc, name in named:
         if name in opaque:
-            what = "its cells are of several types, or of one that Arrow does not know"
+            what = "its cells are of several types, or of one that no step can replace"
             recipe.source.fault(loc, f"column {name!r} can only be carried: {what}; convert it, or leave it out here")
     recipe.source.raise_faults()
 
