@@ -21,6 +21,7 @@ class NumpyTable:
     opaque: Collection[str] = ()
 
     def __init__(self, array: Array) -> None:
+        array = np.asarray(array)
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise DataProblem(
                 f"an array of {array.dtype} is no table of numbers: give booleans, integers or floats of up to 64 "
@@ -61,6 +62,7 @@ class NumpyImages:
     """One image, or a batch of them that are addressed by their numbers."""
 
     def __init__(self, array: Array) -> None:
+        array = np.asarray(array)
         if array.dtype.kind != "u" or array.dtype.itemsize > 2:
             raise DataProblem(
                 f"images of {array.dtype} are not taken, since nothing tells which value is white: give uint8, "

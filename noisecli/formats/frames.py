@@ -83,7 +83,8 @@ class PandasFrame:
 
 def _to_arrow(column: Series) -> pa.ChunkedArray | None:
     """Cells in the Arrow type that they have; None where they have none, as objects of several types."""
-    if isinstance(column.dtype, (pd.SparseDtype, pd.IntervalDtype)):
+    categories = getattr(column.dtype, "categories", column)
+    if isinstance(column.dtype, pd.SparseDtype) or isinstance(categories.dtype, pd.IntervalDtype):
         return None  # pandas cannot replace cells of the one, nor make missing those of the other
     try:
         cells = pa.array(column, from_pandas=True)

@@ -110,7 +110,7 @@ def _load(recipe: RecipeLike, target: Target | None, seed: int | None, severity:
         raise UsageProblem("no seed: give `seed=`, or put `seed:` in the recipe; in memory nothing records a fresh one")
     if checked.sweep:
         what = (
-            "a sweep makes many tables, one is asked for: loop over its values here, or use noisecli.augment on files"
+            "a sweep makes many outputs, one is asked for: loop over its values here, or use noisecli.augment on files"
         )
         checked.source.fault(("sweep",), what, at_key=True)
         checked.source.raise_faults()
