@@ -30,7 +30,13 @@ class PandasFrame:
         self._frame = frame
         names = unique_names([str(label) for label in frame.columns], "the DataFrame")
         self._places = {name: i for i, name in enumerate(names)}
-        self._read: dict[str, pa.Array] = {}
+        self._read: dict[str, pa.ChunkedArray] = {}
+        for name, dtype in zip(names, frame.dtypes, strict=True):
+            if isinstance(dtype, np.dtype) and not dtype.isnative:
+                raise DataProblem(
+                    f"column {name!r} is of foreign byte order, which pandas itself can hardly work on: convert it, as "
+                    f"in frame.astype({{...: {dtype.newbyteorder('=').name!r}}})"
+                )
 
     @property
     def rows(self) -> int:
@@ -83,7 +89,7 @@ class PandasFrame:
 
 def _to_arrow(column: Series) -> pa.ChunkedArray | None:
     """Cells in the Arrow type that they have; None where they have none, as objects of several types."""
-    categories = getattr(column.dtype, "categories", column)
+    categories: Any = getattr(column.dtype, "categories", column)
     if isinstance(column.dtype, pd.SparseDtype) or isinstance(categories.dtype, pd.IntervalDtype):
         return None  # pandas cannot replace cells of the one, nor make missing those of the other
     try:
