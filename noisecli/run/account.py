@@ -60,7 +60,7 @@ def _code_warnings(record: Record) -> list[str]:
 def _rates(prepared: Prepared, record: Record) -> list[str]:
     lines = []
     for folder, plan in prepared.plans.items():
-        found = _warnings(plan, record.tallies.get(folder, {}))
+        found = shortfalls(plan, record.tallies.get(folder, {}))
         lines += [f"{folder}: {line}" if folder else line for line in found]
     return lines
 
@@ -77,7 +77,7 @@ def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
     )
 
 
-def _warnings(plan: Plan, tally: Tally) -> list[str]:
+def shortfalls(plan: Plan, tally: Tally) -> list[str]:
     """Say where a rate could not be reached, and why."""
     lines = []
     for step in plan.steps:

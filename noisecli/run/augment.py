@@ -29,6 +29,7 @@ from noisecli.run.execute import (
     write_files,
     write_tables,
 )
+from noisecli.run.facts import find_facts
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -240,19 +241,18 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
             if theirs.get(name) != fields[name]:
                 problem = "has no column" if name not in theirs else "has another type of column"
                 raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
-    if any(quota.where for quota in wanted.quotas):
-        # What a condition means depends on the type of its column, so types come first.
-        asked = {name for quota in wanted.quotas if quota.where for name in quota.where.columns}
-        types = {name: frozenset[str]() for name in wanted.columns if name in asked or name == wanted.split}
-        _, found = _survey(dataset, replace(wanted, columns=types, quotas=()), pool, meter)
-        wanted = replace(wanted, settled={name: column.column() for name, column in found.columns.items()})
-    tables, survey = _survey(dataset, wanted, pool, meter)
+    tables: dict[str, work.Surveyed] = {}
+
+    def look(request: Request) -> Survey:
+        found, survey = _survey(dataset, request, pool, meter)
+        tables.update(found)
+        return survey
+
+    survey = find_facts(wanted, look)
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
         plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
         return Prepared(recipe, dataset, plans, tables, [])
-    if wanted.split and survey.training == 0:
-        raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
     plans = {v.folder: prepare.plan_table(v.recipe, s, fields, survey) for v, s in both}
     return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))
 
