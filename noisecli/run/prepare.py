@@ -90,7 +90,7 @@ def reading(recipe: Recipe) -> Reading:
     return Reading(data.delimiter, data.encoding, data.header, nulls, recipe.head.on_error == "skip")
 
 
-def check_reading(recipe: Recipe, settings: frozenset[str]) -> None:
+def check_reading(recipe: Recipe, settings: frozenset[str] = frozenset()) -> None:
     """Refuse what is said about reading where the files know that themselves."""
     for key in ("delimiter", "encoding", "header", "null_values", "types"):
         if key in recipe.head.data.model_fields_set - settings:
