@@ -509,6 +509,17 @@ def test_other_encodings(noisy: Noisy, encoding: str) -> None:
     assert out == '{"x": "ü"}\n{"x": "é"}\n'.encode(encoding)
 
 
+def test_a_pipe_is_not_taken_for_csv(
+    command: Callable[..., Any], recipe: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(GOOD)))
+    out = command("augment", "-", "-r", recipe("op: missing, columns: y"), "-o", "-")
+    assert (out.code, out.errors) == (
+        2,
+        ["error: -: a pipe carries plain CSV, and this is JSON Lines: unpack it first, or name the file"],
+    )
+
+
 def test_the_command_line(command: Callable[..., Any], recipe: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "in.NDJSON").write_bytes(GOOD)
     out = command(
