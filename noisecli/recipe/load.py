@@ -290,10 +290,12 @@ def _validate(
 
 
 def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: Sequence[str], of: str) -> None:
-    # A union's members add their own names to the location; the places that exist end where the data does.
-    inner = tuple(fault["loc"])
-    while inner and (*loc, *inner) not in source.values and fault["type"] not in ("extra_forbidden", "missing"):
-        inner = inner[:-1]
+    # A union's members add their own names to the location: only what the data has is a place.
+    inner: Loc = ()
+    for i, part in enumerate(fault["loc"], 1):
+        said = i == len(fault["loc"]) and fault["type"] in ("extra_forbidden", "missing")
+        if said or (*loc, *inner, part) in source.values:
+            inner = (*inner, part)
     where, key = (*loc, *inner), str(inner[-1]) if inner else ""
     if fault["type"] == "extra_forbidden":
         known = [*model.model_fields, *also] if len(inner) == 1 else _nested_keys(model, inner)

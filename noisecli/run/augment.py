@@ -256,7 +256,7 @@ def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
     lines = []
     columns = {name: column for plan in plans for name, column in plan.columns.items()}
     for name, column in columns.items():
-        census = survey.columns[name].census
-        if column.stored_as_text and census.numbers < census.cells:
-            lines.append(f"column {name!r}: {census.cells - census.numbers} cells are no numbers and are carried")
+        remark = survey.columns[name].census.misfits(column.kind, column.format)
+        if remark is not None:
+            lines.append(f"column {name!r}: {remark}")
     return lines
