@@ -6,10 +6,12 @@ A manifest holds no time, host or absolute path: two runs of one recipe on one i
 import hashlib
 import json
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pyarrow.parquet as pq
 from PIL import features
 from pydantic import (
     BaseModel,
@@ -26,6 +28,13 @@ from noisecli.dates import check_format
 from noisecli.errors import DataProblem, UsageProblem
 
 SUFFIX = ".noisecli.json"
+TRUTH = ".noisecli-truth.parquet"
+FILES = ".noisecli-files.parquet"
+COMPANIONS = {"truth": TRUTH, "files": FILES}
+"""How the names of companions end, by the key of the manifest that describes them."""
+BESIDE = (*COMPANIONS.values(), SUFFIX)
+"""How the names of all that may stand beside an output end."""
+
 LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow")
 
 
@@ -33,10 +42,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class _File(_Model):
     path: str
     """Relative to INPUT or OUTPUT; "." is that file itself."""
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: Sha256
     bytes: int
     rows: int | None = None
 
@@ -64,6 +76,14 @@ class OutputEntry(_File):
     """Copied byte for byte."""
     drawn: dict[str, Any] | None = None
     """What an image got, by step."""
+
+
+class Companion(_Model):
+    """A Parquet file that stands beside an output and its manifest."""
+
+    sha256: Sha256
+    bytes: int
+    rows: int
 
 
 class StepEntry(_Model):
@@ -141,6 +161,10 @@ class Manifest(_Model):
     outputs: list[OutputEntry] = Field(min_length=1)
     skipped: list[dict[str, str]] = []
     warnings: list[str] = []
+    truth: Companion | None = None
+    """The cells that really changed."""
+    files: Companion | None = None
+    """The lists of files, where they are too long for this manifest."""
 
     def to_bytes(self) -> bytes:
         """Serialise with sorted keys."""
@@ -164,9 +188,14 @@ def recipe_digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
+def beside(output: Path, suffix: str) -> Path:
+    """Return the place beside an output where a file stands whose name ends so."""
+    return output.with_name(output.name + suffix)
+
+
 def path_for(output: Path) -> Path:
-    """Return where the manifest of an output stands: beside it."""
-    return output.with_name(output.name + SUFFIX)
+    """Return where the manifest of an output stands."""
+    return beside(output, SUFFIX)
 
 
 def output_for(manifest: Path) -> Path:
@@ -202,20 +231,43 @@ def digest(path: Path) -> tuple[str, int]:
         return sha, file.tell()
 
 
+def describe(path: Path) -> Companion:
+    """Describe a finished companion."""
+    sha, size = digest(path)
+    return Companion(sha256=sha, bytes=size, rows=pq.read_metadata(path).num_rows)
+
+
 def place(root: Path, relative: str) -> Path:
     """Return where an entry of a manifest lies under a root."""
     return root if relative == "." else root / relative
 
 
-def check(entries: list[Any], root: Path) -> list[str]:
+def check(entries: Iterable[_File], root: Path) -> list[str]:
     """Compare files with their entries; one line for each that is missing or differs."""
     faults = []
     for entry in entries:
         path = place(root, entry.path)
-        if not path.is_file() or (path.is_symlink() and not path.resolve().is_relative_to(root.resolve())):
-            faults.append(f"{path}: missing")
-        elif digest(path) != (entry.sha256, entry.bytes):
-            faults.append(f"{path}: differs from what the manifest says")
+        leaves = path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+        faults += [f"{path}: missing"] if leaves else _compare(path, entry)
+    return faults
+
+
+def _compare(path: Path, entry: _File | Companion) -> list[str]:
+    if not path.is_file():
+        return [f"{path}: missing"]
+    same = digest(path) == (entry.sha256, entry.bytes)
+    return [] if same else [f"{path}: differs from what the manifest says"]
+
+
+def check_companions(manifest: Manifest, output: Path) -> list[str]:
+    """Compare what stands beside an output with its manifest; one line for each that is not as it says."""
+    faults = []
+    for key, suffix in COMPANIONS.items():
+        path, entry = beside(output, suffix), getattr(manifest, key)
+        if entry is not None:
+            faults += _compare(path, entry)
+        elif path.exists():
+            faults.append(f"{path}: is not in the manifest")
     return faults
 
 
@@ -229,7 +281,7 @@ def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]
     """Re-hash an output, and the input if it is given.
 
     Returns:
-        the manifest, and a line for every file that is missing, differs, or is not in the manifest.
+        the manifest, and a line for every file, companions too, that is missing, differs, or is not in the manifest.
     """
     path = locate(given)
     manifest, output = read(path), output_for(path)
@@ -237,6 +289,7 @@ def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]
         return manifest, [f"{output}: missing: the run was not completed, or its output was removed"]
     faults = check(manifest.outputs, output)
     faults += [f"{item}: is not in the manifest" for item in strangers(manifest, output)]
+    faults += check_companions(manifest, output)
     if source is not None:
         if not source.exists():
             raise UsageProblem(f"{source}: no such file or folder")

@@ -86,7 +86,7 @@ def run(tmp_path: Path) -> Run:
         columns = {
             name: Column(name, pa.string(), Kind.TEXT, null=common(result.spellings.get(name, {}))) for name in names
         }
-        CsvFile(path, name, told).write(parts, columns, transform, sink)
+        CsvFile(path, name, told).write(parts, columns, lambda slabs: map(transform, slabs), sink)
         result.digest = CsvFile(path, name, told).assemble([sink], target)
         result.data = target.read_bytes()
         return result

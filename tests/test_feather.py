@@ -13,7 +13,7 @@ from pyarrow import feather, ipc
 
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Transform, Written
+from noisecli.formats import Written
 from noisecli.formats.feather import FeatherFile
 from tests.test_types import SCHEMA, TABLE
 
@@ -45,11 +45,14 @@ EVERYTHING = pa.table(
 CUT = 25
 
 
+Change = Callable[[Slab], Struck]
+
+
 def untouched(slab: Slab) -> Struck:
     return Struck({}, {}, None)
 
 
-def replace(cells: Mapping[str, Sequence[Any]], order: list[int] | None = None) -> Transform:
+def replace(cells: Mapping[str, Sequence[Any]], order: list[int] | None = None) -> Change:
     """Put values into every slab."""
 
     def transform(slab: Slab) -> Struck:
@@ -78,9 +81,9 @@ class Lab:
             writer.write_table(table, max_chunksize=cut)
         return self
 
-    def write(self, transform: Transform = untouched, *columns: str) -> Written:
+    def write(self, transform: Change = untouched, *columns: str) -> Written:
         parts = [part for part, _ in self.file.scan(columns)]
-        return self.file.write(parts, dict.fromkeys(columns), transform, self.sink)  # type: ignore[arg-type]
+        return self.file.write(parts, dict.fromkeys(columns), lambda slabs: map(transform, slabs), self.sink)  # type: ignore[arg-type]
 
     def sizes(self) -> list[int]:
         return [batch.num_rows for batch in batches(self.sink)]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Transform, Written, footer
+from noisecli.formats import Written, footer
 from noisecli.formats.content import Content
 from noisecli.formats.parquet import ParquetFile
 
@@ -54,11 +54,14 @@ COLUMNS: dict[str, pa.Array] = {
 TABLE = pa.table(COLUMNS)
 
 
+Change = Callable[[Slab], Struck]
+
+
 def untouched(slab: Slab) -> Struck:
     return Struck({}, {}, None)
 
 
-def replace(cells: Mapping[str, Any], order: list[int] | None = None) -> Transform:
+def replace(cells: Mapping[str, Any], order: list[int] | None = None) -> Change:
     """Put the same values into every slab."""
 
     def transform(slab: Slab) -> Struck:
@@ -69,7 +72,7 @@ def replace(cells: Mapping[str, Any], order: list[int] | None = None) -> Transfo
     return transform
 
 
-def reorder(order: Callable[[int], Any]) -> Transform:
+def reorder(order: Callable[[int], Any]) -> Change:
     return lambda slab: Struck({}, {}, np.asarray(order(slab.rows), np.intp))
 
 
@@ -84,9 +87,9 @@ class Lab:
         pq.write_table(table, self.source, row_group_size=row_group_size, **options)
         return self
 
-    def write(self, transform: Transform = untouched, *columns: str) -> Written:
+    def write(self, transform: Change = untouched, *columns: str) -> Written:
         parts = [part for part, _ in self.file.scan(columns)]
-        return self.file.write(parts, columns, transform, self.sink)
+        return self.file.write(parts, columns, lambda slabs: map(transform, slabs), self.sink)
 
     def footers(self) -> tuple[pq.FileMetaData, pq.FileMetaData]:
         return pq.read_metadata(self.source), pq.read_metadata(self.sink)
@@ -377,7 +380,7 @@ SORTED = pa.table({"a": [1, 2, 3, 4], "b": [4, 3, 2, 1], "c": [0, 0, 0, 0]})
         (lambda slab: untouched(slab) if slab.first_row == 0 else replace({"b": [5, 6]})(slab), False),
     ],
 )
-def test_sort_order_is_claimed_as_long_as_it_holds(lab: Lab, transform: Transform, kept: bool) -> None:
+def test_sort_order_is_claimed_as_long_as_it_holds(lab: Lab, transform: Change, kept: bool) -> None:
     written = lab.give(SORTED, 2, sorting_columns=ORDER).write(transform, "a", "b", "c")
     after = lab.footers()[1]
     assert [after.row_group(i).sorting_columns for i in range(2)] == [ORDER if kept else ()] * 2

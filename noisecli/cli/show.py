@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from noisecli.errors import CheckFailed
-from noisecli.manifest import Manifest
+from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
 from noisecli.run import Outcome, Prepared
 
@@ -44,11 +44,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
 def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
     """Show what a run made."""
     manifest = done.manifest
+    made = {key: suffix for key, suffix in COMPANIONS.items() if getattr(manifest, key)}
+    companions = {key: str(beside(done.output, suffix)) for key, suffix in made.items()}
     if json_:
         as_json(
             {
                 "output": str(done.output),
                 "manifest": str(done.manifest_path),
+                **companions,
                 "seed": manifest.seed,
                 "purpose": manifest.purpose,
                 "outputs": [entry.model_dump(by_alias=True, exclude_none=True) for entry in manifest.outputs],
@@ -62,6 +65,8 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
         files = f"{len(manifest.outputs)} files, {struck} of them changed"
         print(f"output    {done.output}  ({files if done.output.is_dir() else f'{manifest.outputs[0].bytes} bytes'})")
         print(f"manifest  {done.manifest_path}")
+        for key, path in companions.items():
+            print(f"{key:<10}{path}")
         print(f"seed      {manifest.seed}")
         if manifest.purpose == "evaluate":
             print("purpose   evaluate: held-out data was struck too")
@@ -158,7 +163,8 @@ def verified(manifest: Manifest, faults: Sequence[str], json_: bool) -> None:
 def replayed(done: Outcome, same_content: Sequence[str], different: Sequence[str], json_: bool, quiet: bool) -> None:
     """Show how a replay compares with what was recorded."""
     if json_:
-        equal = len(done.manifest.outputs) - len(same_content) - len(different)
+        others = {*same_content, *different}
+        equal = sum(entry.path not in others for entry in done.manifest.outputs)
         as_json(
             {
                 "output": str(done.output),

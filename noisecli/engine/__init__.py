@@ -2,9 +2,11 @@
 
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.images import ImageEngine, StruckImage
-from noisecli.engine.table import Index, Slab, Struck, TableEngine, blocks, strikeable
+from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, strikeable
+from noisecli.engine.table import TableEngine
 
 __all__ = [
+    "Change",
     "Counts",
     "ImageEngine",
     "Index",

@@ -1,20 +1,19 @@
-"""Corrupt one slab of a table."""
+"""Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from noisecli.celltext import round_decimals, to_mask
-from noisecli.columns import Column, Kind, kind_of
+from noisecli.columns import Column
 from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.counts import Counts, Tally
-from noisecli.errors import NoiseError
+from noisecli.engine.edits import Edits, apply, differs, put
+from noisecli.engine.slab import Block, Change, Index, Slab, Struck, blocks, strikeable
 from noisecli.mechanism import cell_keys, strike_cells
-from noisecli.plan import Plan, StepPlan, training_rows
+from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
     BlockDraws,
@@ -29,91 +28,70 @@ from noisecli.streams import (
 )
 from noisecli.text import Spans, Text
 
-Index = NDArray[np.intp]
 
+@dataclass
+class Flow:
+    """A slab on its way through the steps."""
 
-@dataclass(frozen=True)
-class Slab:
-    """Some consecutive rows of one file, as much of them as the recipe touches."""
-
-    first_row: int
-    rows: int
-    cells: Mapping[str, pa.Array]
-    """Clean cells of each column, `rows` long, in the column's storage type."""
-    null_spellings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """How often each spelling of a missing cell occurs, by column; empty where the file has true nulls."""
-    misfits: Mask | None = None
-    """Rows with another number of cells than the header: never struck, never in facts. None: there are none."""
-
-
-@dataclass(frozen=True)
-class Struck:
-    """What became of a slab."""
-
-    cells: Mapping[str, pa.Array]
-    """New cells of the columns that changed, in the order of the slab's rows."""
-    changed: Mapping[str, Mask]
-    """Which of those cells differ from the clean ones."""
-    order: Index | None
-    """Row of the slab that each outgoing row comes from; None: all rows, in order."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """The part of a block that lies in a slab."""
-
-    number: int
-    slots: slice
-    """Its slots in the block."""
-    rows: slice
-    """Its rows in the slab."""
-
-
-def blocks(first_row: int, rows: int) -> Iterator[Block]:
-    """Cut a slab at block boundaries."""
-    row = first_row
-    while row < first_row + rows:
-        number, slot = divmod(row, BLOCK)
-        count = min(BLOCK - slot, first_row + rows - row)
-        yield Block(number, slice(slot, slot + count), slice(row - first_row, row - first_row + count))
-        row += count
-
-
-def strikeable(slab: Slab, split: str | None) -> Mask:
-    """Which rows are training data, and fit the header."""
-    rows = np.ones(slab.rows, bool) if split is None else training_rows(slab.cells[split])
-    return rows if slab.misfits is None else rows & ~slab.misfits
+    slab: Slab
+    training: Mask
+    """Rows that may be struck at all."""
+    cells: dict[str, pa.Array]
+    """Cells as the steps so far have left them."""
+    lineage: Words
+    """What the draws of an outgoing row are keyed by besides its address; 0 for the row itself."""
+    makers: Index
+    """Number of the step that an outgoing row is a clone of; -1 for the row itself."""
+    order: Index | None = None
+    changes: list[Change] = field(default_factory=list)
 
 
 class TableEngine:
     """Corrupts the slabs of one file in one copy; what it did adds up in `tally`."""
 
-    def __init__(self, plan: Plan, copy: int, path: str) -> None:
+    def __init__(self, plan: Plan, copy: int, path: str, keep_changes: bool = False) -> None:
         self._plan = plan
         self._copy = copy
         self._path = path
+        self._keep_changes = keep_changes
         self.tally: Tally = {}
 
-    def __call__(self, slab: Slab) -> Struck:
-        """Return the corrupted slab."""
-        cells = dict(slab.cells)
-        training = strikeable(slab, self._plan.split)
-        order: Index | None = None
-        lineage = np.zeros(slab.rows, np.uint64)
-        for step in self._plan.steps:
-            allowed = training if step.where is None else training & step.where.mask(slab.cells, self._plan.columns)
+    def __call__(self, slabs: Iterable[Slab]) -> Iterator[Struck]:
+        """Yield what becomes of each slab, in order; slabs may be read ahead."""
+        flows: Iterator[Flow] = map(self._begin, slabs)
+        for number in range(len(self._plan.steps)):
+            flows = self._act(number, flows)
+        return map(_end, flows)
+
+    def _begin(self, slab: Slab) -> Flow:
+        lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
+        return Flow(slab, strikeable(slab, self._plan.split), dict(slab.cells), lineage, makers)
+
+    def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:
+        step = self._plan.steps[number]
+        for flow in flows:
+            allowed = self._allowed(step, flow)
             if isinstance(step.corruption, RowsCorruption):
-                source = np.arange(slab.rows) if order is None else order
-                order, lineage = self._strike_rows(step, step.corruption, slab, allowed, source, lineage)
+                self._strike_rows(number, step.corruption, allowed, flow)
             for name in step.columns:
                 column = step.settle(self._plan.columns[name])
                 strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
-                cells[name] = strike(step, column, slab, allowed, cells[name])
-        changed = {
-            name: _differs(cells[name], slab.cells[name]) for name in cells if cells[name] is not slab.cells[name]
-        }
-        changed = {name: mask for name, mask in changed.items() if mask.any()}
-        return Struck({name: cells[name] for name in changed}, changed, order)
+                self._put(flow, number, name, strike(step, column, flow.slab, allowed, flow.cells[name]))
+            yield flow
+
+    def _allowed(self, step: StepPlan, flow: Flow) -> Mask:
+        if step.where is None:
+            return flow.training
+        return flow.training & step.where.mask(flow.slab.cells, self._plan.columns)
+
+    def _put(self, flow: Flow, number: int, column: str, edits: Edits) -> None:
+        if not edits:
+            return
+        current = flow.cells[column]
+        rows, new = edits.joined(current.type)
+        if self._keep_changes:
+            flow.changes.append(Change(number, column, rows, current.take(pa.array(rows)), new))
+        flow.cells[column] = put(current, rows, new)
 
     def _stream(self, step: StepPlan) -> Stream:
         return Stream(self._plan.seed, self._copy, step.id, self._path)
@@ -129,14 +107,14 @@ class TableEngine:
             return self._plan.quotas[step.id, column, self._copy].mask(keys, clean)
         return strike_cells(stream, column, block.number, step.rate)[block.slots]
 
-    def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> pa.Array:
+    def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, op.as_number) & allowed
         counts = self._count(step, column.name)
         counts.eligible += int(np.count_nonzero(eligible))
-        edits = _Edits()
+        edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             if step.rate == 0 or not eligible[block.rows].any():
                 continue
@@ -149,16 +127,16 @@ class TableEngine:
             struck, values = struck[alive], values.filter(pa.array(alive))
             generator = self._stream(step).generator("value", column.name, block.number)
             draws = BlockDraws(generator, struck + block.slots.start)
-            new, differs = _apply(op, column, values, draws, counts, step.decimals)
-            edits.add(struck[differs] + block.rows.start, new.filter(pa.array(differs)))
-        return edits.put(current)
+            new, changed = apply(op, column, values, draws, counts, step.decimals)
+            edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
+        return edits
 
-    def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> pa.Array:
+    def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
-        edits = _Edits()
+        edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
             if len(rows) == 0:
@@ -185,16 +163,16 @@ class TableEngine:
             edits.add(rows[touched] + block.rows.start, new.take(pa.array(touched)))
         counts = self._count(step, column.name)
         counts.void = counts.struck - counts.changed
-        return edits.put(current)
+        return edits
 
-    def _strike_rows(
-        self, step: StepPlan, op: RowsCorruption, slab: Slab, allowed: Mask, order: Index, lineage: Words
-    ) -> tuple[Index, Words]:
+    def _strike_rows(self, number: int, op: RowsCorruption, allowed: Mask, flow: Flow) -> None:
+        step, slab = self._plan.steps[number], flow.slab
+        order = np.arange(slab.rows) if flow.order is None else flow.order
         counts = self._count(step, "")
-        orders, lineages = [], []
+        orders, lineages, makers = [], [], []
         for block in blocks(slab.first_row, slab.rows):
             members = np.flatnonzero((order >= block.rows.start) & (order < block.rows.stop))
-            source, line = order[members], lineage[members]
+            source, line, maker = order[members], flow.lineage[members], flow.makers[members]
             slots = source - block.rows.start + block.slots.start
             chosen = strike_cells(self._stream(step), "", block.number, step.rate)[slots]
             clones = line > 0
@@ -204,77 +182,28 @@ class TableEngine:
             struck = chosen & allowed[source]
             times = op.times(struck)
             positions = np.repeat(np.arange(len(times)), times)
-            number = np.arange(len(positions)) - np.repeat(np.cumsum(times) - times, times)
-            descent = scramble(line[positions] ^ np.uint64(word_of(step.id)), number)
+            nth = np.arange(len(positions)) - np.repeat(np.cumsum(times) - times, times)
+            descent = scramble(line[positions] ^ np.uint64(word_of(step.id)), nth)
             orders.append(source[positions])
-            lineages.append(np.where(number > 0, descent, line[positions]))
+            lineages.append(np.where(nth > 0, descent, line[positions]))
+            makers.append(np.where(nth > 0, number, maker[positions]))
             counts.eligible += int(np.count_nonzero(allowed[source]))
             counts.struck += int(np.count_nonzero(struck))
             counts.changed += int(np.abs(times - 1).sum())
-        if not orders:
-            return order, lineage
-        return np.concatenate(orders), np.concatenate(lineages)
+        flow.order = order
+        if orders:
+            flow.order, flow.lineage, flow.makers = map(np.concatenate, (orders, lineages, makers))
 
 
-def _apply(
-    op: CellCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts, decimals: int | None
-) -> tuple[pa.Array, Mask]:
-    """Run a cell op on struck values: the new cells, and which of them differ from the old."""
-    if op.as_number:
-        numbers = column.to_numbers(values)
-        result = op.corrupt(numbers, column, draws)
-        if np.isnan(result).any():
-            raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
-        if decimals is not None:
-            result = round_decimals(result, decimals)
-        new, settled, clipped = column.to_cells(result)
-        differs = settled != numbers
-        counts.clipped += int(np.count_nonzero(clipped))
-    else:
-        new = op.corrupt(values, column, draws)
-        differs = _differs(new, values)
-    counts.changed += int(np.count_nonzero(differs))
-    return new, differs
-
-
-class _Edits:
-    """New cells gathered block by block, put into the column at the end."""
-
-    def __init__(self) -> None:
-        self._rows: list[Index] = []
-        self._cells: list[pa.Array] = []
-
-    def add(self, rows: Index, cells: pa.Array) -> None:
-        if len(rows):
-            self._rows.append(rows)
-            self._cells.append(cells)
-
-    def put(self, column: pa.Array) -> pa.Array:
-        if not self._rows:
-            return column
-        rows = np.concatenate(self._rows)
-        new = pa.concat_arrays(self._cells).cast(column.type)
-        if len(rows) == len(column):
-            return new
-        if kind_of(column.type) is Kind.OTHER:  # Arrow cannot replace in place what is nested or rare
-            place = np.arange(len(column))
-            place[rows] = np.arange(len(column), len(column) + len(rows))
-            return pa.concat_arrays([column, new]).take(pa.array(place))
-        mask = np.zeros(len(column), bool)
-        mask[rows] = True
-        return pc.replace_with_mask(column, pa.array(mask), new)
-
-
-def _differs(new: pa.Array, old: pa.Array) -> Mask:
-    """Cell by cell, whether two arrays differ; null equals null."""
-    lost = to_mask(pc.xor(pc.is_null(new), pc.is_null(old)))
-    both = to_mask(pc.and_(pc.is_valid(new), pc.is_valid(old)))
-    if not both.any() or kind_of(old.type) is Kind.OTHER:
-        return lost
-    differ = to_mask(pc.not_equal(new, old))
-    if pa.types.is_floating(old.type):
-        differ &= ~to_mask(pc.and_(pc.is_nan(new), pc.is_nan(old)))
-    return lost | differ
+def _end(flow: Flow) -> Struck:
+    """Compare with the clean slab, and leave nothing of it in the hands of the steps."""
+    clean = flow.slab.cells
+    changed = {name: differs(cells, clean[name]) for name, cells in flow.cells.items() if cells is not clean[name]}
+    changed = {name: mask for name, mask in changed.items() if mask.any()}
+    cells = {name: flow.cells[name] for name in changed}
+    flow.cells, flow.slab = {}, Slab(0, 0, {})
+    makers = None if flow.order is None else flow.makers
+    return Struck(cells, changed, flow.order, makers, flow.changes)
 
 
 def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:

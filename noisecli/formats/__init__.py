@@ -1,6 +1,6 @@
 """Files of each kind, behind one contract: what a step touched is written anew, everything else is carried."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +11,8 @@ from noisecli.celltext import NULLS
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 
-Transform = Callable[[Slab], Struck]
-"""What the engine does to a slab."""
+Transform = Callable[[Iterable[Slab]], Iterator[Struck]]
+"""What the engine does to slabs: one answer for each, in order; it may read ahead."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ in nothing.
 """
 
 import codecs
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -61,19 +62,27 @@ class CsvFile:
 
     def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
         rows, changed = 0, False
-        with self._path.open("rb") as source, sink.open("wb") as target:
+        waiting: deque[tuple[Grid, bool]] = deque()
+        with sink.open("wb") as target:
+            for struck in transform(self._read(parts, list(columns), waiting)):
+                grid, unended = waiting.popleft()
+                written = self._splice(grid, columns, struck)
+                target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
+                rows += grid.rows if struck.order is None else len(struck.order)
+                changed |= bool(struck.cells) or struck.order is not None
+        return Written(rows, changed, None)
+
+    def _read(self, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[Grid, bool]]) -> Iterator[Slab]:
+        """Yield the slabs of some parts; their cells, and whether a last line end was added, are left in `waiting`."""
+        with self._path.open("rb") as source:
             for part in parts:
                 source.seek(part.start)
                 data = source.read(part.stop - part.start)
                 unended = part.stop == self._end and not data.endswith(b"\n")
                 data += self._line_end * unended
                 grid = Grid(data, cut(data, self._layout.delimiter), self._layout, part.first_row)
-                struck = transform(self._slab(grid, part, list(columns)))
-                written = self._splice(grid, columns, struck)
-                target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
-                rows += grid.rows if struck.order is None else len(struck.order)
-                changed |= bool(struck.cells) or struck.order is not None
-        return Written(rows, changed, None)
+                waiting.append((grid, unended))
+                yield self._slab(grid, part, columns)
 
     def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
         return self._packing.pack(self._pieces(sinks), target)

@@ -6,6 +6,7 @@ The codec is told only in the metadata of a batch, a flatbuffer, from which it i
 import os
 import re
 import struct
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,12 +66,19 @@ class FeatherFile(ArrowFile):
             known: dict[str, pa.Array] = {}
             rows, changed = 0, False
             manner = self._manner(source)
-            with _writer(sink, _mixed(source.schema, schema, coded), manner) as write:
+            waiting: deque[tuple[pa.Table, Any]] = deque()
+
+            def slabs() -> Iterator[Slab]:
                 for part in parts:
                     batch, note = self._read(source, part.start)
-                    table = pa.Table.from_batches([batch])
-                    struck = transform(Slab(part.first_row, part.rows, self._cells(table, list(columns))))
-                    moved = moves(struck, part.rows)
+                    waiting.append((pa.Table.from_batches([batch]), note))
+                    del batch
+                    yield Slab(part.first_row, part.rows, self._cells(waiting[-1][0], list(columns)))
+
+            with _writer(sink, _mixed(source.schema, schema, coded), manner) as write:
+                for struck in transform(slabs()):
+                    table, note = waiting.popleft()
+                    moved = moves(struck, table.num_rows)
                     changed |= moved or any(mask.any() for mask in struck.changed.values())
                     table = self._outgoing(table.columns, schema, struck, moved)
                     content.feed(table)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -66,11 +67,17 @@ class ParquetFile(ArrowFile):
             content = Content(schema)
             vocabulary = Vocabulary(source.schema_arrow, columns)
             rows, changed, disordered = 0, False, False
-            with _writer(sink, schema, manner, sort_order) as writer:
+            waiting: deque[pa.Table] = deque()
+
+            def slabs() -> Iterator[Slab]:
                 for part in parts:
-                    table = self._read(source, part.start)
-                    struck = transform(Slab(part.first_row, part.rows, self._cells(table, columns)))
-                    moved = moves(struck, part.rows)
+                    waiting.append(self._read(source, part.start))
+                    yield Slab(part.first_row, part.rows, self._cells(waiting[-1], columns))
+
+            with _writer(sink, schema, manner, sort_order) as writer:
+                for struck in transform(slabs()):
+                    table = waiting.popleft()
+                    moved = moves(struck, table.num_rows)
                     altered = {name for name, mask in struck.changed.items() if mask.any()}
                     changed |= moved or bool(altered)
                     disordered |= moved or not altered.isdisjoint(manner.sorted_by)
@@ -95,7 +102,7 @@ class ParquetFile(ArrowFile):
         unsorted = sink.with_name(f"{sink.name}.unsorted")
         try:
             parts = [part for part, _ in whole.scan([])]
-            whole._write(parts, [], lambda _: Struck({}, {}, None), unsorted, sort_order=False)
+            whole._write(parts, [], lambda slabs: (Struck({}, {}, None) for _ in slabs), unsorted, sort_order=False)
             unsorted.replace(sink)
         finally:
             unsorted.unlink(missing_ok=True)

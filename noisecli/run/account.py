@@ -1,18 +1,33 @@
 """The account of a run: its manifest, and warnings where a rate could not be reached."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from noisecli import manifest as manifests
 from noisecli.corruption import CellCorruption
 from noisecli.engine import Tally
-from noisecli.manifest import Manifest, StepEntry
+from noisecli.manifest import SUFFIX, TRUTH, Manifest, StepEntry
 from noisecli.plan import Plan, StepPlan
 from noisecli.run import prepare
 from noisecli.run.execute import Prepared, Record
 
 
-def account(prepared: Prepared, record: Record) -> Manifest:
-    """Write the manifest of a finished run."""
+def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, dict[str, Path]]:
+    """Write the manifest of a finished run.
+
+    Returns:
+        the manifest, and the files in `space` that shall stand beside the output, by how their names shall end.
+    """
+    manifest = _manifest(prepared, record)
+    companions = {SUFFIX: space / "manifest"}
+    if record.truth is not None:
+        companions = {TRUTH: record.truth, **companions}
+        manifest = manifest.model_copy(update={"truth": manifests.describe(record.truth)})
+    companions[SUFFIX].write_bytes(manifest.to_bytes())
+    return manifest, companions
+
+
+def _manifest(prepared: Prepared, record: Record) -> Manifest:
     recipe = prepared.recipe
     return Manifest(
         environment=manifests.environment(),

@@ -104,7 +104,11 @@ def replay(
     root = Path(source)
     recipe = recipes.load(recorded.recipe, target=find_target(root))
     outcome = _run(root, recipe, output, recorded.facts, workers, force, progress)
-    return outcome, *_compare(recorded, outcome.manifest)
+    same_content, different = _compare(recorded, outcome.manifest)
+    truth, again = recorded.truth, outcome.manifest.truth
+    if truth is not None and (again is None or again.sha256 != truth.sha256):
+        different.append(manifests.beside(outcome.output, manifests.TRUTH).name)
+    return outcome, same_content, different
 
 
 def _compare(recorded: Manifest, again: Manifest) -> tuple[list[str], list[str]]:
@@ -169,8 +173,8 @@ def _run(
         if recipe.target == "table":
             write_tables(prepared, record, pool, data, space, meter)
         write_files(prepared, record, pool, data, meter)
-        result = account(prepared, record)
-        commit(space, data, result.to_bytes(), output)
+        result, companions = account(prepared, record, space)
+        commit(space, data, companions, output)
     return Outcome(output, manifests.path_for(output), result)
 
 

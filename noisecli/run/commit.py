@@ -1,13 +1,13 @@
-"""All or nothing: work in a hidden sibling, then put manifest and data in place with one rename each."""
+"""All or nothing: work in a hidden sibling, then put companions, manifest and data in place with one rename each."""
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from noisecli.errors import UsageProblem
-from noisecli.manifest import path_for, read, strangers
+from noisecli.manifest import BESIDE, beside, path_for, read, strangers
 from noisecli.run.dataset import format_of
 
 
@@ -38,12 +38,16 @@ def check_output(output: Path, source: Path, force: bool) -> None:
         raise UsageProblem(f"{output}: lies inside the input {source}: choose another place")
     if real_source.is_relative_to(real):
         raise UsageProblem(f"{output}: the input {source} lies inside it: choose another place")
-    manifest = path_for(output)
-    if manifest.resolve() == real_source or (source.is_dir() and manifest.resolve().is_relative_to(real_source)):
-        raise UsageProblem(f"{manifest}: the manifest would lie inside the input: choose another place")
-    for path in (output, manifest):
+    standing = [beside(output, suffix) for suffix in BESIDE]
+    for path in standing:
+        if path.resolve() == real_source or (source.is_dir() and path.resolve().is_relative_to(real_source)):
+            raise UsageProblem(f"{path}: would lie inside the input: choose another place")
+    for path in (output, *standing):
         if path.exists() and not force:
             raise UsageProblem(f"{path}: exists; --force replaces it")
+        if path.is_dir() and path != output:
+            raise UsageProblem(f"{path}: a folder, so not noisecli's: move it away first")
+    manifest = path_for(output)
     if output.is_dir() and manifest.exists():
         others = strangers(read(manifest), output)
         if others:
@@ -69,25 +73,44 @@ def workspace(output: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def commit(work: Path, data: Path, manifest: bytes, output: Path) -> None:
-    """Put the manifest in place, then the data; what stood there comes back if that fails, and goes if it does not."""
-    new, old, old_manifest = work / "manifest", work / "old", work / "old-manifest"
-    new.write_bytes(manifest)
-    standing = path_for(output)
+def commit(work: Path, data: Path, companions: Mapping[str, Path], output: Path) -> None:
+    """Put companions and manifest in place, then the data.
+
+    What stood there comes back if that fails, and goes if it does not; companions that this run did not make go too.
+
+    Args:
+        work: the hidden folder.
+        data: what is to be the output.
+        companions: finished files in the hidden folder, the manifest too, by how their names shall end.
+        output: where the output will stand.
+    """
+    made = {**companions, "": data}
     try:
-        if output.exists():
-            output.rename(old)
-        if standing.exists():
-            standing.rename(old_manifest)
-        new.rename(standing)
-        data.rename(output)
+        for suffix in ("", *BESIDE):
+            standing = beside(output, suffix)
+            if standing.exists():
+                standing.rename(_aside(work, suffix))
+        for suffix, new in made.items():
+            new.rename(beside(output, suffix))
     except BaseException:
         if not data.exists():
             return  # the interrupt came when everything was done
-        if not new.exists():
-            standing.unlink(missing_ok=True)
-        if old_manifest.exists():
-            old_manifest.rename(standing)
-        if old.exists():
-            old.rename(output)
+        try:
+            _put_back(work, made, output)
+        finally:
+            _put_back(work, made, output)  # nothing is left to do, unless a second interrupt came
         raise
+
+
+def _aside(work: Path, suffix: str) -> Path:
+    return work / f"old{suffix}"
+
+
+def _put_back(work: Path, made: Mapping[str, Path], output: Path) -> None:
+    """Undo what was done of a commit; this may be done again."""
+    for suffix in ("", *BESIDE):
+        standing, aside = beside(output, suffix), _aside(work, suffix)
+        if suffix in made and not made[suffix].exists():
+            standing.rename(made[suffix])
+        if aside.exists():
+            aside.rename(standing)

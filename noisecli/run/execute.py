@@ -70,6 +70,8 @@ class Record:
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck."""
     warnings: list[str] = field(default_factory=list)
+    truth: Path | None = None
+    """A finished Parquet file in the workspace."""
 
     def count(self, variant: str, tally: Tally) -> None:
         """Add what a task counted."""

@@ -158,8 +158,7 @@ def strike(
     planned = StepPlan(step, op, rate, exact, (name,) if op.strikes_columns else ())
     engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split), copy, "")
     pieces, order = [], []
-    for slab in _slabs(table, cuts):
-        struck = engine(slab)
+    for slab, struck in zip(_slabs(table, cuts), engine(_slabs(table, cuts)), strict=True):
         pieces.append(struck.cells.get(name, slab.cells[name]))
         local = np.arange(slab.rows) if struck.order is None else struck.order
         order += (local + slab.first_row).tolist()

@@ -1,0 +1,80 @@
+"""New cells: made by an op, gathered block by block, put into their column."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisecli.celltext import round_decimals, to_mask
+from noisecli.columns import Column, Kind, kind_of
+from noisecli.corruption import CellCorruption
+from noisecli.engine.counts import Counts
+from noisecli.engine.slab import Index
+from noisecli.errors import NoiseError
+from noisecli.streams import BlockDraws, Mask
+
+
+class Edits:
+    """New cells of one column of a slab, gathered block by block."""
+
+    def __init__(self) -> None:
+        self._rows: list[Index] = []
+        self._cells: list[pa.Array] = []
+
+    def add(self, rows: Index, cells: pa.Array) -> None:
+        """Take the new cells of some rows of the slab, which follow those that came before."""
+        if len(rows):
+            self._rows.append(rows)
+            self._cells.append(cells)
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def joined(self, type_: pa.DataType) -> tuple[Index, pa.Array]:
+        """Return the rows and their cells, in the column's type."""
+        return np.concatenate(self._rows), pa.concat_arrays(self._cells).cast(type_)
+
+
+def put(column: pa.Array, rows: Index, new: pa.Array) -> pa.Array:
+    """Return the column with new cells in some rows."""
+    if len(rows) == len(column):
+        return new
+    if kind_of(column.type) is Kind.OTHER:  # Arrow cannot replace in place what is nested or rare
+        place = np.arange(len(column))
+        place[rows] = np.arange(len(column), len(column) + len(rows))
+        return pa.concat_arrays([column, new]).take(pa.array(place))
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), new)
+
+
+def apply(
+    op: CellCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts, decimals: int | None
+) -> tuple[pa.Array, Mask]:
+    """Run a cell op on struck values: the new cells, and which of them differ from the old."""
+    if op.as_number:
+        numbers = column.to_numbers(values)
+        result = op.corrupt(numbers, column, draws)
+        if np.isnan(result).any():
+            raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
+        if decimals is not None:
+            result = round_decimals(result, decimals)
+        new, settled, clipped = column.to_cells(result)
+        changed = settled != numbers
+        counts.clipped += int(np.count_nonzero(clipped))
+    else:
+        new = op.corrupt(values, column, draws)
+        changed = differs(new, values)
+    counts.changed += int(np.count_nonzero(changed))
+    return new, changed
+
+
+def differs(new: pa.Array, old: pa.Array) -> Mask:
+    """Cell by cell, whether two arrays differ; null equals null."""
+    lost = to_mask(pc.xor(pc.is_null(new), pc.is_null(old)))
+    both = to_mask(pc.and_(pc.is_valid(new), pc.is_valid(old)))
+    if not both.any() or kind_of(old.type) is Kind.OTHER:
+        return lost
+    differ = to_mask(pc.not_equal(new, old))
+    if pa.types.is_floating(old.type):
+        differ &= ~to_mask(pc.and_(pc.is_nan(new), pc.is_nan(old)))
+    return lost | differ

@@ -1,0 +1,83 @@
+"""A slab of a table: what comes in, what comes out, and how blocks cut it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from noisecli.plan import training_rows
+from noisecli.streams import BLOCK, Mask
+
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Some consecutive rows of one file, as much of them as the recipe touches."""
+
+    first_row: int
+    rows: int
+    cells: Mapping[str, pa.Array]
+    """Clean cells of each column, `rows` long, in the column's storage type."""
+    null_spellings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """How often each spelling of a missing cell occurs, by column; empty where the file has true nulls."""
+    misfits: Mask | None = None
+    """Rows with another number of cells than the header: never struck, never in facts. None: there are none."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one step did to some cells of a column: only those whose value it really changed."""
+
+    step: int
+    """Number of the step in the plan."""
+    column: str
+    rows: Index
+    """Rows of the slab, ascending."""
+    before: pa.Array
+    after: pa.Array
+
+
+@dataclass(frozen=True)
+class Struck:
+    """What became of a slab."""
+
+    cells: Mapping[str, pa.Array]
+    """New cells of the columns that changed, in the order of the slab's rows."""
+    changed: Mapping[str, Mask]
+    """Which of those cells differ from the clean ones."""
+    order: Index | None
+    """Row of the slab that each outgoing row comes from; None: all rows, in order."""
+    makers: Index | None = None
+    """Number of the step that each outgoing row is a clone of, -1 for the row itself; None where `order` is."""
+    changes: Sequence[Change] = ()
+    """Every change of every step, if the engine was asked to keep them."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The part of a block that lies in a slab."""
+
+    number: int
+    slots: slice
+    """Its slots in the block."""
+    rows: slice
+    """Its rows in the slab."""
+
+
+def blocks(first_row: int, rows: int) -> Iterator[Block]:
+    """Cut a slab at block boundaries."""
+    row = first_row
+    while row < first_row + rows:
+        number, slot = divmod(row, BLOCK)
+        count = min(BLOCK - slot, first_row + rows - row)
+        yield Block(number, slice(slot, slot + count), slice(row - first_row, row - first_row + count))
+        row += count
+
+
+def strikeable(slab: Slab, split: str | None) -> Mask:
+    """Which rows are training data, and fit the header."""
+    rows = np.ones(slab.rows, bool) if split is None else training_rows(slab.cells[split])
+    return rows if slab.misfits is None else rows & ~slab.misfits
