@@ -383,4 +383,4 @@ def test_a_role_of_no_column(command: Command, recipe: Recipe, table: Path, tmp_
     assert result.code == 2
     assert len(result.errors) == 1
     assert "recipe.yaml:3:" in result.errors[0]
-    assert "no column 'nope' in the data" in result.errors[0]
+    assert "no column 'nope' in in.csv" in result.errors[0]

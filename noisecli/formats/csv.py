@@ -5,6 +5,7 @@ in nothing.
 """
 
 import codecs
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -122,8 +123,19 @@ class CsvFile:
         for head in self._samples():
             first = cut(head, self._delimiter)
             if first.newline.any():
-                return head[: int(first.ends[first.newline][0]) + 1]
+                row = head[: int(first.ends[first.newline][0]) + 1]
+                self._refuse_lone_returns(row)
+                return row
+        self._refuse_lone_returns(self._head)
         raise DataProblem(f"{self._name}: the header opens a quote that never ends")
+
+    def _refuse_lone_returns(self, row: bytes) -> None:
+        """A CR in a row, and not in quotes, can only be a line end of old."""
+        if b"\r" in row and b"\r" in re.sub(rb'"[^"]*"', b"", row).rstrip(b"\r\n"):
+            raise DataProblem(
+                f"{self._name}: its lines end in CR alone, as on old Macs: write them with LF first, as "
+                "`tr '\\r' '\\n'` does"
+            )
 
     @cached_property
     def _header(self) -> bytes:

@@ -24,6 +24,7 @@ from noisecli.run.execute import (
     Prepared,
     Progress,
     Record,
+    check_names,
     write_files,
     write_tables,
 )
@@ -205,12 +206,13 @@ def _tasks(dataset: Dataset, size: int) -> int:
 
 
 def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
+    check_names(Prepared(recipe, dataset, {}, {}, []))
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
         return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selections = [prepare.select(variant.recipe, fields) for variant in recipe.variants]
+    selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     if not dataset.struck[0].table().as_text:
         prepare.check_reading(recipe)

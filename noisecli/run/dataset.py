@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Literal
 
 from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
@@ -94,13 +95,13 @@ def format_of(path: Path) -> str | None:
     return images.EXTENSIONS.get(suffix) or (suffix if suffix in TABLES else None)
 
 
-def find_target(root: Path) -> Target | None:
-    """Say what the input holds; None where a folder holds tables and images."""
-    found = {_target(path) for _, path in _walk(root)} - {None}
+def find_target(root: Path) -> Target | Literal["both"]:
+    """Say what the input holds: tables, images, or a folder of both."""
+    found = {target for _, path in _walk(root) if (target := _target(path))}
     if not found:
         kinds = ", ".join([*TABLES, *sorted(IMAGES)])
         raise DataProblem(f"{root}: {'no' if root.is_dir() else 'is no'} file that noisecli reads ({kinds})")
-    return found.pop() if len(found) == 1 else None
+    return found.pop() if len(found) == 1 else "both"
 
 
 def discover(root: Path, target: Target, purpose: str, reading: Reading) -> Dataset:

@@ -38,15 +38,21 @@ Selection = dict[str, list[Choice]]
 """Choices by step id."""
 
 
-def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
-    """Match the columns of each step by name; whether the types fit is seen after the survey."""
+def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Selection:
+    """Match the columns of each step by name; whether the types fit is seen after the survey.
+
+    Args:
+        recipe: the recipe.
+        fields: name and storage of the columns.
+        where: the file that they were read from, for faults.
+    """
     selection: Selection = {}
     for step in recipe.steps:
         found: dict[str, Choice] = {}
         for k, selector in enumerate(_selectors(recipe, step)):
             choices = _match(recipe, selector, list(fields))
             if not choices:
-                message = f"no column {selector!r} in the data{did_you_mean(str(selector), list(fields))}"
+                message = f"no column {selector!r} in {where}{did_you_mean(str(selector), list(fields))}"
                 recipe.source.fault(("steps", step.number, "columns", k), message)
             for choice in choices:
                 if choice.selector is None or choice.column not in found:
@@ -58,7 +64,7 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
         spoken_of += [(("steps", step.number, "where"), name) for name in (step.where.columns if step.where else ())]
     for loc, name in spoken_of:
         if name not in fields:
-            recipe.source.fault(loc, f"no column {name!r} in the data{did_you_mean(name, list(fields))}")
+            recipe.source.fault(loc, f"no column {name!r} in {where}{did_you_mean(name, list(fields))}")
     recipe.source.raise_faults()
     return selection
 
