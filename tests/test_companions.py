@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -45,8 +46,8 @@ def truthful(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int] | None], No
         def with_truth(prepared: Any, record: Any, pool: Any, data: Path, space: Path, meter: Any) -> None:
             write_tables(prepared, record, pool, data, space, meter)
             if rows is not None:
-                record.truth = space / "truth"
-                pq.write_table(pa.table({"row": pa.array(rows, pa.int64())}), record.truth)
+                record.truth = SimpleNamespace(path=space / "made-up")
+                pq.write_table(pa.table({"row": pa.array(rows, pa.int64())}), record.truth.path)
 
         monkeypatch.setattr(import_module("noisecli.run.augment"), "write_tables", with_truth)
 

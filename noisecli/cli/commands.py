@@ -77,6 +77,9 @@ def augment(
     copies: Copies = None,
     severity: Severity = None,
     set_: Set = None,
+    truth: Annotated[
+        bool, typer.Option("--truth", help="Write down every change, cell by cell, in OUTPUT.noisecli-truth.parquet.")
+    ] = False,
     workers: Workers = None,
     force: Force = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
@@ -92,6 +95,8 @@ def augment(
     to_pipe = output == pipes.PIPE
     if to_pipe and json:
         raise UsageProblem("--json: the data goes to stdout; name an output file")
+    if to_pipe and truth:
+        raise UsageProblem("--truth: it stands beside the output, and a pipe has no place; name an output file")
     overrides = _overrides(set_, seed, copies)
     if to_pipe:
         pipes.refuse_several(recipes.load(recipe, target="table", overrides=overrides, severity=severity))
@@ -114,6 +119,7 @@ def augment(
                 target,
                 overrides=overrides,
                 severity=severity,
+                truth=truth,
                 workers=workers,
                 force=force,
                 progress=meter,

@@ -21,6 +21,8 @@ class StruckImage:
     pixels: Pixels
     drawn: dict[str, Any]
     """Step id to what the image got: the op's parameters at its size, and what was drawn."""
+    changed: tuple[str, ...]
+    """Steps that really changed pixels."""
 
 
 class ImageEngine:
@@ -39,15 +41,18 @@ class ImageEngine:
         """Return the image after the steps that strike it; alpha is not among the pixels."""
         side = math.sqrt(pixels.shape[0] * pixels.shape[1])
         drawn: dict[str, Any] = {}
+        changed = []
         for step in steps:
             op, _ = step.at_size(side)
             generator = Stream(self._plan.seed, self._copy, step.id, path).generator("value", "", 0)
             got = op.draw(pixels, generator)
             new = op.apply(pixels, got, generator)
-            self.tally[step.id, ""].changed += not np.array_equal(new, pixels)
+            if not np.array_equal(new, pixels):
+                self.tally[step.id, ""].changed += 1
+                changed.append(step.id)
             drawn[step.id] = {**op.model_dump(mode="json"), **got}
             pixels = new
-        return StruckImage(pixels, drawn)
+        return StruckImage(pixels, drawn, tuple(changed))
 
     def _is_struck(self, step: StepPlan, path: str) -> bool:
         counts = self.tally.setdefault((step.id, ""), Counts())

@@ -21,8 +21,8 @@ def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, 
     manifest = _manifest(prepared, record)
     companions = {SUFFIX: space / "manifest"}
     if record.truth is not None:
-        companions = {TRUTH: record.truth, **companions}
-        manifest = manifest.model_copy(update={"truth": manifests.describe(record.truth)})
+        companions = {TRUTH: record.truth.path, **companions}
+        manifest = manifest.model_copy(update={"truth": manifests.describe(record.truth.path)})
     companions[SUFFIX].write_bytes(manifest.to_bytes())
     return manifest, companions
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +29,7 @@ from noisecli.run.execute import (
     write_files,
     write_tables,
 )
+from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
 
@@ -47,6 +49,7 @@ def augment(
     *,
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
+    truth: bool = False,
     workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
@@ -59,6 +62,7 @@ def augment(
         output: where the copy goes; one file in and one copy give a file, else a folder.
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
+        truth: write down every cell that really changed, in `OUTPUT.noisecli-truth.parquet`.
         workers: processes; None: one a core. The result does not depend on it. More than one need the caller's script
             to be importable, its work under `if __name__ == "__main__":`.
         force: replace an output that exists.
@@ -73,7 +77,7 @@ def augment(
     """
     root = Path(source)
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    return _run(root, checked, output, _pinned(checked), workers, force, progress)
+    return _run(root, checked, output, _pinned(checked), truth, workers, force, progress)
 
 
 def replay(
@@ -104,7 +108,7 @@ def replay(
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
     root = Path(source)
     recipe = recipes.load(recorded.recipe, target=find_target(root))
-    outcome = _run(root, recipe, output, recorded.facts, workers, force, progress)
+    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, workers, force, progress)
     same_content, different = _compare(recorded, outcome.manifest)
     truth, again = recorded.truth, outcome.manifest.truth
     if truth is not None and (again is None or again.sha256 != truth.sha256):
@@ -155,6 +159,7 @@ def _run(
     recipe: Recipe,
     given: str | Path,
     facts: Facts | None,
+    truth: bool,
     workers: int | None,
     force: bool,
     progress: Progress | None,
@@ -169,11 +174,12 @@ def _run(
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
-        record = Record()
         meter.start("write", size * len(recipe.head.written) * len(recipe.variants))
-        if recipe.target == "table":
-            write_tables(prepared, record, pool, data, space, meter)
-        write_files(prepared, record, pool, data, meter)
+        with Truth(space / "truth") if truth else nullcontext() as lines:
+            record = Record(truth=lines)
+            if recipe.target == "table":
+                write_tables(prepared, record, pool, data, space, meter)
+            write_files(prepared, record, pool, data, meter)
         result, companions = account(prepared, record, space)
         commit(space, data, companions, output)
     return Outcome(output, manifests.path_for(output), result)

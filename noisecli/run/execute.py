@@ -15,6 +15,7 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
+from noisecli.run.truth import Truth
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
@@ -71,8 +72,8 @@ class Record:
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck."""
     warnings: list[str] = field(default_factory=list)
-    truth: Path | None = None
-    """A finished Parquet file in the workspace."""
+    truth: Truth | None = None
+    """Where it is written down what really changed, if it is asked for."""
 
     def count(self, variant: str, tally: Tally) -> None:
         """Add what a task counted."""
@@ -139,11 +140,15 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
         step = TASK_SLABS if file.table().splits else max(len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"
-            tasks.append(work.TableTask(file, parts[i : i + step], prepared.plans[variant], copy, sink, variant))
+            shard = sink.with_suffix(".truth") if record.truth is not None else None
+            plan = prepared.plans[variant]
+            tasks.append(work.TableTask(file, parts[i : i + step], plan, copy, sink, variant, shard))
     results = pool.map(work.write_table, tasks)
     pieces: list[tuple[work.TableTask, work.TableDone]] = []
     for i, (task, done) in enumerate(zip(tasks, results, strict=True)):
         record.count(task.variant, done.tally)
+        if record.truth is not None and task.truth is not None:
+            record.truth.take(task.truth, sum(piece.written.rows for _, piece in pieces))
         pieces.append((task, done))
         meter.add(sum(part.size for part in task.parts))
         following = tasks[i + 1] if i + 1 < len(tasks) else None
@@ -202,4 +207,7 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
             if done.skipped:
                 record.skipped[done.relative] = done.skipped
             record.file(task.copy, _target(prepared, task.variant, file, task.copy), done)
+            if record.truth is not None:
+                about = {"sweep": task.variant or None, "copy": task.copy, "file": done.relative}
+                record.truth.images(about, {step: (done.drawn or {})[step] for step in done.changed})
             meter.finish(size)

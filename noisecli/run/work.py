@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 
 from noisecli.engine import ImageEngine, TableEngine, Tally
 from noisecli.errors import DataProblem
-from noisecli.formats import Part, Written
+from noisecli.formats import Part, Transform, Written
 from noisecli.formats.images import parse_image
 from noisecli.manifest import digest
 from noisecli.plan import Plan, StepPlan
 from noisecli.run.dataset import InputFile
+from noisecli.run.truth import Shard
 from noisecli.survey import Request, Survey
 
 
@@ -69,6 +71,8 @@ class TableTask:
     copy: int
     sink: Path
     variant: str = ""
+    truth: Path | None = None
+    """Where the shard of the truth goes; None: it is not asked for."""
 
     @property
     def whole(self) -> tuple[str, int, str]:
@@ -86,9 +90,15 @@ class TableDone:
 
 def write_table(task: TableTask) -> TableDone:
     """Corrupt and write some parts of a table."""
-    engine = TableEngine(task.plan, task.copy, task.file.address)
+    engine = TableEngine(task.plan, task.copy, task.file.address, keep_changes=task.truth is not None)
     columns = {name: task.plan.columns[name] for name in task.plan.touched}
-    written = task.file.table().write(task.parts, columns, engine, task.sink)
+    transform: Transform = engine
+    with ExitStack() as stack:
+        if task.truth is not None:
+            about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
+            shard = stack.enter_context(Shard(task.truth, about, task.plan, task.parts))
+            transform = shard.watch(engine)
+        written = task.file.table().write(task.parts, columns, transform, task.sink)
     return TableDone(written, engine.tally)
 
 
@@ -114,6 +124,8 @@ class FileDone:
     """SHA-256 and size of what was written."""
     content: str | None = None
     drawn: dict[str, Any] | None = None
+    changed: tuple[str, ...] = ()
+    """Steps that really changed an image."""
     skipped: str = ""
     """Why an image that should have been struck was carried."""
 
@@ -159,6 +171,7 @@ def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list
         (hashlib.sha256(encoded).hexdigest(), len(encoded)),
         image.digest(struck.pixels),
         struck.drawn,
+        struck.changed,
     )
 
 
