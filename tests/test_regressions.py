@@ -208,6 +208,12 @@ def test_lines_that_end_in_cr_alone_are_named(tmp_path: Path, data: bytes) -> No
         augment(tmp_path / "in.csv", recipe(MISSING), tmp_path / "out.csv")
 
 
+def test_a_header_that_opens_a_quote_says_so_whatever_the_line_ends(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b'x,"y\r\n1,a\r\n2,b\r\n')
+    with pytest.raises(DataProblem, match="opens a quote that never ends"):
+        augment(tmp_path / "in.csv", recipe(MISSING), tmp_path / "out.csv")
+
+
 def test_a_cr_in_a_quoted_name_is_no_line_end(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(b'"a\rb",x\r\n1,2\r\n')
     augment(tmp_path / "in.csv", recipe({**MISSING, "rate": 1}), tmp_path / "out.csv")

@@ -133,7 +133,7 @@ class CsvFile:
 
     def _refuse_lone_returns(self, row: bytes) -> None:
         """A CR in a row, and not in quotes, can only be a line end of old."""
-        if b"\r" in row and b"\r" in re.sub(rb'"[^"]*"', b"", row).rstrip(b"\r\n"):
+        if re.search(rb"\r(?!\n)", re.sub(rb'"[^"]*"', b"", row).rstrip(b"\r\n")):
             raise DataProblem(
                 f"{self._name}: its lines end in CR alone, as on old Macs: write them with LF first, as "
                 "`tr '\\r' '\\n'` does"

@@ -19,16 +19,13 @@ from noisecli.corruption import (
     plain,
     registered,
 )
-from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Variant
-from noisecli.recipe.source import Loc, Place, Source, did_you_mean
+from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
+from noisecli.recipe.source import Loc, Source, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
-
-Override = tuple[str, Any, str]
-"""Dotted path, value, and the option that said so: ("steps.names.rate", 0.2, "--set steps.names.rate=0.2")."""
 
 
 def load(
@@ -55,12 +52,12 @@ def load(
         else sources.read(str(recipe))
     )
     for path, value, option in overrides:
-        _override(given, path, value, option)
+        override(given, path, value, option)
     if not isinstance(given.data, dict):
         given.fault((), "a recipe is a mapping with `noisecli: 1` and `steps:`")
         given.raise_faults()
     if severity is not None:
-        _set_severity(given, severity, "--severity")
+        set_severity(given, severity, "--severity")
     sweeps.merge(given)
     said = {path: option for path, _, option in overrides}
     if severity is not None:
@@ -90,77 +87,14 @@ def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
         only = sweeps.only_step(combination)
         for key, value in combination:
             if key == "severity":
-                _set_severity(source, value, "sweep: severity", only)
+                set_severity(source, value, "sweep: severity", only)
             elif key != "step" and value is not None:
-                _override(source, key, value, f"sweep: {key}={value}")
+                override(source, key, value, f"sweep: {key}={value}")
         checked = _check(source, recipe.target)
         source.raise_faults()
         assert checked is not None
         result.append(sweeps.variant(checked, combination))
     return tuple(result)
-
-
-def parse_override(text: str) -> Override:
-    """Read `path=value`, the value being YAML."""
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        raise RecipeProblem(f"--set {text}: must be path=value, as in steps.typo.rate=0.2")
-    option = f"--set {text}"
-    return path, sources.parse(value, option).data if value.strip() else None, option
-
-
-def _override(source: Source, path: str, value: Any, option: str) -> None:
-    """Set the value at a dotted path; a step is named by its id, its op, or its number from 0."""
-    parts, holder = path.split("."), source.data
-    loc: Loc = ()
-    for depth, part in enumerate(parts):
-        key: Any = part
-        if isinstance(holder, list):
-            key = _find_step(holder, part) if loc == ("steps",) else int(part) if part.isdigit() else None
-            if key is None or not 0 <= key < len(holder):
-                ids = [str(plain(s.get("id", s.get("op")))) for s in holder if isinstance(s, dict)]
-                source.faults.append(f"{option}: no step {part!r}{did_you_mean(part, ids)}")
-                return
-        elif not isinstance(holder, dict):
-            source.faults.append(f"{option}: {'.'.join(parts[:depth])} has no keys")
-            return
-        loc = (*loc, key)
-        if depth == len(parts) - 1:
-            holder[key] = value
-            for places in (source.keys, source.values):
-                for inner in [place for place in places if place[: len(loc)] == loc]:
-                    del places[inner]
-            source.keys[loc] = source.values[loc] = Place(option)
-        else:
-            holder = holder[key] if isinstance(holder, list) else holder.setdefault(key, {})
-
-
-def _find_step(steps: Sequence[Any], name: str) -> int | None:
-    for key in ("id", "op"):
-        found = [i for i, step in enumerate(steps) if isinstance(step, dict) and str(step.get(key)) == name]
-        if len(found) == 1:
-            return found[0]
-    return int(name) if name.isdigit() else None
-
-
-def _set_severity(source: Source, severity: int, option: str, only: str | None = None) -> None:
-    for i, step in enumerate(_raw_steps(source)):
-        if not isinstance(step, dict) or only not in (None, _name(step)):
-            continue
-        if "severity" not in step:
-            source.fault(("steps", i), f"{option} needs steps with a severity; step {_name(step)!r} has none")
-        else:
-            step["severity"] = severity
-            source.values["steps", i, "severity"] = Place(f"{option} {severity}")
-
-
-def _raw_steps(source: Source) -> list[Any]:
-    steps = source.data.get("steps")
-    return steps if isinstance(steps, list) else []
-
-
-def _name(step: Mapping[str, Any]) -> str:
-    return str(plain(step.get("id") or step.get("op") or "?"))
 
 
 def _settle_target(source: Source, target: Target | Literal["both"] | None) -> Target:
@@ -172,7 +106,7 @@ def _settle_target(source: Source, target: Target | Literal["both"] | None) -> T
         return target
     if said in STEPS:
         return said  # type: ignore[no-any-return]
-    steps = [step for step in _raw_steps(source) if isinstance(step, dict)]
+    steps = [step for step in raw_steps(source) if isinstance(step, dict)]
     ops = {str(step.get("op")) for step in steps}
     fits: list[Target] = [t for t in STEPS if all((t, op) in registered() for op in ops)]
     if len(fits) == 1:
@@ -257,7 +191,7 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
     rows_step = ""
     for i, step in enumerate(steps):
         loc = ("steps", i)
-        name = _name(raw[i]) if isinstance(raw[i], dict) else "?"
+        name = name_of(raw[i]) if isinstance(raw[i], dict) else "?"
         if name in seen:
             source.fault((*loc, "id"), f"a second step is called {name!r}: give it an `id:` of its own")
         seen.add(name if name != "?" else "")

@@ -241,8 +241,9 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         theirs = file.table().fields()
         for name in wanted.columns:
             if theirs.get(name) != fields[name]:
-                problem = "has no column" if name not in theirs else "has another type of column"
-                raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
+                another = f"has another type of column {name!r} than"
+                problem = another if name in theirs else f"has no column {name!r}, unlike"
+                raise DataProblem(f"{file.name}: {problem} {dataset.struck[0].name}")
     tables: dict[str, work.Surveyed] = {}
 
     def look(request: Request) -> Survey:
