@@ -414,9 +414,9 @@ def test_an_image_gets_the_pixels_of_a_png(op: str, shape: tuple[int, ...], tmp_
     noisy = noisecli.corrupt(array, recipe)
     Image.fromarray(array[..., 0] if shape[2:] == (1,) else array).save(tmp_path / "in.png")
     done = noisecli.augment(tmp_path / "in.png", recipe, tmp_path / "out.png")
-    expected = np.asarray(Image.open(done.output)).reshape(shape)
     assert noisy.dtype == array.dtype
-    np.testing.assert_array_equal(noisy, expected)
+    with Image.open(done.output) as expected:
+        np.testing.assert_array_equal(noisy, np.asarray(expected).reshape(shape))
     np.testing.assert_array_equal(array, before)
     assert not np.array_equal(noisy, array)
 
@@ -428,7 +428,8 @@ def test_16_bits_of_grey_and_of_colour(op: str, tmp_path: Path) -> None:
     Image.fromarray(grey).save(tmp_path / "in.png")
     done = noisecli.augment(tmp_path / "in.png", recipe, tmp_path / "out.png")
     noisy = noisecli.corrupt(grey, recipe)
-    np.testing.assert_array_equal(noisy, np.asarray(Image.open(done.output)))
+    with Image.open(done.output) as expected:
+        np.testing.assert_array_equal(noisy, np.asarray(expected))
     np.testing.assert_array_equal(noisy, noisecli.corrupt(grey.astype(">u2"), recipe))
     colour = picture(20, 24, 3, dtype="uint16")
     assert noisecli.corrupt(colour, recipe).dtype == np.uint16
