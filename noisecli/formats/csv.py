@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -64,8 +65,8 @@ class CsvFile:
     def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
         rows, changed = 0, False
         waiting: deque[tuple[Grid, bool]] = deque()
-        with sink.open("wb") as target:
-            for struck in transform(self._read(parts, list(columns), waiting)):
+        with self._path.open("rb") as source, sink.open("wb") as target:
+            for struck in transform(self._read(source, parts, list(columns), waiting)):
                 grid, unended = waiting.popleft()
                 written = self._splice(grid, columns, struck)
                 target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
@@ -73,17 +74,18 @@ class CsvFile:
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
 
-    def _read(self, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[Grid, bool]]) -> Iterator[Slab]:
+    def _read(
+        self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[Grid, bool]]
+    ) -> Iterator[Slab]:
         """Yield the slabs of some parts; their cells, and whether a last line end was added, are left in `waiting`."""
-        with self._path.open("rb") as source:
-            for part in parts:
-                source.seek(part.start)
-                data = source.read(part.stop - part.start)
-                unended = part.stop == self._end and not data.endswith(b"\n")
-                data += self._line_end * unended
-                grid = Grid(data, cut(data, self._layout.delimiter), self._layout, part.first_row)
-                waiting.append((grid, unended))
-                yield self._slab(grid, part, columns)
+        for part in parts:
+            source.seek(part.start)
+            data = source.read(part.stop - part.start)
+            unended = part.stop == self._end and not data.endswith(b"\n")
+            data += self._line_end * unended
+            grid = Grid(data, cut(data, self._layout.delimiter), self._layout, part.first_row)
+            waiting.append((grid, unended))
+            yield self._slab(grid, part, columns)
 
     def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
         return self._packing.pack(self._pieces(sinks), target)

@@ -15,6 +15,7 @@ from noisecli.formats.csv import CsvFile
 from noisecli.formats.feather import FEATHER
 from noisecli.formats.parquet import ParquetFile
 from noisecli.formats.plain import COMPRESSED
+from noisecli.manifest import COMPANIONS
 
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
@@ -136,6 +137,8 @@ def _is_text(name: str) -> bool:
 
 
 def _target(path: Path) -> Target | None:
+    if path.name.endswith(tuple(COMPANIONS.values())):
+        return None  # of an earlier run
     return "table" if table_suffix(path) in TABLES else "images" if path.suffix.lower() in IMAGES else None
 
 
