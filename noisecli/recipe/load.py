@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,22 +19,19 @@ from noisecli.corruption import (
     plain,
     registered,
 )
-from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Variant
-from noisecli.recipe.source import Loc, Place, Source, did_you_mean
+from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
+from noisecli.recipe.source import Loc, Source, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
-
-Override = tuple[str, Any, str]
-"""Dotted path, value, and the option that said so: ("steps.names.rate", 0.2, "--set steps.names.rate=0.2")."""
 
 
 def load(
     recipe: str | Path | Mapping[str, Any],
     *,
-    target: Target | None = None,
+    target: Target | Literal["both"] | None = None,
     overrides: Sequence[Override] = (),
     severity: int | None = None,
 ) -> Recipe:
@@ -42,7 +39,7 @@ def load(
 
     Args:
         recipe: a YAML file, `file#key`, or the recipe as a mapping.
-        target: what the input holds; None when there is no input.
+        target: what the input holds, or that it holds tables and images; None when there is no input.
         overrides: values that replace or add to what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
 
@@ -55,12 +52,12 @@ def load(
         else sources.read(str(recipe))
     )
     for path, value, option in overrides:
-        _override(given, path, value, option)
+        override(given, path, value, option)
     if not isinstance(given.data, dict):
         given.fault((), "a recipe is a mapping with `noisecli: 1` and `steps:`")
         given.raise_faults()
     if severity is not None:
-        _set_severity(given, severity, "--severity")
+        set_severity(given, severity, "--severity")
     sweeps.merge(given)
     said = {path: option for path, _, option in overrides}
     if severity is not None:
@@ -90,9 +87,9 @@ def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
         only = sweeps.only_step(combination)
         for key, value in combination:
             if key == "severity":
-                _set_severity(source, value, "sweep: severity", only)
+                set_severity(source, value, "sweep: severity", only)
             elif key != "step" and value is not None:
-                _override(source, key, value, f"sweep: {key}={value}")
+                override(source, key, value, f"sweep: {key}={value}")
         checked = _check(source, recipe.target)
         source.raise_faults()
         assert checked is not None
@@ -100,87 +97,27 @@ def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
     return tuple(result)
 
 
-def parse_override(text: str) -> Override:
-    """Read `path=value`, the value being YAML."""
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        raise RecipeProblem(f"--set {text}: must be path=value, as in steps.typo.rate=0.2")
-    option = f"--set {text}"
-    return path, sources.parse(value, option).data if value.strip() else None, option
-
-
-def _override(source: Source, path: str, value: Any, option: str) -> None:
-    """Set the value at a dotted path; a step is named by its id, its op, or its number from 0."""
-    parts, holder = path.split("."), source.data
-    loc: Loc = ()
-    for depth, part in enumerate(parts):
-        key: Any = part
-        if isinstance(holder, list):
-            key = _find_step(holder, part) if loc == ("steps",) else int(part) if part.isdigit() else None
-            if key is None or not 0 <= key < len(holder):
-                ids = [str(plain(s.get("id", s.get("op")))) for s in holder if isinstance(s, dict)]
-                source.faults.append(f"{option}: no step {part!r}{did_you_mean(part, ids)}")
-                return
-        elif not isinstance(holder, dict):
-            source.faults.append(f"{option}: {'.'.join(parts[:depth])} has no keys")
-            return
-        loc = (*loc, key)
-        if depth == len(parts) - 1:
-            holder[key] = value
-            for places in (source.keys, source.values):
-                for inner in [place for place in places if place[: len(loc)] == loc]:
-                    del places[inner]
-            source.keys[loc] = source.values[loc] = Place(option)
-        else:
-            holder = holder[key] if isinstance(holder, list) else holder.setdefault(key, {})
-
-
-def _find_step(steps: Sequence[Any], name: str) -> int | None:
-    for key in ("id", "op"):
-        found = [i for i, step in enumerate(steps) if isinstance(step, dict) and str(step.get(key)) == name]
-        if len(found) == 1:
-            return found[0]
-    return int(name) if name.isdigit() else None
-
-
-def _set_severity(source: Source, severity: int, option: str, only: str | None = None) -> None:
-    for i, step in enumerate(_raw_steps(source)):
-        if not isinstance(step, dict) or only not in (None, _name(step)):
-            continue
-        if "severity" not in step:
-            source.fault(("steps", i), f"{option} needs steps with a severity; step {_name(step)!r} has none")
-        else:
-            step["severity"] = severity
-            source.values["steps", i, "severity"] = Place(f"{option} {severity}")
-
-
-def _raw_steps(source: Source) -> list[Any]:
-    steps = source.data.get("steps")
-    return steps if isinstance(steps, list) else []
-
-
-def _name(step: Mapping[str, Any]) -> str:
-    return str(plain(step.get("id") or step.get("op") or "?"))
-
-
-def _settle_target(source: Source, target: Target | None) -> Target:
+def _settle_target(source: Source, target: Target | Literal["both"] | None) -> Target:
     """Find out what the recipe is for: it says so, or the input does, or the ops leave no choice."""
     said = plain(source.data.get("target"))
-    if target is not None:
+    if target is not None and target != "both":
         if said in STEPS and said != target:
             source.fault(("target",), f"the recipe is for {said}, the input holds {target}")
         return target
     if said in STEPS:
         return said  # type: ignore[no-any-return]
-    steps = [step for step in _raw_steps(source) if isinstance(step, dict)]
+    steps = [step for step in raw_steps(source) if isinstance(step, dict)]
     ops = {str(step.get("op")) for step in steps}
     fits: list[Target] = [t for t in STEPS if all((t, op) in registered() for op in ops)]
     if len(fits) == 1:
         return fits[0]
     on_columns = any("columns" in step for step in steps) or "data" in source.data
-    if on_columns or not any("scale" in step for step in steps):
-        return "table"
-    return "images"
+    on_images = any("scale" in step for step in steps)
+    are_ops = bool(ops) and ops <= {name for _, name in registered()}
+    if target == "both" and said is None and are_ops and (not fits or on_columns == on_images):
+        source.fault((), "the input holds tables and images: add `target: table` or `target: images`")
+        source.raise_faults()
+    return "images" if on_images and not on_columns else "table"
 
 
 def _check(source: Source, target: Target) -> Recipe | None:
@@ -254,7 +191,7 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
     rows_step = ""
     for i, step in enumerate(steps):
         loc = ("steps", i)
-        name = _name(raw[i]) if isinstance(raw[i], dict) else "?"
+        name = name_of(raw[i]) if isinstance(raw[i], dict) else "?"
         if name in seen:
             source.fault((*loc, "id"), f"a second step is called {name!r}: give it an `id:` of its own")
         seen.add(name if name != "?" else "")
@@ -304,10 +241,12 @@ def _validate(
 
 
 def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: Sequence[str], of: str) -> None:
-    # A union's members add their own names to the location; the places that exist end where the data does.
-    inner = tuple(fault["loc"])
-    while inner and (*loc, *inner) not in source.values and fault["type"] not in ("extra_forbidden", "missing"):
-        inner = inner[:-1]
+    # A union's members add their own names to the location: only what the data has is a place.
+    inner: Loc = ()
+    for i, part in enumerate(fault["loc"], 1):
+        said = i == len(fault["loc"]) and fault["type"] in ("extra_forbidden", "missing")
+        if said or (*loc, *inner, part) in source.values:
+            inner = (*inner, part)
     where, key = (*loc, *inner), str(inner[-1]) if inner else ""
     if fault["type"] == "extra_forbidden":
         known = [*model.model_fields, *also] if len(inner) == 1 else _nested_keys(model, inner)

@@ -26,6 +26,7 @@ from noisecli.run.execute import (
     Prepared,
     Progress,
     Record,
+    check_names,
     write_files,
     write_tables,
 )
@@ -226,20 +227,22 @@ def _tasks(dataset: Dataset, size: int) -> int:
 
 
 def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
+    check_names(Prepared(recipe, dataset, {}, {}, []))
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
         return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selections = [prepare.select(variant.recipe, fields) for variant in recipe.variants]
+    selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
     for file in dataset.struck[1:]:
         theirs = file.table().fields()
         for name in wanted.columns:
             if theirs.get(name) != fields[name]:
-                problem = "has no column" if name not in theirs else "has another type of column"
-                raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
+                another = f"has another type of column {name!r} than"
+                problem = another if name in theirs else f"has no column {name!r}, unlike"
+                raise DataProblem(f"{file.name}: {problem} {dataset.struck[0].name}")
     tables: dict[str, work.Surveyed] = {}
 
     def look(request: Request) -> Survey:
@@ -279,7 +282,7 @@ def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
     lines = []
     columns = {name: column for plan in plans for name, column in plan.columns.items()}
     for name, column in columns.items():
-        census = survey.columns[name].census
-        if column.stored_as_text and census.numbers < census.cells:
-            lines.append(f"column {name!r}: {census.cells - census.numbers} cells are no numbers and are carried")
+        remark = survey.columns[name].census.misfits(column.kind, column.format)
+        if remark is not None:
+            lines.append(f"column {name!r}: {remark}")
     return lines
