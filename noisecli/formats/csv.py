@@ -18,7 +18,7 @@ from noisecli.errors import DataProblem
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, unique_names, unquote
 from noisecli.formats.spliced import SplicedFile
-from noisecli.splice import reorder, splice, string_buffers
+from noisecli.splice import splice, splice_rows
 
 SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
@@ -201,10 +201,6 @@ class CsvFile(SplicedFile[Grid]):
             places[mine] = base + np.arange(len(new))
             base += len(new)
         replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())
-        data = splice(grid.data, starts, stops, replacements)
         if struck.order is None:
-            return data
-        _, offsets = string_buffers(replacements)
-        growth = np.zeros(grid.rows, np.int64)
-        np.add.at(growth, rows, np.diff(offsets) - (stops - starts))
-        return reorder(data, grid.row_bounds() + np.concatenate([[0], np.cumsum(growth)]), struck.order)
+            return splice(grid.data, starts, stops, replacements)
+        return splice_rows(grid.data, starts, stops, replacements, grid.row_bounds(), struck.order)
