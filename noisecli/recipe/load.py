@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from noisecli.corruption import Corruption, RowsCorruption, TableCorruption, Target, TextCorruption, plain, registered
+from noisecli.corruption import (
+    BlockCorruption,
+    Corruption,
+    RowsCorruption,
+    TableCorruption,
+    Target,
+    TextCorruption,
+    plain,
+    registered,
+)
 from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
@@ -258,11 +267,16 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
                     source.fault(
                         (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
                     )
-        elif isinstance(step.corruption, TextCorruption) and step.exact:
+            continue
+        if isinstance(step.corruption, BlockCorruption):
+            for key in ("exact", "decimals"):
+                if key in step.settings.model_fields_set:
+                    source.fault((*loc, key), f"op {step.corruption.name!r} takes no {key!r}", True)
+        if isinstance(step.corruption, TextCorruption) and step.exact:
             source.fault(
                 (*loc, "exact"), f"op {step.corruption.name!r} strikes words, of which no exact number is set", True
             )
-        elif rows_step:
+        if rows_step:
             source.fault(loc, f"step {step.id!r} must stand before {rows_step!r}: steps on rows come last")
 
 

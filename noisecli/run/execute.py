@@ -9,7 +9,7 @@ from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
 from noisecli.executors import Pool
 from noisecli.formats.plain import COMPRESSED
-from noisecli.manifest import InputEntry, OutputEntry
+from noisecli.listing import InputEntry, OutputEntry
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
@@ -71,6 +71,8 @@ class Record:
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck."""
     warnings: list[str] = field(default_factory=list)
+    code: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the source of each function of the user's own."""
     truth: Truth | None = None
     """Where it is written down what really changed, if it is asked for."""
 
@@ -120,7 +122,8 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
     written = [copy for copy in prepared.recipe.head.written if copy]
     for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
         parts = prepared.tables[file.relative].parts
-        step = TASK_SLABS if file.table().splits else max(len(parts), 1)
+        shared = file.table().splits and not prepared.plans[variant].whole_blocks
+        step = TASK_SLABS if shared else max(len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
