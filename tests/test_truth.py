@@ -223,7 +223,7 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     def call(source: Path, *steps: Mapping[str, Any], **head: Any) -> Any:
         folder = tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}"
         name = source.name if source.is_file() else "out"
-        return noisecli.augment(source, a_recipe(*steps, **head), folder / name, truth=True, workers=1)
+        return noisecli.augment(source, a_recipe(*steps, **head), folder / name, truth=True, workers=1, allow_code=True)
 
     return call
 
@@ -339,7 +339,10 @@ def test_any_recipe(tmp_path_factory: pytest.TempPathFactory, steps: list[Any], 
         source = as_format(source.with_suffix(".parquet"), suffix)
     recipe = a_recipe(*steps, **({"data": {"split": "split"}} if split else {}))
     try:
-        check(source, noisecli.augment(source, recipe, folder / "out" / source.name, truth=True, workers=1))
+        check(
+            source,
+            noisecli.augment(source, recipe, folder / "out" / source.name, truth=True, workers=1, allow_code=True),
+        )
     finally:
         shutil.rmtree(folder)
 
@@ -467,7 +470,9 @@ BIG = a_recipe(*EVERY_STEP, data={"split": "split", "label": "churn"}, copies=2)
 
 @pytest.fixture(scope="module")
 def usual(big: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return noisecli.augment(big, BIG, tmp_path_factory.mktemp("usual") / "out", truth=True, workers=1).output
+    return noisecli.augment(
+        big, BIG, tmp_path_factory.mktemp("usual") / "out", truth=True, workers=1, allow_code=True
+    ).output
 
 
 @pytest.mark.parametrize(
@@ -490,7 +495,7 @@ def test_cuts_do_not_show(
     monkeypatch.setattr(truth, "PIECE", piece)
     monkeypatch.setattr(truth, "PIECE_BYTES", piece_bytes)
     monkeypatch.setattr(truth, "WAITING", waiting)
-    cut = noisecli.augment(big, BIG, tmp_path / "cut", truth=True, workers=1).output
+    cut = noisecli.augment(big, BIG, tmp_path / "cut", truth=True, workers=1, allow_code=True).output
     assert truth_path(cut).read_bytes() == truth_path(usual).read_bytes()
 
 
@@ -514,7 +519,7 @@ def test_row_groups_are_cut_by_what_they_hold(
     usual: Path, big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(truth, "GROUP_BYTES", 500_000)
-    cut = noisecli.augment(big, BIG, tmp_path / "cut", truth=True, workers=1).output
+    cut = noisecli.augment(big, BIG, tmp_path / "cut", truth=True, workers=1, allow_code=True).output
     file = pq.ParquetFile(truth_path(cut))
     assert pq.read_table(truth_path(cut)) == pq.read_table(truth_path(usual))
     weights = []
