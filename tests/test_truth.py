@@ -31,7 +31,14 @@ from PIL import Image
 
 import noisecli
 from noisecli.columns import Kind
-from noisecli.corruption import Corruption, ImageCorruption, RowsCorruption, TableCorruption, TextCorruption
+from noisecli.corruption import (
+    Corruption,
+    ImageCorruption,
+    NumberCorruption,
+    RowsCorruption,
+    TableCorruption,
+    TextCorruption,
+)
 from noisecli.formats import csv as csv_format
 from noisecli.manifest import TRUTH, Manifest, path_for, read
 from noisecli.run import execute, truth
@@ -315,7 +322,7 @@ def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
         if op.strikes_columns:
             fitting = [name for name, kind in KINDS.items() if kind in op.accepts]
             made["columns"] = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique=True))
-            if draw(st.booleans()):
+            if issubclass(op, NumberCorruption) and draw(st.booleans()):
                 made["decimals"] = draw(st.sampled_from(["keep", 0, 1, 9]))
         if draw(st.booleans()):
             made["where"] = draw(st.sampled_from([{"visits": {"gt": 20}}, {"city": {"null": True}}]))
