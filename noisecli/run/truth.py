@@ -107,13 +107,14 @@ class Shard:
     def _cells(self, change: Change, piece: slice) -> pa.Table:
         """Lines about some changes of a column, with the numbers of column and step."""
         rows = change.rows[piece]
+        mine = pa.array(np.arange(piece.start, piece.stop))  # taken, as a slice of over 2 GiB of text cannot be cast
         return pa.table(
             {
                 "row": rows,
                 "column": np.full(len(rows), self._columns.index(change.column)),
                 "step": np.full(len(rows), change.step),
-                "before": as_written(change.before[piece]),
-                "after": as_written(change.after[piece]),
+                "before": as_written(change.before.take(mine)),
+                "after": as_written(change.after.take(mine)),
             }
         )
 
