@@ -19,11 +19,13 @@ from pydantic import (
     Field,
     FiniteFloat,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from noisecli import __version__, listing, streams
 from noisecli.columns import Kind
+from noisecli.dates import check_format
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.listing import InputEntry, OutputEntry, Sha256
 
@@ -78,11 +80,19 @@ class ColumnFacts(_Model):
     decimals: tuple[Decimals, Decimals] | None = None
     null: str = ""
     clean_text: bool = True
+    format: str | None = None
     mean: FiniteFloat | None = None
     sd: FiniteFloat | None = None
     min: FiniteFloat | None = None
     max: FiniteFloat | None = None
     categories: tuple[bool | int | str, ...] | None = None
+
+    @field_validator("format")
+    @classmethod
+    def _can_be_read(cls, format: str | None) -> str | None:
+        if format is not None:
+            check_format(format, with_time=True)
+        return format
 
 
 class QuotaFacts(_Model):

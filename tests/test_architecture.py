@@ -16,8 +16,8 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = [
     {"errors", "splice", "streams"},
-    {"celltext", "columns", "text"},
-    {"corruption", "mechanism", "where"},
+    {"celltext", "columns", "dates", "text"},
+    {"census", "corruption", "mechanism", "where"},
     {"corruptions"},
     {"recipe"},
     {"plan"},

@@ -100,6 +100,18 @@ def test_a_split_holds_rows_out_as_in_files(tmp_path: Path) -> None:
         noisecli.corrupt(table, {**recipe, "data": {"split": "string"}})
 
 
+def test_code_of_the_users_own_runs_where_it_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in_memory_damage.py").write_text("def shift(rows, rng):\n    return rows + rng.normal()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    recipe = recipe_of({"op": "custom", "columns": ["int16", "double"], "function": "in_memory_damage:shift"})
+    pq.write_table(TABLE, tmp_path / "in.parquet", row_group_size=7)
+    done = noisecli.augment(tmp_path / "in.parquet", recipe, tmp_path / "out.parquet", allow_code=True)
+    noisy = noisecli.corrupt(TABLE, recipe, allow_code=True)
+    assert cells(noisy) == cells(pq.read_table(done.output)) != cells(TABLE)
+    with pytest.raises(NoiseError, match="code that is not noisecli's"):
+        noisecli.corrupt(TABLE, recipe)
+
+
 def test_a_long_table_with_small_dictionaries(tmp_path: Path) -> None:
     rows = 1_100_000  # more than go through the engine at once
     words = pa.array([f"word {i:03}" for i in range(120)])

@@ -92,6 +92,7 @@ def augment(
     quiet: Quiet = False,
 ) -> None:
     """Write noisy copies of INPUT, and a manifest beside them."""
+    from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show
     from noisecli.cli.progress import progress
@@ -103,6 +104,8 @@ def augment(
         raise UsageProblem("--truth: it stands beside the output, and a pipe has no place; name an output file")
     overrides = _overrides(set_, seed, copies)
     _see_own_code(allow_code)
+    if to_pipe:
+        pipes.refuse_several(recipes.load(recipe, target="table", overrides=overrides, severity=severity))
     with pipes.piped(source, output) as (source_file, target), progress(quiet) as meter:
         if dry_run:
             prepared = run.inspect(

@@ -26,6 +26,7 @@ from noisecli.run.execute import (
     Prepared,
     Progress,
     Record,
+    check_names,
     write_files,
     write_tables,
 )
@@ -226,12 +227,13 @@ def _tasks(dataset: Dataset, size: int) -> int:
 
 
 def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
+    check_names(Prepared(recipe, dataset, {}, {}, []))
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
         return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selections = [prepare.select(variant.recipe, fields) for variant in recipe.variants]
+    selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     if not dataset.struck[0].table().as_text:
         prepare.check_reading(recipe)
@@ -280,7 +282,7 @@ def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
     lines = []
     columns = {name: column for plan in plans for name, column in plan.columns.items()}
     for name, column in columns.items():
-        census = survey.columns[name].census
-        if column.stored_as_text and census.numbers < census.cells:
-            lines.append(f"column {name!r}: {census.cells - census.numbers} cells are no numbers and are carried")
+        remark = survey.columns[name].census.misfits(column.kind, column.format)
+        if remark is not None:
+            lines.append(f"column {name!r}: {remark}")
     return lines

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
+from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
 from noisecli.formats.plain import COMPRESSED
 from noisecli.listing import InputEntry, OutputEntry
@@ -114,6 +115,22 @@ def _target(prepared: Prepared, variant: str, file: InputFile, copy: int) -> str
     path = Path(name)
     extensions = "".join(path.suffixes[-2:] if path.suffix.lower() in COMPRESSED else path.suffixes[-1:])
     return above + path.with_name(f"{path.name.removesuffix(extensions)}__c{copy}{extensions}").as_posix()
+
+
+def check_names(prepared: Prepared) -> None:
+    """Refuse copies in one tree that would take the place of the input's own files or folders, as `a__c1.csv/`."""
+    kept = {file.relative for file in prepared.dataset.files if file.carried}
+    folders = {file.relative.rpartition("/")[0] for file in prepared.dataset.files}
+    kept |= {parent.as_posix() for folder in folders for parent in [Path(folder), *Path(folder).parents]}
+    if prepared.recipe.head.layout == "copies" or not any("__c" in name for name in kept):
+        return
+    for file, copy in product(prepared.dataset.struck, prepared.recipe.head.written):
+        path = _target(prepared, "", file, copy)
+        if path in kept and path != file.relative:
+            raise UsageProblem(
+                f"{path}: is there already, and copy {copy} of {file.relative} would get this name: rename one, "
+                "or leave out `layout: merged`"
+            )
 
 
 def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, space: Path, meter: Meter) -> None:

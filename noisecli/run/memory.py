@@ -194,7 +194,7 @@ def _refuse_opaque(recipe: Recipe, opaque: Collection[str]) -> None:
 
 def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
     fields = table.fields()
-    selection = prepare.select(recipe, fields)
+    selection = prepare.select(recipe, fields, "the data")
     prepare.check_reading(recipe)
     if recipe.head.facts is not None:
         facts = manifests.read(manifests.locate(Path(recipe.head.facts))).facts
