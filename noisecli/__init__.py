@@ -1,17 +1,20 @@
 """noisecli: controlled, reproducible damage to datasets.
 
-The Python door: `noisecli.augment`, `noisecli.replay` and `noisecli.verify` do what the commands of the same name do.
-They are imported when first asked for, because numpy and pyarrow take their time.
+The Python door: `noisecli.augment`, `noisecli.replay` and `noisecli.verify` do what the commands of the same name do;
+`noisecli.corrupt` does it to tables and images in memory, and warns with `noisecli.NoiseWarning`. They are imported
+when first asked for, because numpy and pyarrow take their time.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from noisecli.errors import NoiseWarning as NoiseWarning
     from noisecli.manifest import verify as verify
     from noisecli.run.augment import augment as augment
     from noisecli.run.augment import replay as replay
+    from noisecli.run.memory import corrupt as corrupt
 
-__all__ = ["__version__", "augment", "replay", "verify"]
+__all__ = ["NoiseWarning", "__version__", "augment", "corrupt", "replay", "verify"]
 __version__ = "0.1.0"
 
 
@@ -20,7 +23,11 @@ def __getattr__(name: str) -> Any:
         from noisecli import manifest
 
         return manifest.verify
-    if name in ("augment", "replay"):
+    if name == "NoiseWarning":
+        from noisecli import errors
+
+        return errors.NoiseWarning
+    if name in ("augment", "corrupt", "replay"):
         from noisecli import run
 
         return getattr(run, name)

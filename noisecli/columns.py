@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli import celltext
+from noisecli import celltext, dates
 from noisecli.streams import Floats, Mask
 
 
@@ -61,6 +61,8 @@ class Column:
     """How a missing cell is written where null has to be text."""
     clean_text: bool = True
     """False when some cells of a text-stored number column are no numbers; they are carried."""
+    format: str | None = None
+    """How the dates or times of a text-stored column are written; None: in ISO 8601."""
     mean: float = np.nan
     sd: float = np.nan
     """Standard deviation of the training cells (population form)."""
@@ -82,6 +84,14 @@ class Column:
             cells = cells.cast(pa.string())
         values = pc.cast(cells, pa.float64(), safe=False)
         return np.asarray(pc.fill_null(values, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+    def to_times(self, cells: pa.Array) -> tuple[dates.Micros, Mask]:
+        """Cells of a date or datetime column as microseconds since 1970, and which of them are times at all."""
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            return dates.parse_times(cells, self.format)
+        moment = pa.timestamp("us", getattr(cells.type, "tz", None))
+        micros = pc.fill_null(pc.cast(cells, moment, safe=False).cast(pa.int64()), 0)
+        return micros.to_numpy(zero_copy_only=False), celltext.to_mask(pc.is_valid(cells))
 
     def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
         """Which cells may be struck: not null, not NaN, and a finite number where a number is needed."""

@@ -7,6 +7,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     class           gets                                         gives
     CellCorruption  the struck values of one column              as many new values
     TextCorruption  the struck words of one column               byte spans and what replaces them
+    BlockCorruption the struck rows of a whole block             as many new ones
     RowsCorruption  which rows of a block are struck             how often each row comes out
     ImageCorruption the pixels of one struck image               new pixels
 """
@@ -20,6 +21,7 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
+import pyarrow as pa
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
@@ -113,6 +115,10 @@ class Corruption(Parameters):
     exact_by_default: ClassVar[bool] = False
     """Whether a step strikes an exact number of cells when it says nothing."""
 
+    def code(self) -> str | None:
+        """Function of the user's own that the op runs, as "module:name"; None: only noisecli's own code runs."""
+        return None
+
     @classmethod
     def preset(cls, severity: int) -> Preset:
         """What a severity sets; 0 is clean."""
@@ -182,6 +188,19 @@ class TextCorruption(TableCorruption):
 
     def edit(self, text: Text, spans: Spans, draws: CounterDraws) -> Edits:
         """Return one edit for each span, in order; every span can be edited and must change."""
+        raise NotImplementedError
+
+
+class BlockCorruption(TableCorruption):
+    """Changes all struck rows of a block at once; a row is struck in all columns of the step together."""
+
+    def corrupt(
+        self, rows: Mapping[str, pa.Array], columns: Mapping[str, Column], rng: Generator
+    ) -> Mapping[str, pa.Array]:
+        """Return as many new cells of each column, in its storage type; never change the input.
+
+        The cells may be null. A null in the result makes the cell missing.
+        """
         raise NotImplementedError
 
 

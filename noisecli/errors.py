@@ -7,6 +7,10 @@ class NoiseError(Exception):
     exit_code = 1
 
 
+class NoiseWarning(UserWarning):
+    """Noise in memory that is not quite what its recipe asks for; in files the manifest says so."""
+
+
 class SystemProblem(NoiseError):
     """The environment failed: disk, permission, a worker that died."""
 

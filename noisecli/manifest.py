@@ -20,11 +20,14 @@ from pydantic import (
     FiniteFloat,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
-from noisecli import __version__, streams
+from noisecli import __version__, listing, streams
 from noisecli.columns import Kind
+from noisecli.dates import check_format
 from noisecli.errors import DataProblem, UsageProblem
+from noisecli.listing import InputEntry, OutputEntry, Sha256
 
 SUFFIX = ".noisecli.json"
 TRUTH = ".noisecli-truth.parquet"
@@ -34,47 +37,14 @@ COMPANIONS = {"truth": TRUTH, "files": FILES}
 BESIDE = (*COMPANIONS.values(), SUFFIX)
 """How the names of all that may stand beside an output end."""
 
+MOST_LISTED = 10_000
+"""A manifest with more files than these, read, written or skipped, keeps their lists in a companion."""
+
 LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow")
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class _File(_Model):
-    path: str
-    """Relative to INPUT or OUTPUT; "." is that file itself."""
-    sha256: Sha256
-    bytes: int
-    rows: int | None = None
-
-    @field_validator("path")
-    @classmethod
-    def _stays_inside(cls, path: str) -> str:
-        if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
-            raise ValueError("must be a relative path that does not leave its folder")
-        return path
-
-
-class InputEntry(_File):
-    """A file that was read."""
-
-
-class OutputEntry(_File):
-    """A file that was written."""
-
-    input: str
-    """The input file that it is a copy of."""
-    copy_number: int = Field(alias="copy")
-    content: str | None = None
-    """Digest of the decoded cells or pixels; None where the file was carried, or its bytes are its content."""
-    carried: bool = False
-    """Copied byte for byte."""
-    drawn: dict[str, Any] | None = None
-    """What an image got, by step."""
 
 
 class Companion(_Model):
@@ -110,11 +80,19 @@ class ColumnFacts(_Model):
     decimals: tuple[Decimals, Decimals] | None = None
     null: str = ""
     clean_text: bool = True
+    format: str | None = None
     mean: FiniteFloat | None = None
     sd: FiniteFloat | None = None
     min: FiniteFloat | None = None
     max: FiniteFloat | None = None
     categories: tuple[bool | int | str, ...] | None = None
+
+    @field_validator("format")
+    @classmethod
+    def _can_be_read(cls, format: str | None) -> str | None:
+        if format is not None:
+            check_format(format, with_time=True)
+        return format
 
 
 class QuotaFacts(_Model):
@@ -149,17 +127,33 @@ class Manifest(_Model):
     inputs: list[InputEntry]
     facts: Facts
     steps: list[StepEntry]
-    outputs: list[OutputEntry] = Field(min_length=1)
+    outputs: list[OutputEntry]
     skipped: list[dict[str, str]] = []
     warnings: list[str] = []
+    code: dict[str, str] = {}
+    """Functions of the user's own that steps ran, by SHA-256 of their modules' source: a replay depends on them."""
     truth: Companion | None = None
     """The cells that really changed."""
     files: Companion | None = None
-    """The lists of files, where they are too long for this manifest."""
+    """Inputs, outputs and skipped files, where they are too many; `read` puts them back into their lists."""
+
+    @model_validator(mode="after")
+    def _lists_files_in_one_place(self) -> "Manifest":
+        if self.files is not None and any(self.lists.values()):
+            raise ValueError("lists files, and names a companion that lists them")
+        if self.files is None and not self.outputs:
+            raise ValueError("has no outputs")
+        return self
+
+    @property
+    def lists(self) -> dict[str, list[Any]]:
+        """The lists of files, by their keys."""
+        return {key: getattr(self, key) for key in listing.LISTS}
 
     def to_bytes(self) -> bytes:
-        """Serialise with sorted keys."""
-        data = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """Serialise with sorted keys; without the lists that stand in a companion."""
+        elsewhere: dict[str, Any] = {} if self.files is None else {key: [] for key in listing.LISTS}
+        data = self.model_copy(update=elsewhere).model_dump(mode="json", by_alias=True, exclude_none=True)
         return (json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
@@ -181,6 +175,10 @@ def recipe_digest(document: dict[str, Any]) -> str:
 
 def beside(output: Path, suffix: str) -> Path:
     """Return the place beside an output where a file stands whose name ends so."""
+    if output.name in ("", ".."):
+        raise UsageProblem(
+            f"{output}: has no name that a manifest beside it could bear: name the folder, as in ../noisy"
+        )
     return output.with_name(output.name + suffix)
 
 
@@ -203,7 +201,26 @@ def locate(given: Path) -> Path:
 
 
 def read(path: Path) -> Manifest:
-    """Read a manifest; it is data from outside, so everything in it is checked."""
+    """Read a manifest, and its lists of files wherever they stand.
+
+    It is data from outside, so everything in it is checked.
+    """
+    manifest, output = _read_alone(path), output_for(path)
+    for fault in _check_lists(manifest, output):
+        raise DataProblem(f"{fault}, so {path.name} cannot be read: put the list back that the run made")
+    return _with_lists(manifest, output)
+
+
+def _check_lists(manifest: Manifest, output: Path) -> list[str]:
+    return [] if manifest.files is None else _compare(beside(output, FILES), manifest.files)
+
+
+def _with_lists(manifest: Manifest, output: Path) -> Manifest:
+    found = {} if manifest.files is None else listing.read(beside(output, FILES))
+    return manifest.model_copy(update=found)
+
+
+def _read_alone(path: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -233,7 +250,7 @@ def place(root: Path, relative: str) -> Path:
     return root if relative == "." else root / relative
 
 
-def check(entries: Iterable[_File], root: Path) -> list[str]:
+def check(entries: Iterable[InputEntry], root: Path) -> list[str]:
     """Compare files with their entries; one line for each that is missing or differs."""
     faults = []
     for entry in entries:
@@ -243,7 +260,7 @@ def check(entries: Iterable[_File], root: Path) -> list[str]:
     return faults
 
 
-def _compare(path: Path, entry: _File | Companion) -> list[str]:
+def _compare(path: Path, entry: InputEntry | Companion) -> list[str]:
     if not path.is_file():
         return [f"{path}: missing"]
     same = digest(path) == (entry.sha256, entry.bytes)
@@ -264,8 +281,9 @@ def check_companions(manifest: Manifest, output: Path) -> list[str]:
 
 def strangers(manifest: Manifest, output: Path) -> list[Path]:
     """Return the files in an output that its manifest does not know."""
-    known = {place(output, entry.path) for entry in manifest.outputs}
-    return [item for item in sorted(output.rglob("*")) if item.is_file() and item not in known]
+    known = {entry.path for entry in manifest.outputs}
+    others = (item for item in output.rglob("*") if item.relative_to(output).as_posix() not in known)
+    return sorted(item for item in others if item.is_file())
 
 
 def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]]:
@@ -275,9 +293,13 @@ def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]
         the manifest, and a line for every file, companions too, that is missing, differs, or is not in the manifest.
     """
     path = locate(given)
-    manifest, output = read(path), output_for(path)
+    manifest, output = _read_alone(path), output_for(path)
     if not output.exists():
         return manifest, [f"{output}: missing: the run was not completed, or its output was removed"]
+    unlisted = _check_lists(manifest, output)
+    if unlisted:
+        return manifest, unlisted
+    manifest = _with_lists(manifest, output)
     faults = check(manifest.outputs, output)
     faults += [f"{item}: is not in the manifest" for item in strangers(manifest, output)]
     faults += check_companions(manifest, output)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.corruption import Corruption, ImageCorruption
+from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption
 from noisecli.mechanism import Quota
 from noisecli.streams import Mask
 from noisecli.where import Where
@@ -72,6 +72,11 @@ class Plan:
     quotas: Mapping[QuotaKey, Quota] = field(default_factory=dict)
     split: str | None = None
     """Column whose rows are held out unless it says train; None: all rows are training rows."""
+
+    @property
+    def whole_blocks(self) -> bool:
+        """Whether a step has to see all of a block, so that a file cannot be shared out."""
+        return any(isinstance(step.corruption, BlockCorruption) for step in self.steps)
 
     @property
     def touched(self) -> list[str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli import celltext
+from noisecli.census import Census
 from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.engine import Index, Slab, blocks, strikeable
 from noisecli.errors import DataProblem
@@ -23,9 +24,6 @@ from noisecli.where import Where
 
 MAX_CATEGORIES = 50_000
 """A column with more distinct values is not one of categories."""
-
-UNPARSABLE = 0.01
-"""Share of cells that may fail to be numbers in a number column of a CSV file."""
 
 
 Groups = list[tuple[object, Index]]
@@ -56,6 +54,8 @@ class Request:
     copies: int = 1
     types: Mapping[str, Kind] = field(default_factory=dict)
     """Columns of text whose type is said, not found out."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """How the dates of such columns are written, where that is not ISO 8601."""
     null_values: tuple[str, ...] = celltext.NULLS
     settled: Mapping[str, Column] = field(default_factory=dict)
     """Columns that conditions of quotas speak of."""
@@ -95,64 +95,6 @@ class Moments:
 
 
 @dataclass
-class Census:
-    """Which type the text cells of a column have."""
-
-    cells: int = 0
-    numbers: int = 0
-    integers: int = 0
-    bools: int = 0
-    dates: int = 0
-    datetimes: int = 0
-    least_decimals: int = 1000
-    most_decimals: int = 0
-    null_spellings: Counter[str] = field(default_factory=Counter)
-
-    def add(self, cells: pa.Array) -> Mask:
-        """Count the cells of one slab and say which of them are numbers."""
-        numeric = celltext.matches(cells, celltext.NUMBER)
-        valid = len(cells) - cells.null_count
-        self.cells += valid
-        if numeric.any():
-            decimals = celltext.count_decimals(cells.filter(pa.array(numeric)))
-            plain = celltext.matches(cells, r"^[-+]?[0-9]+$")
-            self.numbers += len(decimals)
-            self.integers += int(np.count_nonzero(plain))
-            self.least_decimals = min(self.least_decimals, int(decimals.min()))
-            self.most_decimals = max(self.most_decimals, int(decimals.max()))
-        if np.count_nonzero(numeric) < valid:
-            self.bools += int(np.count_nonzero(celltext.matches(cells, celltext.BOOL)))
-            self.dates += int(np.count_nonzero(celltext.matches(cells, celltext.DATE)))
-            self.datetimes += int(np.count_nonzero(celltext.matches(cells, celltext.DATETIME)))
-        return numeric
-
-    def merge(self, other: "Census") -> None:
-        """Take what was counted elsewhere."""
-        for name in ("cells", "numbers", "integers", "bools", "dates", "datetimes"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.least_decimals = min(self.least_decimals, other.least_decimals)
-        self.most_decimals = max(self.most_decimals, other.most_decimals)
-        self.null_spellings.update(other.null_spellings)
-
-    def kind(self) -> Kind:
-        """Decide the type: the first that nearly all cells have."""
-        enough = max(1, int(np.ceil(self.cells * (1 - UNPARSABLE))))
-        if self.numbers >= enough:
-            return Kind.INTEGER if self.integers == self.numbers else Kind.FLOAT
-        if self.bools >= enough:
-            return Kind.BOOL
-        if self.dates >= enough:
-            return Kind.DATE
-        return Kind.DATETIME if self.dates + self.datetimes >= enough else Kind.TEXT
-
-    def null(self, known: Sequence[str]) -> str:
-        """Return the commonest spelling of a missing cell; where none is missing the empty one, if it is one."""
-        order = {spelling: i for i, spelling in enumerate(known)}
-        common = sorted(self.null_spellings, key=lambda s: (-self.null_spellings[s], order.get(s, len(order))))
-        return common[0] if common else "" if "" in known else known[0]
-
-
-@dataclass
 class ColumnSurvey:
     """All that is gathered of one column."""
 
@@ -162,6 +104,7 @@ class ColumnSurvey:
     wanted: frozenset[str]
     said: Kind | None = None
     """The type, where it is not to be found out."""
+    format: str | None = None
     null_values: tuple[str, ...] = celltext.NULLS
     census: Census = field(default_factory=Census)
     moments: Moments = field(default_factory=Moments)
@@ -174,7 +117,7 @@ class ColumnSurvey:
         chosen = training & celltext.to_mask(pc.is_valid(cells))
         numeric = chosen
         if self.as_text:
-            found = self.census.add(cells)
+            found = self.census.add(cells, self.format)
             self.census.null_spellings.update(null_spellings)
             numeric = chosen & found
         if self.wanted & {"mean", "sd", "min", "max"} and (self.as_text or kind_of(self.storage) in NUMBER):
@@ -236,6 +179,7 @@ class ColumnSurvey:
             decimals=self._decimals() if numeric_text else None,
             null=self.census.null(self.null_values),
             clean_text=self.census.numbers == self.census.cells,
+            format=self.format,
             categories=self._categories(kind),
             **{name: value for name, value in facts.items() if name in self.wanted},
         )
@@ -266,7 +210,15 @@ class Survey:
     def of(cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool) -> "Survey":
         """Return an empty survey of columns that are stored as said."""
         columns = {
-            name: ColumnSurvey(name, storage[name], as_text, wanted, request.types.get(name), request.null_values)
+            name: ColumnSurvey(
+                name,
+                storage[name],
+                as_text,
+                wanted,
+                request.types.get(name),
+                request.formats.get(name),
+                request.null_values,
+            )
             for name, wanted in request.columns.items()
         }
         return cls(request, columns)

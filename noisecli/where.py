@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import reduce
 from typing import Any
 
@@ -11,12 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from noisecli import celltext
+from noisecli import celltext, dates
 from noisecli.columns import NUMBER, Column, Kind
 from noisecli.streams import Mask
 
 ORDERED = {"gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal}
-ZONE = r"(Z|[0-9]{2}:[0-9.:]+[-+][0-9]{2}:?[0-9]{2})$"
 
 
 @dataclass(frozen=True)
@@ -108,11 +106,8 @@ def _comparable(
         said = pc.utf8_lower(cells.cast(pa.string()))
         return _objects(said), _objects(_flags(texts)), present
     if column.kind in (Kind.DATE, Kind.DATETIME):
-        moments, found = _times(cells)
-        wanted, understood = _times(texts)
-        if not understood.all():
-            raise ValueError(f"{values[int(np.argmin(understood))]!r} is no date or time as in 2026-03-01T12:30")
-        return moments, wanted, present & found
+        moments, found = column.to_times(cells)
+        return moments, _asked_times(column, texts), present & found
     if column.kind is Kind.TEXT:
         return _objects(cells), _objects(texts), present
     raise ValueError(f"column {column.name!r} can only be tested for null")
@@ -148,31 +143,19 @@ def _flags(texts: pa.Array) -> pa.Array:
     return lower
 
 
+def _asked_times(column: Column, texts: pa.Array) -> NDArray[np.int64]:
+    """Times that the recipe writes as the column does, or in ISO 8601."""
+    wanted, understood = dates.parse_times(texts)
+    if column.format is not None:
+        own, fits = dates.parse_times(texts, column.format)
+        wanted, understood = np.where(fits, own, wanted), understood | fits
+    if not understood.all():
+        other = f", nor like {column.format!r}" if column.format else ""
+        raise ValueError(
+            f"{texts[int(np.argmin(understood))].as_py()!r} is no date or time as in 2026-03-01T12:30{other}"
+        )
+    return wanted
+
+
 def _objects(cells: pa.Array) -> NDArray[Any]:
     return np.array(pc.fill_null(cells, "").to_pylist(), dtype=np.str_)
-
-
-def _is_day(text: str) -> bool:
-    """Whether the calendar has the day: Arrow refuses a whole array for one 30th of February."""
-    try:
-        date.fromisoformat(text[:10])
-    except ValueError:
-        return False
-    return True
-
-
-def _times(cells: pa.Array) -> tuple[NDArray[np.int64], Mask]:
-    """Microseconds since 1970, where there is no zone as if in UTC; and which cells have such a time."""
-    if not pa.types.is_string(cells.type) and not pa.types.is_large_string(cells.type):
-        moment = pa.timestamp("us", getattr(cells.type, "tz", None))
-        micros = pc.fill_null(pc.cast(cells, moment, safe=False).cast(pa.int64()), 0)
-        return micros.to_numpy(zero_copy_only=False), np.ones(len(cells), bool)
-    found = celltext.matches(cells, celltext.DATE) | celltext.matches(cells, celltext.DATETIME)
-    late = found & celltext.matches(cells, "^....-..-(29|30|31)")
-    found[late] = [_is_day(text) for text in cells.filter(pa.array(late)).to_pylist()]
-    zoned = found & celltext.matches(cells, ZONE)
-    times = np.zeros(len(cells), np.int64)
-    for chosen, type_ in ((found & ~zoned, pa.timestamp("us")), (zoned, pa.timestamp("us", "UTC"))):
-        some = pc.replace_substring_regex(cells.filter(pa.array(chosen)), r"(\.[0-9]{6})[0-9]+", r"\1")
-        times[chosen] = pc.cast(some, type_).cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return times, found

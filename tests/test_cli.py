@@ -111,7 +111,7 @@ def test_one_bad_file_stops_a_folder(
 @pytest.mark.parametrize(
     ("extra", "code", "says"),
     [
-        (["--set", "steps.missing.columns=z"], 2, "no column 'z' in the data; known: x, y"),
+        (["--set", "steps.missing.columns=z"], 2, "no column 'z' in in.csv; known: x, y"),
         (["--set", "steps.missing.rat=1"], 2, "unknown key 'rat' for op 'missing'; did you mean 'rate'?"),
         (["--set", "steps.typo.rate=1"], 2, "--set steps.typo.rate=1: no step 'typo'; known: missing"),
         (["--set", "steps.0.rate=2"], 2, "rate: "),

@@ -130,6 +130,27 @@ def test_a_folder_in_the_place_of_a_companion_is_kept(source: Path, tmp_path: Pa
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", [".", "sub/..", "/"])
+def test_an_output_without_a_name_is_refused(
+    source: Path,
+    tmp_path: Path,
+    recipe: Recipe,
+    tree: Tree,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    path = recipe("op: missing, columns: y, rate: 0.5", copies=2)
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    before = tree(tmp_path)
+    for arguments in (("augment", source, "-r", path, "-o", name, "-q"), ("verify", name)):
+        result = command(*arguments)
+        assert (result.code, len(result.err.splitlines())) == (2, 1), result.err
+        assert "bug" not in result.err
+    assert tree(tmp_path) == before
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_no_companion_replaces_the_input(source: Path, tmp_path: Path, tree: Tree, force: bool) -> None:
     table = tmp_path / f"noisy{TRUTH}"

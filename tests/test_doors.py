@@ -48,15 +48,24 @@ def test_a_pipe_carries_the_bytes_of_a_file(from_pipe, to_pipe, recipe, source, 
     assert (b"no manifest" in done.stderr) == to_pipe
 
 
-@pytest.mark.parametrize(
-    ("extra", "message"),
-    [(["--copies", 2], b"several files cannot go through one pipe"), (["--json"], b"--json: the data goes to stdout")],
-)
-def test_what_a_pipe_cannot_carry_is_refused_and_nothing_comes_out(extra, message, recipe, source):
-    done = run(["augment", source, "-r", recipe(STEP), "-o", "-", *extra], b"")
+def test_several_copies_into_a_pipe_are_refused_and_nothing_comes_out(recipe, source):
+    done = run(["augment", source, "-r", recipe(STEP), "-o", "-", "--copies", 2], b"")
     assert done.returncode == 2
     assert done.stdout == b""
-    assert message in done.stderr
+    assert b"one pipe carries one" in done.stderr
+
+
+def test_json_and_data_cannot_share_a_pipe(recipe, source):
+    done = run(["augment", source, "-r", recipe(STEP), "-o", "-", "--json"], b"")
+    assert done.returncode == 2
+    assert json.loads(done.stdout) == {"error": "--json: the data goes to stdout; name an output file", "exit": 2}
+
+
+def test_tabs_go_through_a_pipe(recipe, source):
+    tabs = source.with_suffix(".tsv")
+    tabs.write_bytes(DATA.replace(b",", b"\t"))
+    done = run(["augment", tabs, "-r", recipe("op: missing, columns: age, rate: 1"), "-o", "-"], b"")
+    assert done.stdout == b"city\tage\n" + b"".join(b"town %d\t\n" % i for i in range(500))
 
 
 def test_a_fault_on_the_way_leaves_the_pipe_empty(recipe):

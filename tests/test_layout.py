@@ -383,4 +383,13 @@ def test_a_role_of_no_column(command: Command, recipe: Recipe, table: Path, tmp_
     assert result.code == 2
     assert len(result.errors) == 1
     assert "recipe.yaml:3:" in result.errors[0]
-    assert "no column 'nope' in the data" in result.errors[0]
+    assert "no column 'nope' in in.csv" in result.errors[0]
+
+
+def test_what_earlier_runs_left_in_the_input_is_carried(tables: Path, augment: Augment, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"row": [1, 2]}), tables / "a.csv.noisecli-truth.parquet")
+    shutil.copyfile(tables / "a.csv.noisecli-truth.parquet", tables / "b.noisecli-files.parquet")
+    done = augment(tables, TABLE)
+    carried = {entry["path"] for entry in done["outputs"] if entry["carried"]}
+    assert {"a.csv.noisecli-truth.parquet", "b.noisecli-files.parquet"} <= carried
+    assert not {"a.csv", "sub/b.csv"} & carried

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisecli.corruption import TextCorruption, registered
-from noisecli.errors import DataProblem, UsageProblem
+from noisecli.errors import DataProblem, RecipeProblem, UsageProblem
 from noisecli.run import augment, inspect
 from noisecli.splice import splice
 from noisecli.streams import CounterDraws, scramble
@@ -199,3 +199,168 @@ def test_pinned_facts_keep_the_noise_when_rows_are_added(table: Path, tmp_path: 
     assert (tmp_path / "new.csv").read_text().splitlines()[: len(old)] == old
     assert str(tmp_path) not in pinned.manifest_path.read_text()
     assert free.manifest.facts != pinned.manifest.facts
+
+
+@pytest.mark.parametrize("data", [b"x,y\r1,a\r2,b\r", b"x,y\r1,a\n2,b\n", b"x\r1\r", b"x,y\r" + b"1,a\r" * 700_000])
+def test_lines_that_end_in_cr_alone_are_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "in.csv").write_bytes(data)
+    with pytest.raises(DataProblem, match=r"in\.csv: its lines end in CR alone.*LF"):
+        augment(tmp_path / "in.csv", recipe(MISSING), tmp_path / "out.csv")
+
+
+def test_a_cr_in_a_quoted_name_is_no_line_end(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b'"a\rb",x\r\n1,2\r\n')
+    augment(tmp_path / "in.csv", recipe({**MISSING, "rate": 1}), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == b'"a\rb",x\r\n1,\r\n'
+
+
+def test_names_in_faults_are_cut_and_stay_on_one_line(tmp_path: Path) -> None:
+    names = ["n" * 5_000, '"two\nlines"', "x" * 200]
+    (tmp_path / "in.csv").write_text(",".join(names) + "\n1,2,3\n")
+    for wrong in ("nope", "x" * 199):
+        with pytest.raises(RecipeProblem) as caught:
+            augment(tmp_path / "in.csv", recipe({**MISSING, "columns": wrong}), tmp_path / "out.csv")
+        assert len(str(caught.value).splitlines()) == 1
+        assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("head", [{"copies": 1, "keep_original": True}, {"copies": 2}])
+def test_a_folder_named_like_a_copy_is_refused_before_the_run(tmp_path: Path, table: Path, head: Any) -> None:
+    folder = tmp_path / "in"
+    (folder / "a__c1.csv").mkdir(parents=True)
+    shutil.copy(table, folder / "a.csv")
+    shutil.copy(table, folder / "a__c1.csv" / "b.csv")
+    with pytest.raises(UsageProblem, match=r"^a__c1\.csv: is there already, and copy 1 of a\.csv would"):
+        inspect(folder, recipe(MISSING, layout="merged", **head))
+    augment(folder, recipe(MISSING, **head), tmp_path / "out")
+
+
+def test_files_named_like_copies_keep_a_name_each(tmp_path: Path, table: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.csv", "a__c1.csv"):
+        shutil.copy(table, folder / name)
+    done = augment(folder, recipe(MISSING, layout="merged", copies=2), tmp_path / "out")
+    made = {entry.path: entry.input for entry in done.manifest.outputs}
+    assert made == {
+        "a__c1.csv": "a.csv",
+        "a__c2.csv": "a.csv",
+        "a__c1__c1.csv": "a__c1.csv",
+        "a__c1__c2.csv": "a__c1.csv",
+    }
+
+
+@pytest.mark.parametrize("null", [" NA", "-\t", " "])
+def test_a_null_spelling_that_no_cell_can_have_is_a_fault(table: Path, tmp_path: Path, null: str) -> None:
+    with pytest.raises(RecipeProblem, match=r"data\.null_values\.1: .*blanks around a cell"):
+        augment(table, recipe(MISSING, data={"null_values": ["-", null]}), tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize(
+    "head", [{"copies": 2}, {"keep_original": True}, {"sweep": {"steps.missing.rate": [0.1, 0.2]}}]
+)
+def test_several_copies_into_a_pipe_are_refused_before_anything_is_read(
+    tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, head: Any
+) -> None:
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe(MISSING, **head)))
+    monkeypatch.setattr("sys.stdin", None)
+    done = command("augment", "-", "-r", tmp_path / "recipe.json", "-o", "-")
+    assert (done.code, done.out) == (2, "")
+    assert done.errors == ["error: -: the recipe makes several copies, and one pipe carries one: name a folder"]
+
+
+@pytest.mark.parametrize("name", ["in.parquet", "in.csv.gz", "folder"])
+def test_a_pipe_carries_nothing_but_csv(tmp_path: Path, command: Callable[..., Any], name: str) -> None:
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe(MISSING)))
+    source = tmp_path / name
+    if name == "folder":
+        source.mkdir()
+    else:
+        source.write_bytes(b"")
+    done = command("augment", source, "-r", tmp_path / "recipe.json", "-o", "-")
+    assert done.code == 2
+    assert done.errors == [f"error: -: a pipe carries one plain CSV file, and {source} is none: name an output"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["augment", "nope.csv", "-o", "out.csv"], 2),
+        (["augment", "in.csv"], 2),
+        (["augment", "cr.csv", "-o", "o.csv"], 3),
+    ],
+)
+def test_a_failure_is_json_too(
+    table: Path, tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, arguments: Any, code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cr.csv").write_bytes(b"x\r1\r")
+    Path("recipe.json").write_text(json.dumps(recipe(MISSING)))
+    done = command(*arguments, "-r", "recipe.json", "--json")
+    assert done.code == code
+    assert done.json["exit"] == code
+    assert done.errors == [f"error: {done.json['error']}"]
+    assert command(*arguments, "-r", "recipe.json").out == ""
+
+
+def test_a_failed_verify_prints_one_object(table: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
+    augment(table, recipe(MISSING), tmp_path / "out.csv")
+    (tmp_path / "out.csv").write_text("edited")
+    done = command("verify", tmp_path / "out.csv", "--json")
+    assert done.code == 4
+    assert done.json["ok"] is False
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, table: Path, sample: Path) -> Path:
+    """A folder of a table and an image."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    shutil.copy(table, folder / "a.csv")
+    shutil.copy(next((sample / "images" / "train").rglob("*.jpg")), folder / "b.jpg")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"op": "gaussian_noise"}],
+        [{"op": "typo", "columns": "y"}, {"op": "cutout"}],
+    ],
+)
+def test_a_folder_of_both_asks_for_a_target(mixed: Path, tmp_path: Path, steps: Any) -> None:
+    with pytest.raises(RecipeProblem) as caught:
+        augment(mixed, recipe(*steps), tmp_path / "out")
+    assert str(caught.value) == ("recipe: the input holds tables and images: add `target: table` or `target: images`")
+
+
+@pytest.mark.parametrize(
+    ("step", "struck"),
+    [
+        ({"op": "missing", "columns": "x"}, "a.csv"),
+        ({"op": "gaussian_noise", "columns": "x", "unit": "absolute", "sigma": 9}, "a.csv"),
+        ({"op": "cutout", "rate": 1}, "b.jpg"),
+        ({"op": "gaussian_noise", "scale": "none"}, "b.jpg"),
+    ],
+)
+def test_a_folder_of_both_needs_no_target_where_the_steps_tell(
+    mixed: Path, tmp_path: Path, step: Any, struck: str
+) -> None:
+    done = augment(mixed, recipe(step), tmp_path / "out")
+    assert [entry.path for entry in done.manifest.outputs if not entry.carried] == [struck]
+
+
+def test_an_unknown_op_is_named_in_a_folder_of_both_too(mixed: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeProblem, match="unknown op 'typpo'"):
+        augment(mixed, recipe({"op": "typpo"}), tmp_path / "out")
+
+
+def test_a_fault_about_columns_names_the_file(tmp_path: Path, table: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(table, folder / "a.csv")
+    (folder / "b.csv").write_text("y,z\n1,2\n")
+    with pytest.raises(RecipeProblem, match=r"no column 'nope' in a\.csv"):
+        augment(folder, recipe({**MISSING, "columns": "nope"}), tmp_path / "out")
+    with pytest.raises(DataProblem, match=r"^b\.csv: .*'x'.*a\.csv"):
+        augment(folder, recipe(MISSING), tmp_path / "out")

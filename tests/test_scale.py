@@ -86,7 +86,7 @@ def row_groups(path: Path) -> list[pa.Table]:
         return [file.read_row_group(i) for i in range(file.num_row_groups)]
 
 
-@sizes(small=60, large=10_000)
+@sizes(small=60, large=10_100)
 def test_many_images(run: Run, tmp_path: Path, tree: Tree, size: int) -> None:
     source, output = tmp_path / "images", tmp_path / "out"
     pixels = numbers(size, 24, 24).astype(np.uint8)

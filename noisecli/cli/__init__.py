@@ -1,12 +1,13 @@
 """The command line: parse, call one function, print. Every error leaves through `main`."""
 
+import json
 import os
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
 
-from noisecli.errors import NoiseError
+from noisecli.errors import CheckFailed, NoiseError
 
 
 class Terminated(BaseException):
@@ -26,6 +27,8 @@ def _guarded() -> int:
         code = run()
         sys.stdout.flush()
         return code
+    except CheckFailed as error:
+        return _fail(str(error), error.exit_code, told=True)
     except NoiseError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -33,8 +36,7 @@ def _guarded() -> int:
     except Terminated:
         return _fail("terminated; nothing was written", 143)
     except BrokenPipeError:
-        # Who reads our output has seen enough; the interpreter must not complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -49,11 +51,22 @@ def _guarded() -> int:
         return _fail(f"{type(error).__name__}: {text} ({advice})", 1)
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: str, code: int, told: bool = False) -> int:
+    """Print a message on stderr, and under --json on stdout too, unless an object with the faults is there already."""
+    if "--json" in sys.argv[1:] and not told:
+        try:
+            print(json.dumps({"error": message, "exit": code}), flush=True)
+        except BrokenPipeError:
+            _close_stdout()
     for line in message.splitlines():
         text = line if line.startswith(" ") else f"error: {line}"
         print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
     return code
+
+
+def _close_stdout() -> None:
+    """Who reads our output has seen enough; the interpreter must not complain when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

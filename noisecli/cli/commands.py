@@ -1,5 +1,6 @@
 """The commands. Heavy imports happen inside them, so that `--help` is quick."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,9 @@ Workers = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; warnings and errors only.")]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Let `op: custom` run functions that the recipe names. Read them first.")
+]
 Severity = Annotated[
     int | None,
     typer.Option(min=0, max=5, help="Replace the severity of every step; an error where a step has none. 0 is clean."),
@@ -80,6 +84,7 @@ def augment(
     truth: Annotated[
         bool, typer.Option("--truth", help="Write down every change, cell by cell, in OUTPUT.noisecli-truth.parquet.")
     ] = False,
+    allow_code: AllowCode = False,
     workers: Workers = None,
     force: Force = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
@@ -87,6 +92,7 @@ def augment(
     quiet: Quiet = False,
 ) -> None:
     """Write noisy copies of INPUT, and a manifest beside them."""
+    from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show
     from noisecli.cli.progress import progress
@@ -97,6 +103,9 @@ def augment(
     if to_pipe and truth:
         raise UsageProblem("--truth: it stands beside the output, and a pipe has no place; name an output file")
     overrides = _overrides(set_, seed, copies)
+    _see_own_code(allow_code)
+    if to_pipe:
+        pipes.refuse_several(recipes.load(recipe, target="table", overrides=overrides, severity=severity))
     with pipes.piped(source, output) as (source_file, target), progress(quiet) as meter:
         if dry_run:
             prepared = run.inspect(
@@ -105,6 +114,7 @@ def augment(
                 output=target,
                 overrides=overrides,
                 severity=severity,
+                allow_code=allow_code,
                 workers=workers,
                 force=force,
                 progress=meter,
@@ -117,6 +127,7 @@ def augment(
                 overrides=overrides,
                 severity=severity,
                 truth=truth,
+                allow_code=allow_code,
                 workers=workers,
                 force=force,
                 progress=meter,
@@ -193,6 +204,7 @@ def replay(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, or its output.")],
     source: Annotated[Path, typer.Option("--input", metavar="PATH", help="The input of that run.")],
     output: Output,
+    allow_code: AllowCode = False,
     workers: Workers = None,
     force: Force = False,
     json: Json = False,
@@ -203,11 +215,18 @@ def replay(
     from noisecli.cli import show
     from noisecli.cli.progress import progress
 
+    _see_own_code(allow_code)
     with progress(quiet) as meter:
         outcome, same_content, different = run.replay(
-            manifest, source, output, workers=workers, force=force, progress=meter
+            manifest, source, output, allow_code=allow_code, workers=workers, force=force, progress=meter
         )
     show.replayed(outcome, same_content, different, json, quiet)
+
+
+def _see_own_code(allowed: bool) -> None:
+    """Let Python find modules in the working directory, as it does for scripts."""
+    if allowed and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
 
 
 def _overrides(settings: list[str] | None, seed: int | None, copies: int | None) -> list[tuple[str, Any, str]]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from noisecli.errors import UsageProblem
+from noisecli.recipe import Recipe
+from noisecli.run.dataset import format_of
 
 PIPE = "-"
 
@@ -21,6 +23,8 @@ def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
     if PIPE not in (str(source), output):
         yield source, output
         return
+    if output == PIPE and str(source) != PIPE and format_of(source) not in (".csv", ".tsv"):
+        raise UsageProblem(f"-: a pipe carries one plain CSV file, and {source} is none: name an output")
     with TemporaryDirectory(prefix="noisecli-") as folder:
         if str(source) == PIPE:
             source = Path(folder, "stdin.csv")
@@ -30,14 +34,18 @@ def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
         if output != PIPE:
             yield source, output
             return
-        written = Path(folder, "out", "stdout.csv")
+        written = Path(folder, "out", f"stdout{source.suffix}")
         yield source, str(written)
-        if written.is_dir():
-            raise UsageProblem("-: several files cannot go through one pipe: name a folder")
         if written.exists():  # not after --dry-run
             with written.open("rb") as result:
                 shutil.copyfileobj(result, sys.stdout.buffer, 1 << 20)
             sys.stdout.buffer.flush()
+
+
+def refuse_several(recipe: Recipe) -> None:
+    """Refuse what makes more than one file, before any data is read."""
+    if len(recipe.head.written) > 1 or recipe.sweep:
+        raise UsageProblem("-: the recipe makes several copies, and one pipe carries one: name a folder")
 
 
 def _refuse_other_formats(spooled: Path) -> None:

@@ -54,7 +54,7 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
                 **companions,
                 "seed": manifest.seed,
                 "purpose": manifest.purpose,
-                "outputs": [entry.model_dump(by_alias=True, exclude_none=True) for entry in manifest.outputs],
+                **manifest.model_dump(include={"outputs"}, by_alias=True, exclude_none=True),
                 "steps": [step.model_dump() for step in manifest.steps],
                 "skipped": manifest.skipped,
                 "warnings": manifest.warnings,

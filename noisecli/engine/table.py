@@ -1,5 +1,6 @@
 """Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.columns import Column
-from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption
+from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply, differs, put
 from noisecli.engine.slab import Block, Change, Index, Slab, Struck, blocks, strikeable
@@ -43,7 +44,13 @@ class Flow:
     makers: Index
     """Number of the step that an outgoing row is a clone of; -1 for the row itself."""
     order: Index | None = None
+    """As in `Struck`."""
     changes: list[Change] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        """First row after the slab."""
+        return self.slab.first_row + self.slab.rows
 
 
 class TableEngine:
@@ -69,6 +76,8 @@ class TableEngine:
 
     def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:
         step = self._plan.steps[number]
+        if isinstance(step.corruption, BlockCorruption):
+            yield from self._act_on_blocks(number, step.corruption, flows)
         for flow in flows:
             allowed = self._allowed(step, flow)
             if isinstance(step.corruption, RowsCorruption):
@@ -78,6 +87,54 @@ class TableEngine:
                 strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
                 self._put(flow, number, name, strike(step, column, flow.slab, allowed, flow.cells[name]))
             yield flow
+
+    def _act_on_blocks(self, number: int, op: BlockCorruption, flows: Iterator[Flow]) -> Iterator[Flow]:
+        """Hold slabs back until every block that they have a part of is there as a whole."""
+        step = self._plan.steps[number]
+        held: deque[tuple[Flow, Mask]] = deque()
+        struck = 0
+        for flow in flows:
+            allowed = self._allowed(step, flow)
+            for name in step.columns:
+                self._count(step, name).eligible += int(np.count_nonzero(allowed))
+            held.append((flow, allowed))
+            whole = flow.end // BLOCK
+            for block in range(struck, whole):
+                self._strike_block(number, op, block, held)
+            struck = whole
+            del flow, allowed
+            while held and held[0][0].end <= struck * BLOCK:
+                yield held.popleft()[0]
+        if held:
+            self._strike_block(number, op, struck, held)
+        while held:
+            yield held.popleft()[0]
+
+    def _strike_block(self, number: int, op: BlockCorruption, block: int, held: Iterable[tuple[Flow, Mask]]) -> None:
+        step = self._plan.steps[number]
+        chosen = strike_cells(self._stream(step), "", block, step.rate)
+        pieces: list[tuple[Flow, Index]] = []
+        for flow, allowed in held:
+            for part in blocks(flow.slab.first_row, flow.slab.rows):
+                if part.number == block:
+                    rows = np.flatnonzero(chosen[part.slots] & allowed[part.rows]) + part.rows.start
+                    pieces.append((flow, rows))
+        bounds = np.cumsum([0, *(len(rows) for _, rows in pieces)])
+        if bounds[-1] == 0:
+            return
+        columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
+        cells = {name: pa.concat_arrays([f.cells[name].take(pa.array(r)) for f, r in pieces]) for name in columns}
+        new = op.corrupt(cells, columns, self._stream(step).generator("value", "", block))
+        for name, old in cells.items():
+            changed = differs(new[name], old)
+            counts = self._count(step, name)
+            counts.struck += len(old)
+            counts.changed += int(np.count_nonzero(changed))
+            for (flow, rows), start, stop in zip(pieces, bounds, bounds[1:], strict=False):
+                mine = changed[start:stop]
+                edits = Edits()
+                edits.add(rows[mine], new[name][start:stop].filter(pa.array(mine)))
+                self._put(flow, number, name, edits)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:
         if step.where is None:

@@ -162,17 +162,17 @@ def as_type(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     return column if wide or not chunks else column.cast(type_)
 
 
-def replace_cells(column: pa.ChunkedArray, cells: pa.Array) -> pa.ChunkedArray:
+def replace_cells(column: pa.ChunkedArray, cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Put cells in the place of a whole column, in its type."""
     if not pt.is_dictionary(column.type):
-        return pa.chunked_array([cells.cast(column.type)])
+        return cells.cast(column.type)
     # The old values keep their places, since the order of categories has a meaning; new ones follow.
     old = column.unify_dictionaries()
     values = old.chunk(0).dictionary if old.num_chunks else pa.array([], column.type.value_type)
     cells = cells.cast(values.type)
     fresh = pc.unique(cells.drop_null())
     values = pa.concat_arrays([values, fresh.filter(pc.invert(pc.is_in(fresh, value_set=values)))])
-    indices = pc.index_in(cells, value_set=values, skip_nulls=True)
+    indices = pc.index_in(cells, value_set=values, skip_nulls=True).combine_chunks()
     return pa.chunked_array([pa.DictionaryArray.from_arrays(indices, values, ordered=column.type.ordered)])
 
 
@@ -240,38 +240,31 @@ def outgoing_schema(schema: pa.Schema, touched: Sequence[str]) -> pa.Schema:
     return schema
 
 
-class ArrowFile:
-    """What files that hold Arrow's types have in common."""
+class ArrowData:
+    """What Arrow tables have in common, in files and in memory."""
 
-    splits = False
-    as_text = False
+    advice = "The table is damaged, or of a kind that pyarrow cannot work on: make it again, or cast the column."
+    """What to do when pyarrow cannot read something."""
 
-    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
-        self.path = path
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
-        (sink,) = sinks
-        sink.replace(target)
-        return None
-
-    def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, struck: Struck, moved: bool) -> pa.Table:
-        """Put the struck cells and the new order into the columns of a part, freeing each column as it goes."""
-        order = pa.array(struck.order) if moved else None
-        for i, field in enumerate(schema):
-            column = as_type(columns[i], field.type)
-            if field.name in struck.cells:
-                column = replace_cells(column, struck.cells[field.name])
-            if order is not None:
-                with self._blaming(f"column {field.name!r}"):
-                    column = as_type(as_type(column, workable(field.type)).take(order), field.type)
-            if field.name in struck.cells and not field.nullable and column.null_count:
-                raise DataProblem(
-                    f"{self.name}: column {field.name!r} is declared 'not null', so no cell of it can be made missing. "
-                    "Leave the column out of the step, or write the input with the column declared nullable."
-                )
-            columns[i] = column
-        return pa.Table.from_arrays(columns, schema=schema)
+    def _outgoing_column(
+        self, column: pa.ChunkedArray, field: pa.Field, cells: pa.ChunkedArray | None, order: pa.Array | None
+    ) -> pa.ChunkedArray:
+        """Return a column with its struck cells and in its new order, where there are any, in the type of a field."""
+        column = as_type(column, field.type)
+        if cells is not None:
+            column = replace_cells(column, cells)
+        if order is not None:
+            with self._blaming(f"column {field.name!r}"):
+                column = as_type(as_type(column, workable(field.type)).take(order), field.type)
+        if cells is not None and not field.nullable and column.null_count:
+            raise DataProblem(
+                f"{self.name}: column {field.name!r} is declared 'not null', so no cell of it can be made missing. "
+                "Leave the column out of the step, or write the input with the column declared nullable."
+            )
+        return column
 
     def _cells(self, table: pa.Table, columns: Sequence[str]) -> dict[str, pa.Array]:
         cells = {}
@@ -292,9 +285,6 @@ class ArrowFile:
                     "Rename them, or leave them out of the recipe."
                 )
 
-    def _encrypted(self) -> DataProblem:
-        return DataProblem(f"{self.name}: the file is encrypted. Decrypt it and give the plain file.")
-
     @contextmanager
     def _blaming(self, where: str) -> Iterator[None]:
         """Tell what pyarrow finds wrong with the file as a DataProblem; trouble with the disk or memory passes."""
@@ -304,13 +294,44 @@ class ArrowFile:
             if isinstance(error, MemoryError) or getattr(error, "errno", None):
                 raise
             reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
-            if "decrypt" in reason.lower():
-                raise self._encrypted() from error
-            if "offset overflow" in reason:
-                advice = "More than 2 GiB of text in one row group or batch: write the input with smaller ones."
-            else:
-                advice = "The file is damaged, or of a kind that pyarrow cannot read: fetch or write it again."
-            raise DataProblem(f"{self.name}: {where} cannot be read: {reason}. {advice}") from error
+            raise self._damage(where, reason) from error
+
+    def _damage(self, where: str, reason: str) -> DataProblem:
+        advice = self.advice
+        if "offset overflow" in reason:
+            advice = "More than 2 GiB of text in one row group or batch: write the input with smaller ones."
+        return DataProblem(f"{self.name}: {where} cannot be read: {reason}. {advice}")
+
+
+class ArrowFile(ArrowData):
+    """What files that hold Arrow's types have in common."""
+
+    splits = False
+    as_text = False
+    advice = "The file is damaged, or of a kind that pyarrow cannot read: fetch or write it again."
+
+    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
+        super().__init__(name)
+        self.path = path
+
+    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
+        (sink,) = sinks
+        sink.replace(target)
+        return None
+
+    def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, struck: Struck, moved: bool) -> pa.Table:
+        """Put the struck cells and the new order into the columns of a part, freeing each column as it goes."""
+        order = pa.array(struck.order) if moved else None
+        for i, field in enumerate(schema):
+            cells = pa.chunked_array([struck.cells[field.name]]) if field.name in struck.cells else None
+            columns[i] = self._outgoing_column(columns[i], field, cells, order)
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def _damage(self, where: str, reason: str) -> DataProblem:
+        return self._encrypted() if "decrypt" in reason.lower() else super()._damage(where, reason)
+
+    def _encrypted(self) -> DataProblem:
+        return DataProblem(f"{self.name}: the file is encrypted. Decrypt it and give the plain file.")
 
 
 def moves(struck: Struck, rows: int) -> bool:

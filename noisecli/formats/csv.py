@@ -5,10 +5,12 @@ in nothing.
 """
 
 import codecs
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -63,8 +65,8 @@ class CsvFile:
     def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
         rows, changed = 0, False
         waiting: deque[tuple[Grid, bool]] = deque()
-        with sink.open("wb") as target:
-            for struck in transform(self._read(parts, list(columns), waiting)):
+        with self._path.open("rb") as source, sink.open("wb") as target:
+            for struck in transform(self._read(source, parts, list(columns), waiting)):
                 grid, unended = waiting.popleft()
                 written = self._splice(grid, columns, struck)
                 target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
@@ -72,17 +74,18 @@ class CsvFile:
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
 
-    def _read(self, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[Grid, bool]]) -> Iterator[Slab]:
+    def _read(
+        self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[Grid, bool]]
+    ) -> Iterator[Slab]:
         """Yield the slabs of some parts; their cells, and whether a last line end was added, are left in `waiting`."""
-        with self._path.open("rb") as source:
-            for part in parts:
-                source.seek(part.start)
-                data = source.read(part.stop - part.start)
-                unended = part.stop == self._end and not data.endswith(b"\n")
-                data += self._line_end * unended
-                grid = Grid(data, cut(data, self._layout.delimiter), self._layout, part.first_row)
-                waiting.append((grid, unended))
-                yield self._slab(grid, part, columns)
+        for part in parts:
+            source.seek(part.start)
+            data = source.read(part.stop - part.start)
+            unended = part.stop == self._end and not data.endswith(b"\n")
+            data += self._line_end * unended
+            grid = Grid(data, cut(data, self._layout.delimiter), self._layout, part.first_row)
+            waiting.append((grid, unended))
+            yield self._slab(grid, part, columns)
 
     def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
         return self._packing.pack(self._pieces(sinks), target)
@@ -122,8 +125,19 @@ class CsvFile:
         for head in self._samples():
             first = cut(head, self._delimiter)
             if first.newline.any():
-                return head[: int(first.ends[first.newline][0]) + 1]
+                row = head[: int(first.ends[first.newline][0]) + 1]
+                self._refuse_lone_returns(row)
+                return row
+        self._refuse_lone_returns(self._head)
         raise DataProblem(f"{self._name}: the header opens a quote that never ends")
+
+    def _refuse_lone_returns(self, row: bytes) -> None:
+        """A CR in a row, and not in quotes, can only be a line end of old."""
+        if b"\r" in row and b"\r" in re.sub(rb'"[^"]*"', b"", row).rstrip(b"\r\n"):
+            raise DataProblem(
+                f"{self._name}: its lines end in CR alone, as on old Macs: write them with LF first, as "
+                "`tr '\\r' '\\n'` does"
+            )
 
     @cached_property
     def _header(self) -> bytes:

@@ -110,7 +110,7 @@ class JpegFile(ImageFile):
         if picture.mode not in ("L", "RGB"):
             raise _unsupported(name, f"a {picture.mode} JPEG")
         segments = b"".join(_segment(marker, body) for marker, body in picture.applist if not _untrue(marker, body))
-        return cls(*_apart(_decode(picture, name)), segments=segments, progressive="progressive" in picture.info)
+        return cls(*apart(_decode(picture, name)), segments=segments, progressive="progressive" in picture.info)
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels, at quality 95 and with full colour resolution, and its own segments."""
@@ -172,7 +172,7 @@ class PngFile(ImageFile):
         # Pillow gets nothing else to read, so that it cannot stumble over metadata.
         bare = b"".join([png.START, header, *pixel_data, chunks[-1][1]])
         values = png.expand(_decode(PngImageFile(BytesIO(bare)), name), before)
-        return cls(*_apart(values), before=png.translate(before[1:], before), after=png.translate(rest, before))
+        return cls(*apart(values), before=png.translate(before[1:], before), after=png.translate(rest, before))
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels, at compression level 1, and its own chunks."""
@@ -190,8 +190,8 @@ def _decode(picture: PillowFile.ImageFile, name: str) -> NDArray[Any]:
     return np.asarray(picture).reshape(height, width, -1)
 
 
-def _apart(values: Pixels) -> tuple[Pixels, Pixels | None]:
-    """Return the pixels and their alpha."""
+def apart(values: Pixels) -> tuple[Pixels, Pixels | None]:
+    """Return the pixels of an image of 1 to 4 channels, read-only, and its alpha: the last of 2 or 4 channels."""
     if values.shape[2] in (1, 3):
         return _frozen(values), None
     return _frozen(values[..., :-1]), _frozen(values[..., -1])

@@ -5,11 +5,20 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from noisecli.corruption import Corruption, RowsCorruption, TableCorruption, Target, TextCorruption, plain, registered
+from noisecli.corruption import (
+    BlockCorruption,
+    Corruption,
+    RowsCorruption,
+    TableCorruption,
+    Target,
+    TextCorruption,
+    plain,
+    registered,
+)
 from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
@@ -25,7 +34,7 @@ Override = tuple[str, Any, str]
 def load(
     recipe: str | Path | Mapping[str, Any],
     *,
-    target: Target | None = None,
+    target: Target | Literal["both"] | None = None,
     overrides: Sequence[Override] = (),
     severity: int | None = None,
 ) -> Recipe:
@@ -33,7 +42,7 @@ def load(
 
     Args:
         recipe: a YAML file, `file#key`, or the recipe as a mapping.
-        target: what the input holds; None when there is no input.
+        target: what the input holds, or that it holds tables and images; None when there is no input.
         overrides: values that replace or add to what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
 
@@ -154,10 +163,10 @@ def _name(step: Mapping[str, Any]) -> str:
     return str(plain(step.get("id") or step.get("op") or "?"))
 
 
-def _settle_target(source: Source, target: Target | None) -> Target:
+def _settle_target(source: Source, target: Target | Literal["both"] | None) -> Target:
     """Find out what the recipe is for: it says so, or the input does, or the ops leave no choice."""
     said = plain(source.data.get("target"))
-    if target is not None:
+    if target is not None and target != "both":
         if said in STEPS and said != target:
             source.fault(("target",), f"the recipe is for {said}, the input holds {target}")
         return target
@@ -169,9 +178,12 @@ def _settle_target(source: Source, target: Target | None) -> Target:
     if len(fits) == 1:
         return fits[0]
     on_columns = any("columns" in step for step in steps) or "data" in source.data
-    if on_columns or not any("scale" in step for step in steps):
-        return "table"
-    return "images"
+    on_images = any("scale" in step for step in steps)
+    are_ops = bool(ops) and ops <= {name for _, name in registered()}
+    if target == "both" and said is None and are_ops and (not fits or on_columns == on_images):
+        source.fault((), "the input holds tables and images: add `target: table` or `target: images`")
+        source.raise_faults()
+    return "images" if on_images and not on_columns else "table"
 
 
 def _check(source: Source, target: Target) -> Recipe | None:
@@ -258,11 +270,16 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
                     source.fault(
                         (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
                     )
-        elif isinstance(step.corruption, TextCorruption) and step.exact:
+            continue
+        if isinstance(step.corruption, BlockCorruption):
+            for key in ("exact", "decimals"):
+                if key in step.settings.model_fields_set:
+                    source.fault((*loc, key), f"op {step.corruption.name!r} takes no {key!r}", True)
+        if isinstance(step.corruption, TextCorruption) and step.exact:
             source.fault(
                 (*loc, "exact"), f"op {step.corruption.name!r} strikes words, of which no exact number is set", True
             )
-        elif rows_step:
+        if rows_step:
             source.fault(loc, f"step {step.id!r} must stand before {rows_step!r}: steps on rows come last")
 
 
@@ -290,10 +307,12 @@ def _validate(
 
 
 def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: Sequence[str], of: str) -> None:
-    # A union's members add their own names to the location; the places that exist end where the data does.
-    inner = tuple(fault["loc"])
-    while inner and (*loc, *inner) not in source.values and fault["type"] not in ("extra_forbidden", "missing"):
-        inner = inner[:-1]
+    # A union's members add their own names to the location: only what the data has is a place.
+    inner: Loc = ()
+    for i, part in enumerate(fault["loc"], 1):
+        said = i == len(fault["loc"]) and fault["type"] in ("extra_forbidden", "missing")
+        if said or (*loc, *inner, part) in source.values:
+            inner = (*inner, part)
     where, key = (*loc, *inner), str(inner[-1]) if inner else ""
     if fault["type"] == "extra_forbidden":
         known = [*model.model_fields, *also] if len(inner) == 1 else _nested_keys(model, inner)

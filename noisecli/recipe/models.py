@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from noisecli.corruption import Corruption, Parameters, Target
+from noisecli.recipe.dtypes import ColumnType, Dtype, SaidType
 from noisecli.recipe.source import Source
 from noisecli.where import Test, Where
 
@@ -18,9 +19,6 @@ Severity = Annotated[int, Field(ge=0, le=5)]
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
-
-
-Dtype = Literal["integer", "float", "bool", "date", "datetime", "text"]
 
 
 class ByType(Parameters):
@@ -98,6 +96,17 @@ Asked = Annotated[Condition, Tag("condition")]
 Alternatives = Annotated[list[Conditions], Tag("any")]
 
 
+def _is_trimmed(text: str) -> str:
+    if text != text.strip(" \t"):
+        raise ValueError(
+            f"{text!r} can never be found, since blanks around a cell are not part of it: write {text.strip()!r}"
+        )
+    return text
+
+
+NullSpelling = Annotated[str, AfterValidator(_is_trimmed)]
+
+
 class Data(Parameters):
     """What certain columns are for, and how files of text are read.
 
@@ -120,16 +129,23 @@ class Data(Parameters):
     """How the text of a CSV file is encoded, such as latin-1; when left out UTF-8, or UTF-16 where the file says so."""
     header: bool = True
     """Whether a CSV file names its columns in the first row; if not they are called `#1`, `#2` and so on."""
-    null_values: Annotated[list[str], Field(min_length=1)] | None = None
+    null_values: Annotated[list[NullSpelling], Field(min_length=1)] | None = None
     """Spellings of a missing cell in a CSV file; when left out the empty cell, NA, N/A, NaN, null, NULL and None."""
-    types: dict[str, Dtype] = {}
-    """Types of columns of a CSV file that are not what they look like, such as `{zip: text}`."""
+    types: dict[str, SaidType] = {}
+    """Types of columns of a CSV file that are not what they look like, such as `{zip: text}`, or
+    `{when: {dtype: date, format: "%d.%m.%Y"}}`."""
 
     @property
     def roles(self) -> dict[str, str]:
         """Columns by role."""
         named = {role: getattr(self, role) for role in ROLES}
         return {role: name for role, name in named.items() if name is not None}
+
+    @property
+    def column_types(self) -> dict[str, ColumnType]:
+        """Types by column."""
+        said = self.types.items()
+        return {name: how if isinstance(how, ColumnType) else ColumnType(dtype=how) for name, how in said}
 
     @field_validator("encoding")
     @classmethod

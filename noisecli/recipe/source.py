@@ -23,6 +23,7 @@ Loc = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 MAX_NODES = 50_000
 MAX_DEPTH = 40
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,14 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Suggest the nearest known word, or list them if they are few."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.55)
     if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(known)}" if 0 < len(known) <= 12 else ""
+        return f"; did you mean {shorten(repr(near[0]))}?"
+    names = [shorten(name if name.isprintable() else repr(name)) for name in known]
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+
+
+def shorten(name: str) -> str:
+    """Cut a name that is too long for a message: the wrong encoding can make one of a whole file."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
 
 
 def _nesting(text: str) -> int:

@@ -2,5 +2,6 @@
 
 from noisecli.run.augment import Outcome, augment, inspect, replay
 from noisecli.run.execute import Prepared
+from noisecli.run.memory import corrupt
 
-__all__ = ["Outcome", "Prepared", "augment", "inspect", "replay"]
+__all__ = ["Outcome", "Prepared", "augment", "corrupt", "inspect", "replay"]

@@ -3,10 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from noisecli import listing
 from noisecli import manifest as manifests
-from noisecli.corruption import CellCorruption
+from noisecli.corruption import TableCorruption
 from noisecli.engine import Tally
-from noisecli.manifest import SUFFIX, TRUTH, Manifest, StepEntry
+from noisecli.manifest import Manifest, StepEntry
 from noisecli.plan import Plan, StepPlan
 from noisecli.run import prepare
 from noisecli.run.execute import Prepared, Record
@@ -19,12 +20,14 @@ def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, 
         the manifest, and the files in `space` that shall stand beside the output, by how their names shall end.
     """
     manifest = _manifest(prepared, record)
-    companions = {SUFFIX: space / "manifest"}
-    if record.truth is not None:
-        companions = {TRUTH: record.truth.path, **companions}
-        manifest = manifest.model_copy(update={"truth": manifests.describe(record.truth.path)})
-    companions[SUFFIX].write_bytes(manifest.to_bytes())
-    return manifest, companions
+    made = {} if record.truth is None else {"truth": record.truth.path}
+    if sum(map(len, manifest.lists.values())) > manifests.MOST_LISTED:
+        made["files"] = space / "files"
+        listing.write(made["files"], manifest.lists)
+    manifest = manifest.model_copy(update={key: manifests.describe(path) for key, path in made.items()})
+    standing = space / "manifest"
+    standing.write_bytes(manifest.to_bytes())
+    return manifest, {**{manifests.COMPANIONS[key]: path for key, path in made.items()}, manifests.SUFFIX: standing}
 
 
 def _manifest(prepared: Prepared, record: Record) -> Manifest:
@@ -45,14 +48,19 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
         ],
         outputs=sorted(record.outputs, key=lambda entry: (entry.copy_number, entry.path)),
         skipped=[{"path": path, "why": why} for path, why in sorted(record.skipped.items())],
-        warnings=[*prepared.warnings, *record.warnings, *_rates(prepared, record)],
+        warnings=[*prepared.warnings, *_code_warnings(record), *record.warnings, *_rates(prepared, record)],
+        code=dict(record.code),
     )
+
+
+def _code_warnings(record: Record) -> list[str]:
+    return [f"{name} is not noisecli's code: a replay depends on it, and on what it imports" for name in record.code]
 
 
 def _rates(prepared: Prepared, record: Record) -> list[str]:
     lines = []
     for folder, plan in prepared.plans.items():
-        found = _warnings(plan, record.tallies.get(folder, {}))
+        found = shortfalls(plan, record.tallies.get(folder, {}))
         lines += [f"{folder}: {line}" if folder else line for line in found]
     return lines
 
@@ -69,7 +77,7 @@ def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
     )
 
 
-def _warnings(plan: Plan, tally: Tally) -> list[str]:
+def shortfalls(plan: Plan, tally: Tally) -> list[str]:
     """Say where a rate could not be reached, and why."""
     lines = []
     for step in plan.steps:
@@ -83,7 +91,7 @@ def _warnings(plan: Plan, tally: Tally) -> list[str]:
             elif counts.struck == 0:
                 lines.append(f"{where}: rate {step.rate:g} of {counts.eligible} strikes none")
             if kept > 0:
-                reason = step.corruption.unchanged if isinstance(step.corruption, CellCorruption) else "no effect"
+                reason = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
                 lines.append(f"{where}: {kept} of {counts.struck} struck came out unchanged: {reason}")
             if counts.void:
                 lines.append(f"{where}: {counts.void} of {counts.struck} struck had been removed by an earlier step")

@@ -17,6 +17,7 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
 from noisecli.run.account import account
+from noisecli.run.code import settle_code
 from noisecli.run.commit import check_output, commit, settle_output, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
 from noisecli.run.execute import (
@@ -25,9 +26,11 @@ from noisecli.run.execute import (
     Prepared,
     Progress,
     Record,
+    check_names,
     write_files,
     write_tables,
 )
+from noisecli.run.facts import find_facts
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -49,6 +52,7 @@ def augment(
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
     truth: bool = False,
+    allow_code: bool = False,
     workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
@@ -62,6 +66,7 @@ def augment(
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
         truth: write down every cell that really changed, in `OUTPUT.noisecli-truth.parquet`.
+        allow_code: let steps with `op: custom` import and run the functions that they name.
         workers: processes; None: one a core. The result does not depend on it. More than one need the caller's script
             to be importable, its work under `if __name__ == "__main__":`.
         force: replace an output that exists.
@@ -76,7 +81,8 @@ def augment(
     """
     root = Path(source)
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    return _run(root, checked, output, _pinned(checked), truth, workers, force, progress)
+    code = settle_code(checked, allow_code)
+    return _run(root, checked, output, _pinned(checked), truth, code, workers, force, progress)
 
 
 def replay(
@@ -84,6 +90,7 @@ def replay(
     source: str | Path,
     output: str | Path,
     *,
+    allow_code: bool = False,
     workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
@@ -93,13 +100,13 @@ def replay(
     Args:
         given: the manifest, or the output it belongs to.
         source: the input; it must be what the manifest says.
-        output, workers, force, progress: as for `augment`.
+        output, allow_code, workers, force, progress: as for `augment`.
 
     Returns:
         the outcome, the outputs that differ in their bytes but not in content, and those that differ in content.
 
     Raises:
-        DataProblem: the input differs from what the manifest records.
+        DataProblem: the input, or code that a step runs, differs from what the manifest records.
     """
     recorded = manifests.read(manifests.locate(Path(given)))
     faults = manifests.check(recorded.inputs, Path(source))
@@ -107,7 +114,11 @@ def replay(
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
     root = Path(source)
     recipe = recipes.load(recorded.recipe, target=find_target(root))
-    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, workers, force, progress)
+    code = settle_code(recipe, allow_code)
+    changed = [name for name, sha256 in code.items() if recorded.code.get(name) != sha256]
+    if changed:
+        raise DataProblem(f"{changed[0]}: its source is not the one that the manifest records: replay needs the same")
+    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, code, workers, force, progress)
     same_content, different = _compare(recorded, outcome.manifest)
     truth, again = recorded.truth, outcome.manifest.truth
     if truth is not None and (again is None or again.sha256 != truth.sha256):
@@ -136,19 +147,23 @@ def inspect(
     output: str | Path | None = None,
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
+    allow_code: bool | None = None,
     workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
     """Do everything that precedes the first written byte: check the recipe against the data and survey the facts.
 
-    Arguments and errors are those of `augment`; without an output there is nothing to check about it.
+    Arguments and errors are those of `augment`; without an output there is nothing to check about it, and where nothing
+    is said about code, none is imported.
     """
     root = Path(source)
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     dataset = discover(root, checked.target, checked.head.purpose, prepare.reading(checked))
     if output is not None:
         _settle(dataset, checked, output, force)
+    if allow_code is not None:
+        settle_code(checked, allow_code)
     with TemporaryDirectory(prefix="noisecli-") as space, local(_workers(workers, len(dataset.struck))) as pool:
         return _prepare(checked, dataset.spooled(Path(space)), _pinned(checked), pool, Meter(progress))
 
@@ -159,6 +174,7 @@ def _run(
     given: str | Path,
     facts: Facts | None,
     truth: bool,
+    code: Mapping[str, str],
     workers: int | None,
     force: bool,
     progress: Progress | None,
@@ -175,7 +191,7 @@ def _run(
             data.mkdir()
         meter.start("write", size * len(recipe.head.written) * len(recipe.variants))
         with Truth(space / "truth") if truth else nullcontext() as lines:
-            record = Record(truth=lines)
+            record = Record(truth=lines, code=code)
             if recipe.target == "table":
                 write_tables(prepared, record, pool, data, space, meter)
             write_files(prepared, record, pool, data, meter)
@@ -211,12 +227,13 @@ def _tasks(dataset: Dataset, size: int) -> int:
 
 
 def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
+    check_names(Prepared(recipe, dataset, {}, {}, []))
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
         return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selections = [prepare.select(variant.recipe, fields) for variant in recipe.variants]
+    selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     if not dataset.struck[0].table().as_text:
         prepare.check_reading(recipe)
@@ -226,19 +243,18 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
             if theirs.get(name) != fields[name]:
                 problem = "has no column" if name not in theirs else "has another type of column"
                 raise DataProblem(f"{file.name}: {problem} {name!r} than {dataset.struck[0].name}")
-    if any(quota.where for quota in wanted.quotas):
-        # What a condition means depends on the type of its column, so types come first.
-        asked = {name for quota in wanted.quotas if quota.where for name in quota.where.columns}
-        types = {name: frozenset[str]() for name in wanted.columns if name in asked or name == wanted.split}
-        _, found = _survey(dataset, replace(wanted, columns=types, quotas=()), pool, meter)
-        wanted = replace(wanted, settled={name: column.column() for name, column in found.columns.items()})
-    tables, survey = _survey(dataset, wanted, pool, meter)
+    tables: dict[str, work.Surveyed] = {}
+
+    def look(request: Request) -> Survey:
+        found, survey = _survey(dataset, request, pool, meter)
+        tables.update(found)
+        return survey
+
+    survey = find_facts(wanted, look)
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
         plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
         return Prepared(recipe, dataset, plans, tables, [])
-    if wanted.split and survey.training == 0:
-        raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
     plans = {v.folder: prepare.plan_table(v.recipe, s, fields, survey) for v, s in both}
     return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))
 
@@ -266,7 +282,7 @@ def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
     lines = []
     columns = {name: column for plan in plans for name, column in plan.columns.items()}
     for name, column in columns.items():
-        census = survey.columns[name].census
-        if column.stored_as_text and census.numbers < census.cells:
-            lines.append(f"column {name!r}: {census.cells - census.numbers} cells are no numbers and are carried")
+        remark = survey.columns[name].census.misfits(column.kind, column.format)
+        if remark is not None:
+            lines.append(f"column {name!r}: {remark}")
     return lines

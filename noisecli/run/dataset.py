@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Literal
 
 from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
@@ -14,6 +15,7 @@ from noisecli.formats.csv import CsvFile
 from noisecli.formats.feather import FEATHER
 from noisecli.formats.parquet import ParquetFile
 from noisecli.formats.plain import COMPRESSED
+from noisecli.manifest import COMPANIONS
 
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
@@ -94,13 +96,13 @@ def format_of(path: Path) -> str | None:
     return images.EXTENSIONS.get(suffix) or (suffix if suffix in TABLES else None)
 
 
-def find_target(root: Path) -> Target | None:
-    """Say what the input holds; None where a folder holds tables and images."""
-    found = {_target(path) for _, path in _walk(root)} - {None}
+def find_target(root: Path) -> Target | Literal["both"]:
+    """Say what the input holds: tables, images, or a folder of both."""
+    found = {target for _, path in _walk(root) if (target := _target(path))}
     if not found:
         kinds = ", ".join([*TABLES, *sorted(IMAGES)])
         raise DataProblem(f"{root}: {'no' if root.is_dir() else 'is no'} file that noisecli reads ({kinds})")
-    return found.pop() if len(found) == 1 else None
+    return found.pop() if len(found) == 1 else "both"
 
 
 def discover(root: Path, target: Target, purpose: str, reading: Reading) -> Dataset:
@@ -135,6 +137,8 @@ def _is_text(name: str) -> bool:
 
 
 def _target(path: Path) -> Target | None:
+    if path.name.endswith(tuple(COMPANIONS.values())):
+        return None  # of an earlier run
     return "table" if table_suffix(path) in TABLES else "images" if path.suffix.lower() in IMAGES else None
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from noisecli import manifest as manifests
 from noisecli.engine import Counts, Tally
+from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
 from noisecli.formats.plain import COMPRESSED
-from noisecli.manifest import InputEntry, OutputEntry
+from noisecli.listing import InputEntry, OutputEntry
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
@@ -71,6 +72,8 @@ class Record:
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck."""
     warnings: list[str] = field(default_factory=list)
+    code: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the source of each function of the user's own."""
     truth: Truth | None = None
     """Where it is written down what really changed, if it is asked for."""
 
@@ -114,13 +117,30 @@ def _target(prepared: Prepared, variant: str, file: InputFile, copy: int) -> str
     return above + path.with_name(f"{path.name.removesuffix(extensions)}__c{copy}{extensions}").as_posix()
 
 
+def check_names(prepared: Prepared) -> None:
+    """Refuse copies in one tree that would take the place of the input's own files or folders, as `a__c1.csv/`."""
+    kept = {file.relative for file in prepared.dataset.files if file.carried}
+    folders = {file.relative.rpartition("/")[0] for file in prepared.dataset.files}
+    kept |= {parent.as_posix() for folder in folders for parent in [Path(folder), *Path(folder).parents]}
+    if prepared.recipe.head.layout == "copies" or not any("__c" in name for name in kept):
+        return
+    for file, copy in product(prepared.dataset.struck, prepared.recipe.head.written):
+        path = _target(prepared, "", file, copy)
+        if path in kept and path != file.relative:
+            raise UsageProblem(
+                f"{path}: is there already, and copy {copy} of {file.relative} would get this name: rename one, "
+                "or leave out `layout: merged`"
+            )
+
+
 def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, space: Path, meter: Meter) -> None:
     """Write every copy of every table that is struck."""
     tasks: list[work.TableTask] = []
     written = [copy for copy in prepared.recipe.head.written if copy]
     for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
         parts = prepared.tables[file.relative].parts
-        step = TASK_SLABS if file.table().splits else max(len(parts), 1)
+        shared = file.table().splits and not prepared.plans[variant].whole_blocks
+        step = TASK_SLABS if shared else max(len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None

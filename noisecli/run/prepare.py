@@ -38,15 +38,21 @@ Selection = dict[str, list[Choice]]
 """Choices by step id."""
 
 
-def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
-    """Match the columns of each step by name; whether the types fit is seen after the survey."""
+def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Selection:
+    """Match the columns of each step by name; whether the types fit is seen after the survey.
+
+    Args:
+        recipe: the recipe.
+        fields: name and storage of the columns.
+        where: the file that they were read from, for faults.
+    """
     selection: Selection = {}
     for step in recipe.steps:
         found: dict[str, Choice] = {}
         for k, selector in enumerate(_selectors(recipe, step)):
             choices = _match(recipe, selector, list(fields))
             if not choices:
-                message = f"no column {selector!r} in the data{did_you_mean(str(selector), list(fields))}"
+                message = f"no column {selector!r} in {where}{did_you_mean(str(selector), list(fields))}"
                 recipe.source.fault(("steps", step.number, "columns", k), message)
             for choice in choices:
                 if choice.selector is None or choice.column not in found:
@@ -58,7 +64,7 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType]) -> Selection:
         spoken_of += [(("steps", step.number, "where"), name) for name in (step.where.columns if step.where else ())]
     for loc, name in spoken_of:
         if name not in fields:
-            recipe.source.fault(loc, f"no column {name!r} in the data{did_you_mean(name, list(fields))}")
+            recipe.source.fault(loc, f"no column {name!r} in {where}{did_you_mean(name, list(fields))}")
     recipe.source.raise_faults()
     return selection
 
@@ -118,9 +124,11 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
     split = split_column(recipe)
     if split is not None:
         wanted.setdefault(split, frozenset())
-    types = {name: Kind(said) for name, said in recipe.head.data.types.items()}
+    said = recipe.head.data.column_types
+    types = {name: Kind(how.dtype) for name, how in said.items()}
+    formats = {name: how.format for name, how in said.items() if how.format is not None}
     nulls = reading(recipe).null_values
-    return Request(wanted, quotas, split, recipe.seed, recipe.head.copies, types, nulls)
+    return Request(wanted, quotas, split, recipe.seed, recipe.head.copies, types, formats, nulls)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -257,6 +265,10 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
     named |= {name for step in recipe.steps if step.where for name in step.where.columns}
     if not (named | {split} - {None}) <= set(columns):
         raise DataProblem("the manifest has no facts of some columns that its recipe names")
+    for name, how in recipe.head.data.column_types.items():
+        if name in columns and (columns[name].kind, columns[name].format) != (how.dtype, how.format):
+            message = "the manifest's facts are of another type or format: leave `facts:` out, or the type as it was"
+            recipe.source.fault(("data", "types", name), message)
     steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
     recipe.source.raise_faults()
     ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
@@ -287,6 +299,9 @@ def _recorded(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:
         pa.array(column.categories or (), storage)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         raise DataProblem(f"the manifest's categories of column {name!r} are not of its type") from None
-    if (column.decimals is None) == (pa.types.is_string(storage) and column.kind in NUMBER):
+    as_text = pa.types.is_string(storage)
+    if (column.decimals is None) == (as_text and column.kind in NUMBER) or (
+        not as_text and column.kind is not kind_of(storage)
+    ):
         raise DataProblem(f"the manifest's facts of column {name!r} do not fit the input")
     return column

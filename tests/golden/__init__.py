@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,8 @@ WORDS = ("Ada", "Zoë", "Иван", "köln", "river", "Oak Street", "naïve", "�
 SIZES = ((8, 8), (31, 57), (40, 24))
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
 
+C = TypeVar("C", bound=Corruption)
+
 OPS = {"-".join(key): op for key, op in registered().items()}
 """Every op by target-name."""
 
@@ -45,10 +47,20 @@ def example_step(op: type[Corruption]) -> dict[str, Any]:
     return dict(parse(example(op), "example").data)
 
 
+def needed(op: type[Corruption]) -> dict[str, Any]:
+    """The parameters that the op cannot do without, as its example gives them."""
+    return {name: example_step(op)[name] for name, field in op.model_fields.items() if field.is_required()}
+
+
+def made(op: type[C]) -> C:
+    """The op with nothing but these parameters."""
+    return op(**needed(op))
+
+
 def recipe(op: type[Corruption], **settings: Any) -> dict[str, Any]:
     """A recipe of one step: the op on the columns of its example."""
     columns = {key: value for key, value in example_step(op).items() if key == "columns"}
-    return {"noisecli": 1, "seed": 7, "steps": [{"op": op.name, **columns, **settings}]}
+    return {"noisecli": 1, "seed": 7, "steps": [{"op": op.name, **columns, **needed(op), **settings}]}
 
 
 def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
@@ -102,7 +114,7 @@ def run_example(op: type[Corruption], folder: Path, suffix: str = ".csv") -> tup
     folder.mkdir(exist_ok=True)
     source = make_input(op, folder, suffix)
     (folder / "recipe.yaml").write_text(f"noisecli: 1\nseed: 7\nsteps:\n  - {example(op)}\n", encoding="utf-8")
-    return source, augment(source, folder / "recipe.yaml", folder / f"output{source.suffix}", workers=1)
+    return source, augment(source, folder / "recipe.yaml", folder / f"output{source.suffix}", allow_code=True)
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -1,0 +1,172 @@
+"""Dates and times written as text, in ISO 8601 or in a format that the user names.
+
+The system's strptime is not asked: what it reads differs with the C library and the locale, and it takes the 30th of
+February for the 1st of March. Names of months are English, everywhere.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from noisecli import celltext
+from noisecli.streams import Mask
+
+Micros = NDArray[np.int64]
+"""Microseconds since 1970; a time without a zone is taken for UTC."""
+
+ZONE = r"(Z|[0-9]{2}:[0-9.:]+[-+][0-9]{2}:?[0-9]{2})$"
+
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def _names(names: Sequence[str]) -> str:
+    """A pattern for names in full or by their first three letters, in any case."""
+    return f"(?i:{'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in names)})"
+
+
+DIRECTIVES = {
+    "Y": ("year", "[0-9]{4}"),
+    "y": ("year", "[0-9]{2}"),
+    "m": ("month", "1[0-2]|0?[1-9]"),
+    "b": ("month", _names(MONTHS)),
+    "B": ("month", _names(MONTHS)),
+    "d": ("day", "3[01]|[12][0-9]|0?[1-9]"),
+    "H": ("hour", "2[0-3]|1[0-9]|0?[0-9]"),
+    "I": ("hour", "1[0-2]|0?[1-9]"),
+    "M": ("minute", "[1-5][0-9]|0?[0-9]"),
+    "S": ("second", "[1-5][0-9]|0?[0-9]"),
+    "f": ("fraction of a second", "[0-9]{1,9}"),
+    "p": ("half of the day", r"[AaPp]\.?[Mm]\.?"),
+    "z": ("zone", "Z|[-+][0-9]{2}:?[0-9]{2}"),
+    "a": ("weekday", _names(WEEKDAYS)),
+    "A": ("weekday", _names(WEEKDAYS)),
+}
+"""What each directive of a format says, and what it looks like."""
+
+DIGITS = frozenset("YymdHIMSf")
+OF_DAYS = frozenset("YymbBdaA")
+
+
+def check_format(format: str, with_time: bool) -> None:
+    """Raise ValueError unless a format can be read, and says a time of day only where the type has one."""
+    times = [f"%{letter}" for letter in _compiled(format)[1] if letter not in OF_DAYS]
+    if times and not with_time:
+        raise ValueError(f"{times[0]} is a time of day, and the type is date: say `dtype: datetime`")
+
+
+def parse_times(cells: pa.Array, format: str | None = None) -> tuple[Micros, Mask]:
+    """Read text cells as times; also say which of them are such times. Without a format they are in ISO 8601."""
+    if format is None:
+        return _parse_iso(cells)
+    pattern, directives = _compiled(format)
+    fields = pc.extract_regex(cells, pattern)
+    found = celltext.to_mask(pc.is_valid(fields))
+    texts = dict(zip(directives, fields.filter(pa.array(found)).flatten(), strict=True))
+    micros, real = _combine(texts, int(np.count_nonzero(found)))
+    found[found] = real
+    times = np.zeros(len(cells), np.int64)
+    times[found] = micros[real]
+    return times, found
+
+
+@cache
+def _compiled(format: str) -> tuple[str, tuple[str, ...]]:
+    """A regular expression in which every directive is a group, and the directives in order."""
+    plain = " ".join(format.split())
+    if not plain.isprintable():
+        raise ValueError(f"{format!r} holds what cannot be printed")
+    tokens = re.findall(r"%(.?)|([^%])", plain)
+    letters = [letter or None for letter, literal in tokens]
+    pattern, said = "", dict[str, str]()
+    for i, (letter, literal) in enumerate(tokens):
+        if literal or letter == "%":
+            pattern += r"\s+" if literal == " " else re.escape(literal or "%")
+            continue
+        if letter not in DIRECTIVES:
+            known = " ".join(f"%{known}" for known in DIRECTIVES)
+            raise ValueError(f"%{letter} is not known in {format!r}; known: {known}")
+        meaning, looks = DIRECTIVES[letter]
+        if meaning in said:
+            raise ValueError(f"{format!r} says the {meaning} twice: %{said[meaning]} and %{letter}")
+        said[meaning] = letter
+        if letter in DIGITS and DIGITS.intersection(letters[max(i - 1, 0) : i] + letters[i + 1 : i + 2]):
+            looks = looks.replace("0?", "0")  # digits beside digits: only a full width tells where they end
+        pattern += f"(?P<{letter}>{looks})"
+    missing = [meaning for meaning in ("year", "month", "day") if meaning not in said]
+    if missing:
+        raise ValueError(f"{format!r} says no {missing[0]}: write it like %d.%m.%Y %H:%M")
+    if ("half of the day" in said) != (said.get("hour") == "I"):
+        raise ValueError(f"{format!r}: %I and %p belong together; hours from 0 to 23 are %H")
+    return f"^{pattern}$", tuple(said.values())
+
+
+def _combine(texts: dict[str, pa.Array], count: int) -> tuple[Micros, Mask]:
+    """Put the parts of times together, and say which days the calendar has."""
+
+    def number(letter: str, default: int = 0) -> Micros:
+        if letter not in texts:
+            return np.full(count, default, np.int64)
+        return np.asarray(pc.cast(texts[letter], pa.int64()).to_numpy(), np.int64)
+
+    short = number("y")
+    year = number("Y") if "Y" in texts else short + np.where(short < 69, 2000, 1900)  # as POSIX has it
+    month = number("m")
+    for name in {"b", "B"} & texts.keys():
+        start = pc.utf8_capitalize(pc.utf8_slice_codeunits(texts[name], 0, 3))
+        month = pc.index_in(start, pa.array([known[:3] for known in MONTHS])).to_numpy() + np.int64(1)
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (number("d") - 1)
+    real = np.asarray((days.astype("datetime64[M]") == months) & (year > 0))
+    hour = number("H")
+    if "I" in texts:
+        hour = number("I") % 12 + 12 * celltext.matches(texts["p"], "^[Pp]")
+    seconds = (hour * 60 + number("M")) * 60 + number("S")
+    if "z" in texts:
+        plain = pc.replace_substring(pc.replace_substring(texts["z"], "Z", "0"), ":", "")
+        zone = np.asarray(pc.cast(pc.utf8_ltrim(plain, "+"), pa.int64()).to_numpy(), np.int64)
+        seconds -= np.sign(zone) * (abs(zone) // 100 * 60 + abs(zone) % 100) * 60
+    micros = days.astype("datetime64[us]").astype(np.int64) + seconds * 1_000_000
+    if "f" in texts:
+        texts["f"] = pc.utf8_slice_codeunits(pc.utf8_rpad(texts["f"], 6, "0"), 0, 6)
+    return micros + number("f"), real
+
+
+def _is_day(text: str) -> bool:
+    """Whether the calendar has the day: Arrow refuses a whole array for one 30th of February."""
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def _parse_iso(cells: pa.Array) -> tuple[Micros, Mask]:
+    found = celltext.matches(cells, celltext.DATE) | celltext.matches(cells, celltext.DATETIME)
+    late = found & celltext.matches(cells, "^....-..-(29|30|31)")
+    found[late] = [_is_day(text) for text in cells.filter(pa.array(late)).to_pylist()]
+    zoned = found & celltext.matches(cells, ZONE)
+    times = np.zeros(len(cells), np.int64)
+    for chosen, type_ in ((found & ~zoned, pa.timestamp("us")), (zoned, pa.timestamp("us", "UTC"))):
+        some = pc.replace_substring_regex(cells.filter(pa.array(chosen)), r"(\.[0-9]{6})[0-9]+", r"\1")
+        times[chosen] = pc.cast(some, type_).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return times, found

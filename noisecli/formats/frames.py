@@ -1,0 +1,139 @@
+"""Pandas DataFrames as tables. Only changed cells are written, into copies of their columns."""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from noisecli.engine import Index
+from noisecli.errors import DataProblem
+from noisecli.formats.content import as_type, plain
+from noisecli.formats.grid import unique_names
+from noisecli.formats.tables import Noisy
+
+Series = Any
+"""A pandas Series: its type would have to say what its cells are."""
+
+
+class PandasFrame:
+    """A DataFrame; columns go by their labels as text, or by position, as `#3`, where that is not unique."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        if isinstance(frame.columns, pd.MultiIndex):
+            raise DataProblem(
+                "the DataFrame's columns are a MultiIndex, which recipes cannot name: flatten it, as in "
+                "frame.columns = ['_'.join(map(str, labels)) for labels in frame.columns]"
+            )
+        self._frame = frame
+        names = unique_names([str(label) for label in frame.columns], "the DataFrame")
+        self._places = {name: i for i, name in enumerate(names)}
+        self._read: dict[str, pa.ChunkedArray] = {}
+        for name, dtype in zip(names, frame.dtypes, strict=True):
+            if isinstance(dtype, np.dtype) and not dtype.isnative:
+                raise DataProblem(
+                    f"column {name!r} is of foreign byte order, which pandas itself can hardly work on: convert it, as "
+                    f"in frame.astype({{...: {dtype.newbyteorder('=').name!r}}})"
+                )
+
+    @property
+    def rows(self) -> int:
+        return len(self._frame)
+
+    def fields(self) -> Mapping[str, pa.DataType]:
+        return {name: plain(type_) for name, type_ in self._types.items() if type_ is not None}
+
+    @property
+    def opaque(self) -> Collection[str]:
+        return {name for name, type_ in self._types.items() if type_ is None}
+
+    @cached_property
+    def _types(self) -> dict[str, pa.DataType | None]:
+        """The Arrow type of each column; None where it has none."""
+        types: dict[str, pa.DataType | None] = {}
+        for name, place in self._places.items():
+            column = self._frame.iloc[:, place]
+            if _holds_objects(column):  # only the objects themselves tell
+                cells = _to_arrow(column)
+                if cells is not None:
+                    self._read[name] = cells
+            else:
+                cells = _to_arrow(column.iloc[:0])
+            types[name] = None if cells is None else cells.type
+        return types
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        return pa.table([self._column(name) for name in columns], list(columns))
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        if name not in self._read:
+            cells = _to_arrow(self._frame.iloc[:, self._places[name]])
+            if cells is None:
+                raise DataProblem(f"column {name!r}: pyarrow cannot read its cells")
+            self._read[name] = as_type(cells, self._types[name])
+        return self._read[name]
+
+    def replaced(self, noisy: Noisy) -> pd.DataFrame:
+        frame = self._frame.copy()
+        for name, cells in noisy.cells.items():
+            place = self._places[name]
+            frame.isetitem(place, _filled(frame.iloc[:, place], cells, *noisy.new(name)))
+        if noisy.order is None:
+            return frame
+        if not frame.flags.allows_duplicate_labels:
+            raise DataProblem("the DataFrame allows no duplicate labels, which a step on rows makes: allow them")
+        return frame.iloc[noisy.order]
+
+
+def _to_arrow(column: Series) -> pa.ChunkedArray | None:
+    """Cells in the Arrow type that they have; None where they have none, as objects of several types."""
+    categories: Any = getattr(column.dtype, "categories", column)
+    if isinstance(column.dtype, pd.SparseDtype) or isinstance(categories.dtype, pd.IntervalDtype):
+        return None  # pandas cannot replace cells of the one, nor make missing those of the other
+    try:
+        cells = pa.array(column, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return None
+    return cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
+
+
+def _holds_objects(column: Series) -> bool:
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind == "O"
+
+
+def _filled(column: Series, whole: pa.ChunkedArray, rows: Index, cells: pa.Array) -> Any:
+    """Return a column with new cells in some rows; `whole` are all its new cells."""
+    dtype: Any = column.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        arrow = pd.arrays.ArrowExtensionArray(as_type(whole, dtype.pyarrow_dtype))
+        return pd.Series(arrow, index=column.index)
+    new: Any = cells
+    if isinstance(dtype, pd.CategoricalDtype):
+        new = cells.to_pylist()
+        fresh = [value for value in dict.fromkeys(new) if value is not None and value not in dtype.categories]
+        column = column.cat.add_categories(fresh)
+    elif _holds_objects(column):
+        new, missing = np.empty(len(cells), object), _missing(column)
+        for i, cell in enumerate(cells.to_pylist()):
+            new[i] = missing if cell is None else cell
+    else:
+        if cells.null_count and isinstance(dtype, np.dtype) and dtype.kind in "iub":
+            column = column.astype(_twin(dtype))
+            dtype = column.dtype
+        new = dtype.__from_arrow__(cells) if hasattr(dtype, "__from_arrow__") else cells.to_pandas()
+    values = column.array.copy()
+    values[rows] = new
+    return pd.Series(values, index=column.index, dtype=column.dtype)
+
+
+def _twin(dtype: np.dtype[Any]) -> Any:
+    """Name the nullable dtype for numbers that may now be missing: Int64 for int64, boolean for bool."""
+    return "boolean" if dtype.kind == "b" else dtype.name.replace("uint", "UInt").replace("int", "Int")
+
+
+def _missing(column: Series) -> Any:
+    """How a column of Python objects spells a missing cell: None, unless its first one is something else."""
+    missing = np.flatnonzero(column.isna())
+    return column.iloc[missing[0]] if len(missing) else None

@@ -1,0 +1,112 @@
+"""Tables in memory: what is read of them, and a noisy copy of the same type. Arrow's own here, others beside it."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from noisecli.engine import Index, Slab, Struck
+from noisecli.formats.content import ArrowData, Vocabulary, as_type, moves, outgoing_schema, plain
+from noisecli.streams import BLOCK, Mask
+
+SLAB = 64 * BLOCK
+"""Rows that go through the engine at once: bounds what it needs besides the data."""
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """What became of a whole table."""
+
+    cells: Mapping[str, pa.ChunkedArray]
+    """New columns, those only in which something changed, in the order of the table's rows and in `plain` types."""
+    changed: Mapping[str, Mask]
+    """Which of their cells differ from the clean ones."""
+    order: Index | None
+    """Row of the table that each outgoing row comes from; None: all rows, in order."""
+
+    def new(self, column: str) -> tuple[Index, pa.Array]:
+        """Return the rows of a column that changed, and their new cells."""
+        changed = self.changed[column]
+        return np.flatnonzero(changed), self.cells[column].filter(pa.array(changed)).combine_chunks()
+
+
+class MemoryTable(Protocol):
+    """A table of some library, in memory."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+
+    @property
+    def opaque(self) -> Collection[str]:
+        """Columns that cannot be read, only carried; they are not among the fields."""
+
+    def fields(self) -> Mapping[str, pa.DataType]:
+        """Name and type of each column in order; dictionary columns by the type of their values."""
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Return some columns."""
+
+    def replaced(self, noisy: Noisy) -> Any:
+        """Return a noisy copy of the library's type; what did not change is as it was."""
+
+
+class ArrowTable(ArrowData):
+    """A pyarrow table."""
+
+    opaque: Collection[str] = ()
+
+    def __init__(self, table: pa.Table) -> None:
+        super().__init__("table")
+        self._table = table
+
+    @property
+    def rows(self) -> int:
+        return int(self._table.num_rows)
+
+    def fields(self) -> Mapping[str, pa.DataType]:
+        return {field.name: plain(field.type) for field in self._table.schema}
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        self._refuse_ambiguous(self._table.schema, columns)
+        return self._table.select(list(columns))
+
+    def slabs(self, rows: int) -> Iterator[Slab]:
+        """Yield the whole table as slabs; `rows` is their sum, which a table without columns does not know."""
+        for start in range(0, rows, SLAB):
+            piece = self._table.slice(start, SLAB)
+            yield Slab(start, min(SLAB, rows - start), self._cells(piece, self._table.column_names))
+
+    def replaced(self, noisy: Noisy) -> pa.Table:
+        schema = outgoing_schema(self._table.schema, list(noisy.cells))
+        vocabulary = Vocabulary(self._table.schema, noisy.cells)
+        order = None if noisy.order is None else pa.array(noisy.order)
+        columns = self._table.columns
+        for i, field in enumerate(schema):
+            if field.name in noisy.cells or order is not None:
+                columns[i] = self._outgoing_column(columns[i], field, noisy.cells.get(field.name), order)
+        if noisy.cells:
+            vocabulary.add(pa.table(columns, self._table.schema.names).select(list(noisy.cells)))
+        overfull = vocabulary.overfull()
+        for i, (field, wide) in enumerate(zip(self._table.schema, schema, strict=True)):
+            kept = wide if field.name in overfull else field
+            columns[i] = as_type(columns[i], kept.type)
+            schema = schema.set(i, kept)
+        return pa.Table.from_arrays(columns, schema=schema)
+
+
+def gather(slabs: Iterable[tuple[Struck, Slab]]) -> Noisy:
+    """Put what became of all slabs of a table together, given with the slabs themselves."""
+    pairs = list(slabs)
+    cells, changed = {}, {}
+    for name in dict.fromkeys(name for struck, _ in pairs for name in struck.cells):
+        cells[name] = pa.chunked_array([struck.cells.get(name, slab.cells[name]) for struck, slab in pairs])
+        masks = [struck.changed.get(name, np.zeros(slab.rows, bool)) for struck, slab in pairs]
+        changed[name] = np.concatenate(masks)
+    order = None
+    if any(moves(struck, slab.rows) for struck, slab in pairs):
+        orders = [np.arange(slab.rows) if struck.order is None else struck.order for struck, slab in pairs]
+        order = np.concatenate([own + slab.first_row for own, (_, slab) in zip(orders, pairs, strict=True)])
+    return Noisy(cells, changed, order)
