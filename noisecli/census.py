@@ -28,6 +28,8 @@ class Census:
     least_decimals: int = 1000
     most_decimals: int = 0
     null_spellings: Counter[str] = field(default_factory=Counter)
+    told: frozenset[Kind] = frozenset()
+    """Kinds that the file itself gives to cells."""
 
     def add(self, cells: pa.Array, format: str | None = None) -> Mask:
         """Count the cells of one slab and say which of them are numbers; dates are counted as the format has them."""
@@ -56,13 +58,16 @@ class Census:
         self.least_decimals = min(self.least_decimals, other.least_decimals)
         self.most_decimals = max(self.most_decimals, other.most_decimals)
         self.null_spellings.update(other.null_spellings)
+        self.told |= other.told
 
     def kind(self) -> Kind:
         """Decide the type: the first that nearly all cells have."""
+        if len(self.told) > 1 or Kind.OTHER in self.told:
+            return Kind.OTHER
         enough = max(1, int(np.ceil(self.cells * (1 - UNPARSABLE))))
-        if self.numbers >= enough:
+        if Kind.FLOAT in self.told or (self.numbers >= enough and not self.told):
             return Kind.INTEGER if self.integers == self.numbers else Kind.FLOAT
-        if self.bools >= enough:
+        if self.bools >= enough and Kind.TEXT not in self.told:
             return Kind.BOOL
         if self.dates >= enough:
             return Kind.DATE

@@ -34,6 +34,13 @@ def splice(data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Ar
     return taken
 
 
+def reorder(data: pa.Buffer, bounds: Offsets, order: NDArray[np.intp]) -> pa.Buffer:
+    """Put stretches of bytes in another order: piece `i` goes from `bounds[i]` to `bounds[i + 1]`."""
+    pieces = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
+    taken, _ = string_buffers(pieces.take(pa.array(order)))
+    return taken
+
+
 def slices(data: pa.Buffer, starts: Offsets, stops: Offsets) -> pa.Array:
     """Copy `data[starts[i]:stops[i]]` out as binary values; spans must be sorted and must not overlap."""
     bounds = np.empty(2 * len(starts) + 1, np.int64)

@@ -230,6 +230,7 @@ class Survey:
             self.training += int(np.count_nonzero(training))
             for name, column in self.columns.items():
                 column.add(slab.cells[name], training, slab.null_spellings.get(name, {}))
+                column.census.told |= slab.told.get(name, frozenset())
             for quota in self.request.quotas:
                 self._sample(quota, path, slab, training)
         for column in self.columns.values():

@@ -21,7 +21,8 @@ app = typer.Typer(
 Input = Annotated[
     Path,
     typer.Argument(
-        metavar="INPUT", help="A CSV, Parquet or Arrow file, an image, a folder of them, or - for CSV from stdin."
+        metavar="INPUT",
+        help="A CSV, JSON Lines, Parquet or Arrow file, an image, a folder of them, or - for CSV from stdin.",
     ),
 ]
 RecipeFile = Annotated[

@@ -13,7 +13,7 @@ from noisecli.run.dataset import format_of
 
 PIPE = "-"
 
-STARTS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "Parquet", b"ARROW1": "Arrow"}
+STARTS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PAR1": "Parquet", b"ARROW1": "Arrow", b'{"': "JSON Lines"}
 """How files begin that are no plain CSV."""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from noisecli.columns import Kind
 from noisecli.plan import training_rows
 from noisecli.streams import BLOCK, Mask
 
@@ -24,7 +25,9 @@ class Slab:
     null_spellings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """How often each spelling of a missing cell occurs, by column; empty where the file has true nulls."""
     misfits: Mask | None = None
-    """Rows with another number of cells than the header: never struck, never in facts. None: there are none."""
+    """Rows that do not fit the others: never struck, never in facts. None: there are none."""
+    told: Mapping[str, frozenset[Kind]] = field(default_factory=dict)
+    """Kinds that the file itself gives to cells stored as text, by column: FLOAT (any number), TEXT, BOOL, OTHER."""
 
 
 @dataclass(frozen=True)

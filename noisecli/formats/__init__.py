@@ -76,6 +76,12 @@ class TableFile(Protocol):
     as_text: bool
     """Whether every cell is stored as text, so that types have to be found out."""
 
+    settings: frozenset[str]
+    """What of a recipe's `data` says how the file is read."""
+
+    misfit: str
+    """What is wrong with the rows that `on_error: skip` carries: "that are no JSON object"."""
+
     def fields(self) -> Mapping[str, pa.DataType]:
         """Name and type of each column in order; dictionary columns by the type of their values."""
 

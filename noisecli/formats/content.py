@@ -308,6 +308,8 @@ class ArrowFile(ArrowData):
 
     splits = False
     as_text = False
+    settings: frozenset[str] = frozenset()
+    misfit = ""
     advice = "The file is damaged, or of a kind that pyarrow cannot read: fetch or write it again."
 
     def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:

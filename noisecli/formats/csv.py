@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.engine import Index, Slab, Struck
+from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, unique_names, unquote
-from noisecli.formats.plain import Packing
-from noisecli.splice import Offsets, splice, string_buffers
+from noisecli.formats.plain import Packing, read_blocks
+from noisecli.splice import reorder, splice, string_buffers
 
 SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
@@ -43,6 +43,8 @@ class CsvFile:
 
     splits = True
     as_text = True
+    settings = frozenset({"delimiter", "encoding", "header", "null_values", "types"})
+    misfit = "with another number of cells than the header"
 
     def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
         self._name = name
@@ -94,9 +96,9 @@ class CsvFile:
         """The bytes of the output in order; what is written is removed."""
         yield self._header
         for sink in sinks:
-            yield from _blocks(sink, 0)
+            yield from read_blocks(sink, 0)
             sink.unlink()
-        yield from _blocks(self._path, self._end)
+        yield from read_blocks(self._path, self._end)
 
     @cached_property
     def _path(self) -> Path:
@@ -263,17 +265,4 @@ class CsvFile:
         _, offsets = string_buffers(replacements)
         growth = np.zeros(grid.rows, np.int64)
         np.add.at(growth, rows, np.diff(offsets) - (stops - starts))
-        return _reorder(data, grid.row_bounds() + np.concatenate([[0], np.cumsum(growth)]), struck.order)
-
-
-def _blocks(path: Path, start: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.seek(start)
-        while block := file.read(1 << 20):
-            yield block
-
-
-def _reorder(data: pa.Buffer, bounds: Offsets, order: Index) -> pa.Buffer:
-    rows = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
-    taken, _ = string_buffers(rows.take(pa.array(order)))
-    return taken
+        return reorder(data, grid.row_bounds() + np.concatenate([[0], np.cumsum(growth)]), struck.order)

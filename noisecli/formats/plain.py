@@ -23,7 +23,7 @@ BLOCK_BYTES = 1 << 20
 """How much is packed or unpacked at once."""
 
 COMPRESSED = frozenset({".gz", ".zst"})
-"""Extensions that a CSV file may have after its own."""
+"""Extensions that a file of text may have after its own."""
 
 MARKS = {"utf-16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE), "utf-32": (codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE)}
 """Byte order marks, of the big-endian and the little-endian form."""
@@ -179,6 +179,14 @@ def _ended(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Blocks that are not empty, and an empty one for the end."""
     yield from filter(None, blocks)
     yield b""
+
+
+def read_blocks(path: Path, start: int) -> Iterator[bytes]:
+    """Yield the bytes of a file from some place on."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while block := file.read(BLOCK_BYTES):
+            yield block
 
 
 @cache

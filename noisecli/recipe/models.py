@@ -126,7 +126,7 @@ class Data(Parameters):
     delimiter: Literal[",", ";", "\t", "|"] | None = None
     """What separates the cells of a CSV file; found out when left out."""
     encoding: str | None = None
-    """How the text of a CSV file is encoded, such as latin-1; when left out UTF-8, or UTF-16 where the file says so."""
+    """How the text of a file is encoded, such as latin-1; when left out UTF-8, or UTF-16 where the file says so."""
     header: bool = True
     """Whether a CSV file names its columns in the first row; if not they are called `#1`, `#2` and so on."""
     null_values: Annotated[list[NullSpelling], Field(min_length=1)] | None = None
@@ -240,7 +240,7 @@ class Head(Parameters):
     data: Data = Data()
     """Roles of columns, and how files of text are read."""
     on_error: Literal["fail", "skip"] = "fail"
-    """skip: rows of a CSV file that do not fit its header and images that cannot be read are carried and listed;
+    """skip: rows that do not fit (CSV, JSON Lines) and images that cannot be read are carried and listed;
     fail: the run stops at the first one."""
     keep_original: bool = False
     """Write the clean data too, as `copy=0`."""

@@ -60,7 +60,7 @@ def augment(
     """Write noisy copies of a dataset, and a manifest beside them.
 
     Args:
-        source: a CSV or Parquet file, an image, or a folder of them.
+        source: a CSV, JSON Lines, Parquet or Arrow file, an image, or a folder of them.
         recipe: a YAML file, `file#key`, or the recipe as a mapping.
         output: where the copy goes; one file in and one copy give a file, else a folder.
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
@@ -235,8 +235,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     fields = dataset.struck[0].table().fields()
     selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
-    if not dataset.struck[0].table().as_text:
-        prepare.check_reading(recipe)
+    prepare.check_reading(recipe, dataset.struck[0].table().settings)
     for file in dataset.struck[1:]:
         theirs = file.table().fields()
         for name in wanted.columns:

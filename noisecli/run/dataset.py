@@ -13,6 +13,7 @@ from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import FOUND_OUT, Reading, TableFile, images
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.feather import FEATHER
+from noisecli.formats.jsonl import JsonLinesFile
 from noisecli.formats.parquet import ParquetFile
 from noisecli.formats.plain import COMPRESSED
 from noisecli.manifest import COMPANIONS
@@ -20,6 +21,8 @@ from noisecli.manifest import COMPANIONS
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
     ".tsv": CsvFile,
+    ".jsonl": JsonLinesFile,
+    ".ndjson": JsonLinesFile,
     ".parquet": ParquetFile,
     **FEATHER,
 }
@@ -85,7 +88,7 @@ def table_suffix(path: Path) -> str:
     """Return the extension that tells the format of a table, in lower case: `.csv` of `data.CSV.gz`."""
     inner = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
     suffix = inner.suffix.lower()
-    return suffix if inner is path or TABLES.get(suffix) is CsvFile else ""
+    return suffix if inner is path or TABLES.get(suffix) in (CsvFile, JsonLinesFile) else ""
 
 
 def format_of(path: Path) -> str | None:

@@ -181,7 +181,7 @@ def _finish_table(
     done.content = content or pieces[-1][1].written.content
     if found.misfits:
         rows_at = ", ".join(map(str, found.misfits[:5])) + (" and more" if len(found.misfits) > 5 else "")
-        reason = f"rows with another number of cells than the header: {len(found.misfits)} (row {rows_at})"
+        reason = f"rows {task.file.table().misfit}: {len(found.misfits)} (row {rows_at})"
         record.skipped[done.relative] = reason
     lines = [line for _, piece in pieces for line in piece.written.warnings]
     record.warnings += [line for line in dict.fromkeys(lines) if line not in record.warnings]

@@ -96,10 +96,10 @@ def reading(recipe: Recipe) -> Reading:
     return Reading(data.delimiter, data.encoding, data.header, nulls, recipe.head.on_error == "skip")
 
 
-def check_reading(recipe: Recipe) -> None:
-    """Refuse what is said about reading text where the files know that themselves."""
+def check_reading(recipe: Recipe, settings: frozenset[str] = frozenset()) -> None:
+    """Refuse what is said about reading where the files know that themselves."""
     for key in ("delimiter", "encoding", "header", "null_values", "types"):
-        if key in recipe.head.data.model_fields_set:
+        if key in recipe.head.data.model_fields_set - settings:
             recipe.source.fault(("data", key), f"{key!r} is about CSV files, the input is not one", at_key=True)
     recipe.source.raise_faults()
 

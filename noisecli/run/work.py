@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from noisecli.engine import ImageEngine, TableEngine, Tally
 from noisecli.errors import DataProblem
@@ -56,7 +57,9 @@ def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: No
             yield slab
             read(part.size)
 
-    survey = Survey.of(task.request, table.fields(), as_text=table.as_text)
+    # Names are known to be there, and finding them out may take long.
+    storage = dict.fromkeys(task.request.columns, pa.string()) if table.as_text else table.fields()
+    survey = Survey.of(task.request, storage, as_text=table.as_text)
     survey.add_file(task.file.address, slabs())
     return Surveyed(survey, parts, misfits, *digest(task.file.path))
 
