@@ -101,7 +101,7 @@ def format_of(path: Path) -> str | None:
 
 def find_target(root: Path) -> Target | Literal["both"]:
     """Say what the input holds: tables, images, or a folder of both."""
-    found = {target for _, path in _walk(root) if (target := _target(path))}
+    found = {target for relative, path in _walk(root) if (target := _target(path, relative))}
     if not found:
         kinds = ", ".join([*TABLES, *sorted(IMAGES)])
         raise DataProblem(f"{root}: {'no' if root.is_dir() else 'is no'} file that noisecli reads ({kinds})")
