@@ -29,7 +29,7 @@ class Census:
     most_decimals: int = 0
     null_spellings: Counter[str] = field(default_factory=Counter)
     told: frozenset[Kind] = frozenset()
-    """Kinds that the file itself gives to cells."""
+    """Kinds that the file itself gives to cells: FLOAT for any number, TEXT, BOOL or OTHER; none in CSV."""
 
     def add(self, cells: pa.Array, format: str | None = None) -> Mask:
         """Count the cells of one slab and say which of them are numbers; dates are counted as the format has them."""
@@ -61,7 +61,7 @@ class Census:
         self.told |= other.told
 
     def kind(self) -> Kind:
-        """Decide the type: the first that nearly all cells have."""
+        """Decide the type: the first that nearly all cells have, of those that the file leaves open."""
         if len(self.told) > 1 or Kind.OTHER in self.told:
             return Kind.OTHER
         enough = max(1, int(np.ceil(self.cells * (1 - UNPARSABLE))))
