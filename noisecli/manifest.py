@@ -242,7 +242,8 @@ def digest(path: Path) -> tuple[str, int]:
 def describe(path: Path) -> Companion:
     """Describe a finished companion."""
     sha, size = digest(path)
-    return Companion(sha256=sha, bytes=size, rows=pq.read_metadata(path).num_rows)
+    with path.open("rb") as file:
+        return Companion(sha256=sha, bytes=size, rows=pq.read_metadata(file).num_rows)
 
 
 def place(root: Path, relative: str) -> Path:

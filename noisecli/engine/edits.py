@@ -69,12 +69,14 @@ def apply(
 
 
 def differs(new: pa.Array, old: pa.Array) -> Mask:
-    """Cell by cell, whether two arrays differ; null equals null."""
+    """Cell by cell, whether two arrays differ: null equals null, NaN equals NaN, and 0 is not -0."""
     lost = to_mask(pc.xor(pc.is_null(new), pc.is_null(old)))
     both = to_mask(pc.and_(pc.is_valid(new), pc.is_valid(old)))
     if not both.any() or kind_of(old.type) is Kind.OTHER:
         return lost
-    differ = to_mask(pc.not_equal(new, old))
     if pa.types.is_floating(old.type):
-        differ &= ~to_mask(pc.and_(pc.is_nan(new), pc.is_nan(old)))
-    return lost | differ
+        one, other = (np.asarray(pc.fill_null(cells, 0)) for cells in (new, old))
+        differ: Mask = (one != other) | (np.signbit(one) != np.signbit(other))
+        lost |= both & differ & ~(np.isnan(one) & np.isnan(other))
+        return lost
+    return lost | to_mask(pc.not_equal(new, old))

@@ -258,9 +258,9 @@ def _end(flow: Flow) -> Struck:
     changed = {name: differs(cells, clean[name]) for name, cells in flow.cells.items() if cells is not clean[name]}
     changed = {name: mask for name, mask in changed.items() if mask.any()}
     cells = {name: flow.cells[name] for name in changed}
-    flow.cells, flow.slab = {}, Slab(0, 0, {})
-    makers = None if flow.order is None else flow.makers
-    return Struck(cells, changed, flow.order, makers, flow.changes)
+    makers, changes = None if flow.order is None else flow.makers, flow.changes
+    flow.cells, flow.slab, flow.changes = {}, Slab(0, 0, {}), []
+    return Struck(cells, changed, flow.order, makers, changes)
 
 
 def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:

@@ -101,7 +101,7 @@ def format_of(path: Path) -> str | None:
 
 def find_target(root: Path) -> Target | Literal["both"]:
     """Say what the input holds: tables, images, or a folder of both."""
-    found = {target for _, path in _walk(root) if (target := _target(path))}
+    found = {target for relative, path in _walk(root) if (target := _target(path, relative))}
     if not found:
         kinds = ", ".join([*TABLES, *sorted(IMAGES)])
         raise DataProblem(f"{root}: {'no' if root.is_dir() else 'is no'} file that noisecli reads ({kinds})")
@@ -122,7 +122,7 @@ def discover(root: Path, target: Target, purpose: str, reading: Reading) -> Data
         if not _is_text(relative):
             raise DataProblem(f"{relative!r}: a file name that is not UTF-8, so no manifest can hold it: rename it")
         held_out = train_only and relative != "." and _is_held_out(relative, target)
-        files.append(InputFile(path, relative, held_out or _target(path) != target, reading))
+        files.append(InputFile(path, relative, held_out or _target(path, relative) != target, reading))
     dataset = Dataset(
         root, target, tuple(sorted(files, key=lambda file: file.address.encode("utf-8", "surrogateescape")))
     )
@@ -139,9 +139,9 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _target(path: Path) -> Target | None:
-    if path.name.endswith(tuple(COMPANIONS.values())):
-        return None  # of an earlier run
+def _target(path: Path, relative: str) -> Target | None:
+    if relative != "." and path.name.endswith(tuple(COMPANIONS.values())):
+        return None  # an earlier run left it beside its output
     return "table" if table_suffix(path) in TABLES else "images" if path.suffix.lower() in IMAGES else None
 
 

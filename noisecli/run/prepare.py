@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.celltext import NULLS
-from noisecli.columns import NUMBER, Column, Kind, kind_of
+from noisecli.columns import CATEGORY, NUMBER, Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.formats import Reading
@@ -246,6 +246,8 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
     for folder, plan in plans.items():
         for name, column in plan.columns.items():
             found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
+            if column.kind not in CATEGORY:  # asked for by a step on `all` that passes over it, so not a fact
+                del found["categories"]
             known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
             columns[name] = ColumnFacts(storage=str(column.storage), **known)
         rates = {step.id: step.rate for step in plan.steps}

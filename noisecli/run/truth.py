@@ -5,7 +5,11 @@ lines alone: by variant and copy, file, row, column, step.
 """
 
 import json
+import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,8 +22,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 from pyarrow import ipc
 
-from noisecli.columns import Kind, kind_of
-from noisecli.engine import Struck
+from noisecli.engine import Change, Index, Struck
 from noisecli.formats import Part, Transform
 from noisecli.plan import Plan
 
@@ -41,28 +44,37 @@ SCHEMA = pa.schema(
 PIECE = 4_096
 """Rows of which the lines are sorted and written at once."""
 
+PIECE_BYTES = 8 << 20
+"""How many bytes of cells that may be, unless a single row has more."""
+
 GROUP_BYTES = 16 << 20
 """How much a row group holds before it is packed; a line counts as its texts and LINE_BYTES."""
 
 LINE_BYTES = 64
+
+WAITING = 256
+"""How many tables wait for a row group before they are joined: a small one weighs little but its frame."""
 
 
 class Shard:
     """Writes down what becomes of some parts of a table."""
 
     def __init__(self, sink: Path, about: Mapping[str, Any], plan: Plan, parts: Sequence[Part]) -> None:
-        self._stream = ipc.new_stream(str(sink), SCHEMA)
         self._about = about
         self._steps = pa.array([step.id for step in plan.steps], pa.string())
         self._columns = plan.touched
         self._parts = iter(parts)
         self._written = 0
+        self._open = ExitStack()
+        file = self._open.enter_context(pa.OSFile(os.fsencode(sink), "wb"))
+        options = ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+        self._stream = self._open.enter_context(ipc.new_stream(file, SCHEMA, options=options))
 
     def __enter__(self) -> "Shard":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stream.close()
+        self._open.close()
 
     def watch(self, transform: Transform) -> Transform:
         """Return a transform that does the same, while what it does is written down."""
@@ -70,40 +82,50 @@ class Shard:
 
     def _keep(self, struck: Struck) -> Struck:
         part = next(self._parts)
+        places = None if struck.order is None else np.argsort(struck.order, kind="stable")
         for start in range(0, part.rows, PIECE):
-            found = [*self._cells(struck, start, start + PIECE), *self._rows(struck, start, start + PIECE)]
-            if found:
-                lines = pa.concat_tables(found, promote_options="default").combine_chunks()
-                lines = lines.take(_order(lines))
-                self._stream.write_table(self._named(lines, part.first_row))
+            for lines in self._lines(struck, places, start, min(start + PIECE, part.rows)):
+                self._stream.write_table(self._named(lines.take(_order(lines)), part.first_row))
         self._written += part.rows if struck.order is None else len(struck.order)
-        return struck
+        return replace(struck, changes=())  # they need not stay while the cells are written
 
-    def _cells(self, struck: Struck, start: int, stop: int) -> Iterator[pa.Table]:
-        """Lines about cells in some rows, with the numbers of columns and steps."""
-        for change in struck.changes:
-            piece = slice(*np.searchsorted(change.rows, [start, stop]).tolist())
-            rows = change.rows[piece]
-            if len(rows):
-                column, step = self._columns.index(change.column), change.step
-                yield pa.table(
-                    {
-                        "row": rows,
-                        "column": np.full(len(rows), column),
-                        "step": np.full(len(rows), step),
-                        "before": as_written(change.before[piece]),
-                        "after": as_written(change.after[piece]),
-                    }
-                )
+    def _lines(self, struck: Struck, places: Index | None, start: int, stop: int) -> Iterator[pa.Table]:
+        """Lines about some rows, in one table, or in several where cells are long."""
+        pieces = [slice(*np.searchsorted(change.rows, [start, stop]).tolist()) for change in struck.changes]
+        held = sum(c.before[p].nbytes + c.after[p].nbytes for c, p in zip(struck.changes, pieces, strict=True))
+        if held > PIECE_BYTES and stop - start > 1:
+            middle = (start + stop) // 2
+            yield from self._lines(struck, places, start, middle)
+            yield from self._lines(struck, places, middle, stop)
+            return
+        found = [self._cells(c, p) for c, p in zip(struck.changes, pieces, strict=True) if p.start < p.stop]
+        if places is not None:
+            found.append(self._rows(struck, places, start, stop))
+        if any(map(len, found)):
+            yield pa.concat_tables(found, promote_options="default").combine_chunks()
 
-    def _rows(self, struck: Struck, start: int, stop: int) -> Iterator[pa.Table]:
-        """Lines about outgoing rows that come from some rows."""
-        if struck.order is not None and struck.makers is not None:
-            places = np.flatnonzero((struck.order >= start) & (struck.order < stop))
-            makers = struck.makers[places]
-            step = pa.array(makers, mask=makers < 0)
-            if len(places):
-                yield pa.table({"row": struck.order[places], "output_row": places + self._written, "step": step})
+    def _cells(self, change: Change, piece: slice) -> pa.Table:
+        """Lines about some changes of a column, with the numbers of column and step."""
+        rows = change.rows[piece]
+        mine = pa.array(np.arange(piece.start, piece.stop))  # taken, as a slice of over 2 GiB of text cannot be cast
+        return pa.table(
+            {
+                "row": rows,
+                "column": np.full(len(rows), self._columns.index(change.column)),
+                "step": np.full(len(rows), change.step),
+                "before": as_written(change.before.take(mine)),
+                "after": as_written(change.after.take(mine)),
+            }
+        )
+
+    def _rows(self, struck: Struck, places: Index, start: int, stop: int) -> pa.Table:
+        """Lines about outgoing rows that come from some rows; `places` sorts the outgoing ones by where from."""
+        assert struck.order is not None
+        assert struck.makers is not None
+        mine = places[slice(*np.searchsorted(struck.order, [start, stop], sorter=places))]
+        makers = struck.makers[mine]
+        step = pa.array(makers, mask=makers < 0)
+        return pa.table({"row": struck.order[mine], "output_row": mine + self._written, "step": step})
 
     def _named(self, lines: pa.Table, first_row: int) -> pa.Table:
         """Put in the names of columns and steps, and what all lines have in common."""
@@ -120,7 +142,9 @@ class Truth:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+        self._open = ExitStack()
+        file = self._open.enter_context(pa.OSFile(os.fsencode(path), "wb"))
+        self._writer = self._open.enter_context(pq.ParquetWriter(file, SCHEMA, compression="zstd"))
         self._waiting: list[pa.Table] = []
         self._weight = 0
 
@@ -130,11 +154,11 @@ class Truth:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is None and self._waiting:
             self._write(pa.concat_tables(self._waiting))
-        self._writer.close()
+        self._open.close()
 
     def take(self, shard: Path, written: int) -> None:
         """Add the lines of a shard, whose copy has so many rows before it, and remove it."""
-        with ipc.open_stream(pa.OSFile(str(shard))) as stream:
+        with pa.OSFile(os.fsencode(shard)) as file, ipc.open_stream(file) as stream:
             for batch in stream:
                 lines = pa.Table.from_batches([batch])
                 place = SCHEMA.get_field_index("output_row")
@@ -153,6 +177,8 @@ class Truth:
         self._weight += int(_weights(lines).sum())
         if self._weight >= GROUP_BYTES:
             self._write_full_groups()
+        elif len(self._waiting) >= WAITING:
+            self._waiting = [pa.concat_tables(self._waiting).combine_chunks()]
 
     def _write_full_groups(self) -> None:
         lines = pa.concat_tables(self._waiting)
@@ -170,18 +196,49 @@ class Truth:
 
 
 def as_written(cells: pa.Array) -> pa.Array:
-    """Cells as text: numbers as short as they can be read back, times in UTC if they have a zone, else JSON."""
-    if pt.is_timestamp(cells.type) and cells.type.tz is not None:
-        moments = cells.cast(pa.timestamp(cells.type.unit)).cast(pa.string())
+    """Cells as text.
+
+    Numbers are as short as they can be read back, times in UTC if they have a zone, durations are counts of the type's
+    unit, bytes are hexadecimal digits, and what is nested is JSON.
+    """
+    type_ = cells.type
+    if isinstance(type_, pa.BaseExtensionType):
+        return as_written(cells.storage)
+    if pt.is_timestamp(type_) and type_.tz is not None:
+        moments = cells.cast(pa.timestamp(type_.unit)).cast(pa.string())
         return pc.binary_join_element_wise(moments, "Z", "")
-    if kind_of(cells.type) is not Kind.OTHER:
-        return cells.cast(pa.string())
-    texts = [None if cell is None else json.dumps(cell, default=_bare) for cell in cells.to_pylist()]
-    return pa.array(texts, pa.string())
+    if pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_fixed_size_binary(type_) or pt.is_binary_view(type_):
+        return pa.array([None if cell is None else cell.hex() for cell in cells.to_pylist()], pa.string())
+    if pt.is_nested(type_) or pt.is_interval(type_):
+        texts = [None if cell is None else json.dumps(cell, ensure_ascii=False) for cell in _plain(cells)]
+        return pa.array(texts, pa.string())
+    return cells.cast(pa.string())
 
 
-def _bare(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _plain(cells: pa.Array) -> list[Any]:
+    """Cells as values of JSON; what it has no word for is text."""
+    type_ = cells.type
+    if isinstance(type_, pa.BaseExtensionType):
+        return _plain(cells.storage)
+    if pt.is_dictionary(type_):
+        return _plain(cells.dictionary_decode())
+    if pt.is_struct(type_):
+        fields = {field.name: _plain(column) for field, column in zip(type_, cells.flatten(), strict=True)}
+        valid = cells.is_valid().to_pylist()
+        return [{name: fields[name][i] for name in fields} if valid[i] else None for i in range(len(cells))]
+    if pt.is_map(type_):
+        entries = [cell.values.flatten() if cell.is_valid else None for cell in cells]
+        return [entry and [list(pair) for pair in zip(*map(_plain, entry), strict=True)] for entry in entries]
+    if pt.is_nested(type_) and not pt.is_union(type_):
+        return [_plain(cell.values) if cell.is_valid else None for cell in cells]
+    if pt.is_boolean(type_) or pt.is_integer(type_) or pt.is_interval(type_) or pt.is_null(type_):
+        return list(cells.to_pylist())
+    if pt.is_union(type_):
+        return [None if cell is None else str(cell) for cell in cells.to_pylist()]
+    texts = as_written(cells).to_pylist()
+    if pt.is_floating(type_):
+        return [text if text is None or not math.isfinite(float(text)) else float(text) for text in texts]
+    return list(texts)
 
 
 def _order(lines: pa.Table) -> pa.Array:
@@ -202,6 +259,7 @@ def _complete(columns: Mapping[str, Any], count: int) -> pa.Table:
 def _weights(lines: pa.Table) -> NDArray[np.int64]:
     """How much each line counts towards a row group."""
     weights = np.full(len(lines), LINE_BYTES, np.int64)
-    for name in ("before", "after", "drawn"):
-        weights += np.asarray(pc.fill_null(pc.binary_length(lines[name]), 0), np.int64)
+    for field in SCHEMA:
+        if pt.is_string(field.type):
+            weights += np.asarray(pc.fill_null(pc.binary_length(lines[field.name]), 0), np.int64)
     return weights
