@@ -68,8 +68,14 @@ class Column:
     """Standard deviation of the training cells (population form)."""
     min: float = np.nan
     max: float = np.nan
+    q1: float = np.nan
+    median: float = np.nan
+    q3: float = np.nan
+    """Quartiles of the training cells; above 65,536 of them those of a sample of that many."""
     categories: tuple[object, ...] | None = None
     """Distinct values of the training cells, sorted."""
+    counts: tuple[int, ...] | None = None
+    """How many training cells have each of them."""
 
     @property
     def stored_as_text(self) -> bool:

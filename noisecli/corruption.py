@@ -146,8 +146,17 @@ class TableCorruption(Corruption):
     """Why a struck cell may come out as it went in, for the warning."""
 
     def needs(self) -> frozenset[str]:
-        """Facts of `Column` that `corrupt` reads: "mean", "sd", "min", "max", "categories"."""
+        """Facts of `Column` that `corrupt` reads.
+
+        They are "mean", "sd", "min", "max", "q1", "median", "q3", "categories" and "counts".
+        """
         return frozenset()
+
+    def objection(self, column: Column) -> str | None:
+        """Say why the op cannot strike a column of a kind that it accepts, "has too many values"; None: it can."""
+        if self.needs() & {"categories", "counts"} and column.categories is None:
+            return "has too many values to be categories"
+        return None
 
 
 class CellCorruption(TableCorruption):

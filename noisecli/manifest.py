@@ -85,7 +85,11 @@ class ColumnFacts(_Model):
     sd: FiniteFloat | None = None
     min: FiniteFloat | None = None
     max: FiniteFloat | None = None
+    q1: FiniteFloat | None = None
+    median: FiniteFloat | None = None
+    q3: FiniteFloat | None = None
     categories: tuple[bool | int | str, ...] | None = None
+    counts: tuple[int, ...] | None = None
 
     @field_validator("format")
     @classmethod

@@ -19,7 +19,8 @@ from noisecli.engine import Index, Slab, blocks, strikeable
 from noisecli.errors import DataProblem
 from noisecli.mechanism import KeySample, Quota, apportion, cell_keys, share
 from noisecli.plan import QuotaKey
-from noisecli.streams import BLOCK, Floats, Mask, Stream
+from noisecli.streams import BLOCK, Floats, Mask, Stream, Words
+from noisecli.summaries import QUARTILES, Moments, Sample, row_keys
 from noisecli.where import Where
 
 MAX_CATEGORIES = 50_000
@@ -47,7 +48,7 @@ class Request:
     """What a survey has to find out."""
 
     columns: Mapping[str, frozenset[str]]
-    """Facts wanted of each column: "mean", "sd", "min", "max", "categories"; maybe none, then only its type."""
+    """Facts wanted of each column, as `TableCorruption.needs` lists them; maybe none, then only its type."""
     quotas: Sequence[QuotaRequest] = ()
     split: str | None = None
     seed: int = 0
@@ -59,39 +60,6 @@ class Request:
     null_values: tuple[str, ...] = celltext.NULLS
     settled: Mapping[str, Column] = field(default_factory=dict)
     """Columns that conditions of quotas speak of."""
-
-
-@dataclass
-class Moments:
-    """Count, mean, sum of squared deviations and range of the finite numbers of a column."""
-
-    count: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-    low: float = np.inf
-    high: float = -np.inf
-
-    def add(self, values: Floats) -> None:
-        """Take the numbers of one block; those that are not finite are passed over."""
-        values = values[np.isfinite(values)]
-        if len(values):
-            with np.errstate(over="ignore", invalid="ignore"):
-                mean = float(np.sum(values)) / len(values)
-                squares = float(np.sum((values - mean) ** 2))
-            self.merge(Moments(len(values), mean, squares, float(values.min()), float(values.max())))
-
-    def merge(self, later: "Moments") -> None:
-        """Combine with what follows (Chan, Golub and LeVeque 1983)."""
-        if later.count == 0:
-            return
-        if self.count == 0:
-            self.__dict__.update(later.__dict__)
-            return
-        count = self.count + later.count
-        delta = later.mean - self.mean
-        self.squares += later.squares + delta * delta * (self.count * later.count / count)
-        self.mean += delta * (later.count / count)
-        self.count, self.low, self.high = count, min(self.low, later.low), max(self.high, later.high)
 
 
 @dataclass
@@ -108,22 +76,26 @@ class ColumnSurvey:
     null_values: tuple[str, ...] = celltext.NULLS
     census: Census = field(default_factory=Census)
     moments: Moments = field(default_factory=Moments)
+    sample: Sample = field(default_factory=Sample)
     categories: Counter[object] = field(default_factory=Counter)
     waiting: list[Floats] = field(default_factory=list)
     """Numbers of the block that is not yet complete, NaN where a row has none."""
 
-    def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int]) -> None:
-        """Take the cells of one slab."""
+    def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
+        """Take the cells of one slab; the keys of its rows are needed for quartiles."""
         chosen = training & celltext.to_mask(pc.is_valid(cells))
         numeric = chosen
         if self.as_text:
             found = self.census.add(cells, self.format)
             self.census.null_spellings.update(null_spellings)
             numeric = chosen & found
-        if self.wanted & {"mean", "sd", "min", "max"} and (self.as_text or kind_of(self.storage) in NUMBER):
-            self._add_numbers(np.where(numeric, self._probe.to_numbers(cells), np.nan))
+        if self.wanted - {"categories", "counts"} and (self.as_text or kind_of(self.storage) in NUMBER):
+            values = np.where(numeric, self._probe.to_numbers(cells), np.nan)
+            if keys is not None and self.wanted & set(QUARTILES):
+                self.sample.add(keys, values)
+            self._add_numbers(values)
         countable = kind_of(self.storage) is not Kind.OTHER
-        if "categories" in self.wanted and countable and len(self.categories) <= MAX_CATEGORIES:
+        if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
             counts = pc.value_counts(cells.filter(pa.array(chosen)))
             values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
             self.categories.update(dict(zip(values, numbers, strict=True)))
@@ -156,6 +128,7 @@ class ColumnSurvey:
         """Take what was gathered in the next file."""
         self.census.merge(later.census)
         self.moments.merge(later.moments)
+        self.sample.merge(later.sample)
         self.categories.update(later.categories)
 
     def column(self) -> Column:
@@ -169,9 +142,13 @@ class ColumnSurvey:
                     f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`"
                 )
             facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
-        elif self.wanted - {"categories"}:
+        elif self.wanted - {"categories", "counts"}:
             facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
+        if self.wanted & set(QUARTILES):
+            facts |= self.sample.quartiles()
         numeric_text = self.as_text and kind in NUMBER
+        categories = self._categories(kind)
+        counted = categories is not None and "counts" in self.wanted
         return Column(
             name=self.name,
             kind=kind,
@@ -180,7 +157,8 @@ class ColumnSurvey:
             null=self.census.null(self.null_values),
             clean_text=self.census.numbers == self.census.cells,
             format=self.format,
-            categories=self._categories(kind),
+            categories=categories,
+            counts=tuple(self.categories[value] for value in categories or ()) if counted else None,
             **{name: value for name, value in facts.items() if name in self.wanted},
         )
 
@@ -190,7 +168,7 @@ class ColumnSurvey:
         return self.census.least_decimals, self.census.most_decimals
 
     def _categories(self, kind: Kind) -> tuple[object, ...] | None:
-        if "categories" not in self.wanted or len(self.categories) > MAX_CATEGORIES:
+        if not self.wanted & {"categories", "counts"} or len(self.categories) > MAX_CATEGORIES:
             return None
         if kind is Kind.INTEGER and self.as_text:
             return tuple(sorted(self.categories, key=lambda text: (celltext.parse_numbers(pa.array([text]))[0], text)))
@@ -228,8 +206,9 @@ class Survey:
         for slab in slabs:
             training = strikeable(slab, self.request.split)
             self.training += int(np.count_nonzero(training))
+            keys = self._row_keys(path, slab)
             for name, column in self.columns.items():
-                column.add(slab.cells[name], training, slab.null_spellings.get(name, {}))
+                column.add(slab.cells[name], training, slab.null_spellings.get(name, {}), keys)
                 column.census.told |= slab.told.get(name, frozenset())
             for quota in self.request.quotas:
                 self._sample(quota, path, slab, training)
@@ -258,6 +237,13 @@ class Survey:
                 samples = self.samples.get((request, copy), {})
                 result[request.step, request.column, copy] = settle_quota(samples, request, strata or ())
         return result
+
+    def _row_keys(self, path: str, slab: Slab) -> Words | None:
+        """What decides which rows are sampled; None where no column asks for quartiles."""
+        if not any(wanted & set(QUARTILES) for wanted in self.request.columns.values()):
+            return None
+        keys = [row_keys(path, block.number)[block.slots] for block in blocks(slab.first_row, slab.rows)]
+        return np.concatenate(keys) if keys else np.zeros(0, np.uint64)
 
     def _sample(self, quota: QuotaRequest, path: str, slab: Slab, training: Mask) -> None:
         survey = self.columns[quota.column]

@@ -201,10 +201,9 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
             continue
         if _fits(column, choice.selector) and column.kind in op.accepts:
             chosen.append(column.name)
-            if "categories" in op.needs() and column.categories is None:
-                recipe.source.fault(
-                    ("steps", i, "columns"), f"column {column.name!r} has too many values to be categories"
-                )
+            objection = op.objection(column)
+            if objection is not None:
+                recipe.source.fault(("steps", i, "columns"), f"column {column.name!r} {objection}")
         elif choice.selector is None:
             refused = True
             takes = " or ".join(sorted(kind.value for kind in op.accepts))
@@ -247,7 +246,7 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
         for name, column in plan.columns.items():
             found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
             if column.kind not in CATEGORY:  # asked for by a step on `all` that passes over it, so not a fact
-                del found["categories"]
+                del found["categories"], found["counts"]
             known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
             columns[name] = ColumnFacts(storage=str(column.storage), **known)
         rates = {step.id: step.rate for step in plan.steps}
@@ -302,6 +301,8 @@ def _recorded(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         raise DataProblem(f"the manifest's categories of column {name!r} are not of its type") from None
     as_text = pa.types.is_string(storage)
+    if column.counts is not None and len(column.counts) != len(column.categories or ()):
+        raise DataProblem(f"the manifest's counts of column {name!r} are not those of its categories")
     if (column.decimals is None) == (as_text and column.kind in NUMBER) or (
         not as_text and column.kind is not kind_of(storage)
     ):

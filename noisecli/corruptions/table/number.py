@@ -19,12 +19,13 @@ class AdditiveNoise(NumberCorruption):
     sigma: NonNegativeFloat = 0.1
     """Standard deviation of the noise, in `unit`."""
 
-    unit: Literal["sd", "range", "value", "absolute"] = "sd"
-    """sd: the column's standard deviation; range: its maximum less its minimum; value: each cell's own magnitude;
-    absolute: the column's own unit."""
+    unit: Literal["sd", "iqr", "range", "value", "absolute"] = "sd"
+    """sd: the column's standard deviation; iqr: the distance of its quartiles, which outliers leave alone; range: its
+    maximum less its minimum; value: each cell's own magnitude; absolute: the column's own unit."""
 
     def needs(self) -> frozenset[str]:
-        return {"sd": frozenset({"sd"}), "range": frozenset({"min", "max"})}.get(self.unit, frozenset())
+        facts = {"sd": {"sd"}, "iqr": {"q1", "q3"}, "range": {"min", "max"}}
+        return frozenset(facts.get(self.unit, ()))
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         return values + self.sigma * self._scale(values, column) * self.standard(draws)
@@ -36,6 +37,8 @@ class AdditiveNoise(NumberCorruption):
     def _scale(self, values: Floats, column: Column) -> Floats | float:
         if self.unit == "sd":
             return column.sd
+        if self.unit == "iqr":
+            return column.q3 - column.q1
         if self.unit == "range":
             return column.max - column.min
         return np.abs(values) if self.unit == "value" else 1.0
