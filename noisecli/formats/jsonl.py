@@ -160,10 +160,12 @@ class JsonLinesFile:
 
 
 def _slab(objects: Objects, part: Part, columns: Sequence[str]) -> Slab:
-    cells, told = {}, {}
+    cells, told, absent = {}, {}, {}
     for name in columns:
-        cells[name], told[name] = objects.cells(name)
-    return Slab(part.first_row, objects.rows, cells, misfits=objects.misfits, told=told)
+        cells[name], told[name], none = objects.cells(name)
+        if none.any():
+            absent[name] = none
+    return Slab(part.first_row, objects.rows, cells, misfits=objects.misfits, told=told, absent=absent)
 
 
 def _whole(data: bytes, carried: int) -> int:
