@@ -196,6 +196,21 @@ def test_a_number_that_is_kept_keeps_its_text_and_zero_can_become_missing(tmp_pa
     assert done.output.read_text() == "x,word\n1.50,a\n,b\n+2,c\n1e3,d\n,e\n"
 
 
+def test_only_training_rows_that_fit_and_meet_the_condition_are_given(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("x,split\n1,train\n2,test\n,train\n4,train,9\n5,train\n-6,train\n7,val\n")
+    step = {**recipe("fill", ["x"], rate=1)["steps"][0], "where": {"any": [{"x": {"gt": 1}}, {"x": {"null": True}}]}}
+    head = {"noisecli": 1, "seed": 1, "data": {"split": "split"}, "on_error": "skip"}
+    SEEN.clear()
+    given = {**head, "steps": [{**step, "function": f"{__name__}:watch"}]}
+    augment(source, given, tmp_path / "w.csv", allow_code=True)
+    (seen,) = SEEN
+    assert seen["x"].fillna(0).tolist() == [0, 5]
+    done = augment(source, {**head, "steps": [step]}, tmp_path / "o.csv", allow_code=True)
+    assert done.output.read_text() == source.read_text().replace("\n,train", "\n7,train")
+    assert done.manifest.steps[0].columns["x"] == {**done.manifest.steps[0].columns["x"], "eligible": 2, "struck": 2}
+
+
 def test_nothing_is_changed_nor_counted_where_a_row_has_no_such_key(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text('{"x":1,"k":1}\n{"k":2}\n{"x":null,"k":3}\n{"x":4,"k":4}\n')
