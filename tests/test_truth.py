@@ -13,7 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import groupby, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,8 @@ def check(source: Path, outcome: Any, cells: Callable[[Path], Cells] = read_tabl
             continue
         rows = [place_of(line)[:3] for line in ours]
         assert rows == sorted(rows)
+        struck = [(line["row"], line["column"]) for line in ours if line["column"] is not None]
+        assert len(list(groupby(struck))) == len(set(struck)), "lines about one cell stand together"
         assert rebuilt(cells(clean), ours) == cells(noisy).rows
     assert not left, "lines about a file that was not written"
     check_counts(outcome.manifest, lines)
