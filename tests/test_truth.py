@@ -359,10 +359,11 @@ def test_any_recipe(tmp_path_factory: pytest.TempPathFactory, steps: list[Any], 
 def test_two_steps_on_a_cell_chain(run: Any, tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_bytes(b"x,y\n1.50,a\n2.25,b\n")
-    steps = [{"op": "gaussian_noise", "columns": "x", "sigma": 3}, {"op": "missing", "columns": "x", "rate": 1}]
-    outcome = run(source, *steps)
+    gone = {"op": "missing", "rate": 1}
+    steps = [{"op": "gaussian_noise", "columns": "x", "sigma": 3}, {**gone, "columns": "y"}]
+    outcome = run(source, *steps, {**gone, "id": "later", "columns": "x"})
     lines = check(source, outcome)
-    first, second = (line for line in lines if line["row"] == 0)
+    first, second, _ = (line for line in lines if line["row"] == 0)
     assert first["before"] == "1.50"
     assert first["after"] == second["before"] != "1.50"
     assert second["after"] is None
