@@ -53,6 +53,10 @@ def raises(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     raise ValueError("two\nlines")
 
 
+def leaves(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    sys.exit(3)
+
+
 def short(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return rows.head(2)
 
@@ -180,6 +184,7 @@ def test_a_number_that_is_kept_keeps_its_text_and_zero_can_become_missing(tmp_pa
     ("name", "message"),
     [
         ("raises", "failed with ValueError: two lines (line "),
+        ("leaves", "failed with SystemExit: 3 (line "),
         ("short", "returned 2 rows of x, word"),
         ("renamed", "rows of y, word: they must agree"),
         ("nothing", "returned NoneType, not a DataFrame"),

@@ -59,7 +59,7 @@ def _plain() -> Meter:
     shown = {"": 0}
 
     def meter(stage: str, done: int, total: int) -> None:
-        tenth = 10 * done // total if total else 10
+        tenth = min(10 * done // total, 10) if total else 10  # compressed files count more bytes than they have
         if tenth > shown.get(stage, -1):
             shown[stage] = tenth
             print(f"{LABELS[stage]}: {10 * tenth} % of {total / 1e6:.1f} MB", file=sys.stderr, flush=True)

@@ -94,7 +94,9 @@ def shortfalls(plan: Plan, tally: Tally) -> list[str]:
                 reason = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
                 lines.append(f"{where}: {kept} of {counts.struck} struck came out unchanged: {reason}")
             if counts.void:
-                lines.append(f"{where}: {counts.void} of {counts.struck} struck had been removed by an earlier step")
+                on_table = isinstance(step.corruption, TableCorruption)
+                reason = "had been removed by an earlier step" if on_table else "cannot be read and are carried"
+                lines.append(f"{where}: {counts.void} of {counts.struck} struck {reason}")
             if counts.clipped:
                 lines.append(f"{where}: {counts.clipped} results were clipped into the range of the column's type")
     return lines

@@ -1,8 +1,10 @@
 """Steps that run a function of the user's own."""
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,8 +60,9 @@ class Custom(BlockCorruption):
     def _call(self, frame: "pd.DataFrame", rng: Generator) -> "pd.DataFrame":
         function = load(self.function)
         try:
-            result = function(frame.copy(), rng)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):  # the data, or a JSON object, may go to stdout
+                result = function(frame.copy(), rng)
+        except (Exception, SystemExit) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise self._fault(f"failed with {what}{_line(function, error)}") from error
         if type(result) is not type(frame):
@@ -103,8 +106,9 @@ def load(function: str) -> Callable[..., Any]:
     """
     module, _, name = function.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name, None)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):
+            found = getattr(importlib.import_module(module), name, None)
+    except (Exception, SystemExit) as error:
         raise RecipeProblem(f"{function}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise RecipeProblem(f"{function}: module {module!r} has no function {name!r}")
@@ -122,7 +126,7 @@ def _to_series(cells: pa.Array, column: Column) -> "pd.Series[Any]":
     return series
 
 
-def _line(function: Callable[..., Any], error: Exception) -> str:
+def _line(function: Callable[..., Any], error: BaseException) -> str:
     """Where in the function's own file it failed."""
     code = getattr(function, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
