@@ -112,7 +112,7 @@ def test_importing_the_package_stays_light():
 
 
 def test_a_replay_takes_no_pipe(recipe, source, tmp_path):
-    run(["augment", source, "-r", recipe(STEP), "-o", tmp_path / "out.csv"])
+    run(["augment", source, "-r", recipe(STEP), "-o", tmp_path / "out.csv"], b"")
     done = run(["replay", tmp_path / "out.csv", "--input", "-", "-o", tmp_path / "again.csv"], DATA)
     assert (done.returncode, done.stderr) == (2, b"error: -: the input of a replay cannot be a pipe: name the file\n")
 
