@@ -178,7 +178,7 @@ class NumberCorruption(CellCorruption):
 
     accepts = NUMBER
     as_number = True
-    unchanged = "the change is smaller than the column's resolution"
+    unchanged = "there is no change, or it is smaller than the column's resolution"
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         """Return as many new numbers."""

@@ -288,3 +288,15 @@ def test_the_schema_knows_both_forms(command: Command) -> None:
     plain, written = definitions["Data"]["properties"]["types"]["additionalProperties"]["oneOf"]
     assert "datetime" in plain["enum"]
     assert set(definitions[written["$ref"].rpartition("/")[2]]["properties"]) == {"dtype", "format"}
+
+
+@pytest.mark.parametrize("said", ["integer", "date", '{dtype: date, format: "%d.%m.%Y"}'])
+def test_a_type_that_no_cell_has_is_refused(said: str, tmp_path: Path, command: Any) -> None:
+    (tmp_path / "in.csv").write_text("x,name\n1,ada\n2,eve\n")
+    (tmp_path / "r.yaml").write_text(
+        f"noisecli: 1\nseed: 1\ndata: {{types: {{name: {said}}}}}\nsteps: [{{op: missing, columns: [name]}}]\n"
+    )
+    result = command("augment", tmp_path / "in.csv", "-r", tmp_path / "r.yaml", "-o", tmp_path / "o.csv")
+    assert result.code == 3
+    assert "column 'name': all 2 cells are" in result.err
+    assert not (tmp_path / "o.csv").exists()

@@ -1,8 +1,10 @@
 """Steps that run a function of the user's own."""
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +60,8 @@ class Custom(BlockCorruption):
     def _call(self, frame: "pd.DataFrame", rng: Generator) -> "pd.DataFrame":
         function = load(self.function)
         try:
-            result = function(frame.copy(), rng)
+            with redirect_stdout(sys.stderr):  # the data, or a JSON object, may go to stdout
+                result = function(frame.copy(), rng)
         except (Exception, SystemExit) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise self._fault(f"failed with {what}{_line(function, error)}") from error
@@ -105,7 +108,8 @@ def load(function: str) -> Callable[..., Any]:
     """
     module, _, name = function.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name, None)
+        with redirect_stdout(sys.stderr):
+            found = getattr(importlib.import_module(module), name, None)
     except (Exception, SystemExit) as error:
         raise RecipeProblem(f"{function}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
