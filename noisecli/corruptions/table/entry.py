@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from noisecli.celltext import SHORTEST, format_numbers
 from noisecli.columns import Column
@@ -34,7 +34,14 @@ class DecimalSlip(NumberFault):
     unchanged = "the number is zero, or the change is smaller than the column's resolution"
 
     places: int = Field(1, ge=-15, le=15)
-    """How far the point moves: 1 makes 1.5 to 15, -1 to 0.15."""
+    """How far the point moves: 1 makes 15 of 1.5, -1 makes 0.15 of it."""
+
+    @field_validator("places")
+    @classmethod
+    def _moves(cls, places: int) -> int:
+        if places == 0:
+            raise ValueError("0 leaves the point where it is")
+        return places
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         factor = float(10 ** abs(self.places))

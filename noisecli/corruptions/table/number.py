@@ -241,6 +241,7 @@ class PoissonNoise(NumberCorruption):
     """
 
     severities = ({"exposure": 10}, {"exposure": 3}, {"exposure": 1}, {"exposure": 0.3}, {"exposure": 0.1})
+    unchanged = "the new count equals the old one"
 
     exposure: PositiveFloat = 1.0
     """Events counted for each unit of the value: the variance is the value divided by it. 1 for a column of counts."""

@@ -49,7 +49,7 @@ class Outlier(NumberCorruption):
 
     default_rate = 0.1
     severities = ({"k": 2.0}, {"k": 3.0}, {"k": 4.0}, {"k": 6.0}, {"k": 10.0})
-    unchanged = "all of the column's numbers are equal"
+    unchanged = "the spread that `kind` measures is 0, or the number lies there already"
 
     kind: Literal["iqr", "zscore", "extreme"] = "iqr"
     """iqr: k times the distance of the quartiles below the lower or above the upper one (a fence); zscore: k standard
@@ -69,6 +69,8 @@ class Outlier(NumberCorruption):
             low, high, step = column.q1, column.q3, column.q3 - column.q1
         else:
             low, high, step = column.min, column.max, column.max - column.min
+        if step == 0:  # what lies at the quartile of a column of zeros is no outlier
+            return values
         return np.where(draws.uniform() < 0.5, low - self.k * step, high + self.k * step)
 
 
