@@ -5,6 +5,7 @@ Bounds as in `test_statistics`: seeds are fixed, counts lie within 4 sd, and tes
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from golden import changed, strike
 from scipy import stats
@@ -382,6 +383,14 @@ def test_counts_below_zero_are_refused(command, recipe, tmp_path):
     done = command("augment", tmp_path / "in.csv", "-r", recipe("op: poisson_noise, columns: [n]"), "-o", "out.csv")
     assert done.code == 2
     assert "column 'n' has values below 0, which are no counts" in done.err
+
+
+def test_signs_of_unsigned_numbers_cannot_flip(command, recipe, tmp_path):
+    pq.write_table(pa.table({"n": pa.array([1, 2], pa.uint8())}), tmp_path / "in.parquet")
+    steps = recipe("op: sign_flip, columns: [n]")
+    done = command("augment", tmp_path / "in.parquet", "-r", steps, "-o", tmp_path / "out.parquet")
+    assert done.code == 2
+    assert "column 'n' holds no negative numbers" in done.err
 
 
 def test_severities_strike_the_same_cells_with_more(command, recipe, table, tmp_path):

@@ -9,6 +9,9 @@ import numpy as np
 
 from noisecli.streams import Floats
 
+LN2, LN10 = 0.6931471805599453, 2.302585092994046
+"""Natural logarithms, written out: that of a mathematical library may differ in its last bit."""
+
 _LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # so few bits that a product with an exponent of two is exact
 _LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 _TERMS = 14
@@ -17,7 +20,7 @@ _TERMS = 14
 def exp(x: Floats) -> Floats:
     """Return e**x, within two units in the last place; infinity where that is too large."""
     inside = np.clip(x, -800.0, 800.0)
-    halvings = np.rint(inside / math.log(2))
+    halvings = np.rint(inside / LN2)
     rest = (inside - halvings * _LN2_HIGH) - halvings * _LN2_LOW
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(1.0 + rest * _mean_slope(rest), halvings.astype(np.int32))

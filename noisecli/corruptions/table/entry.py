@@ -58,7 +58,10 @@ class SignFlip(NumberFault):
         {op: sign_flip, columns: [balance], rate: 0.1}
     """
 
-    unchanged = "the number is zero, or its type has no negative numbers"
+    unchanged = "the number is zero"
+
+    def objection(self, column: Column) -> str | None:
+        return "holds no negative numbers" if pa.types.is_unsigned_integer(column.storage) else None
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         return -values

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import NumberCorruption, register
-from noisecli.corruptions.elementary import exp, exp_slope
+from noisecli.corruptions.elementary import LN10, exp, exp_slope
 from noisecli.streams import BlockDraws, Floats
 
 
@@ -58,7 +58,7 @@ class AdditiveNoise(InUnits):
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         if self.snr_db is not None:
-            share = exp(np.array([-self.snr_db / 20 * math.log(10)]))
+            share = exp(np.array([-self.snr_db / 20 * LN10]))
             return values + share * column.sd * self.standard(draws)
         return values + self.sigma * self.size(values, column) * self.standard(draws)
 
@@ -254,16 +254,19 @@ class PoissonNoise(NumberCorruption):
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         mean = values * self.exposure
-        counts = np.where(mean < _FEW, few_events(mean, draws.uniform()), many_events(mean, draws.normal()))
-        return np.where((mean >= 0) & (mean < _TOO_MANY), counts / self.exposure, values)
+        uniform, normal = draws.uniform(), draws.normal()
+        few, many = (mean >= 0) & (mean < _FEW), (mean >= _FEW) & (mean < _TOO_MANY)
+        new = values.copy()
+        new[few] = few_events(mean[few], uniform[few]) / self.exposure
+        new[many] = many_events(mean[many], normal[many]) / self.exposure
+        return new
 
 
 _FEW, _TOO_MANY = 30.0, 1e300
 
 
 def few_events(mean: Floats, uniform: Floats) -> Floats:
-    """Return Poisson quantiles of means up to 30: the terms of the distribution are added up one by one."""
-    mean = np.clip(mean, 0.0, _FEW)
+    """Return Poisson quantiles of means below 30: the terms of the distribution are added up one by one."""
     term = exp(-mean)
     below, counts = term.copy(), np.zeros_like(mean)
     for count in range(1, 200):
@@ -282,7 +285,6 @@ def many_events(mean: Floats, normal: Floats) -> Floats:
     The expansion of Giles 2016, "Algorithm 955: Approximation of the Inverse Poisson Cumulative Distribution Function":
     from 30 on it errs by less than 0.01 before rounding, even 4 sd out.
     """
-    mean = np.clip(mean, _FEW, _TOO_MANY)
     root, w2 = np.sqrt(mean), normal * normal
     counts: Floats = mean + root * normal + (1 / 3 + w2 / 6) - normal * (2 + w2) / (72 * root)
     counts += (-8 / 405 + w2 * (7 / 810) + w2 * w2 / 270) / mean
