@@ -38,7 +38,7 @@ class Custom(BlockCorruption):
     """
 
     accepts = ANY - {Kind.OTHER}
-    unchanged = "the function returned the same value"
+    unchanged = "the function returned the same value, or the row has no such key"
 
     function: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
     """Which function, as "module:name"; the module is looked for in the working directory, then where Python looks."""
@@ -59,7 +59,7 @@ class Custom(BlockCorruption):
         function = load(self.function)
         try:
             result = function(frame.copy(), rng)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise self._fault(f"failed with {what}{_line(function, error)}") from error
         if type(result) is not type(frame):
@@ -75,8 +75,10 @@ class Custom(BlockCorruption):
         try:
             if column.kind not in NUMBER:
                 return pa.array(new, cells.type, from_pandas=True)
+            if new.dtype.kind in "mMc":  # pandas makes numbers of times, and drops what is imaginary
+                raise TypeError(f"cells of {new.dtype}")
             values = np.asarray(pd.to_numeric(new), np.float64)
-        except (ValueError, TypeError, pa.ArrowException) as error:
+        except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
             raise self._fault(f"returned what column {column.name!r} cannot hold: {error}") from error
         known = old.to_numpy()
         changed = (values != known) & ~(np.isnan(values) & np.isnan(known))
@@ -104,7 +106,7 @@ def load(function: str) -> Callable[..., Any]:
     module, _, name = function.partition(":")
     try:
         found = getattr(importlib.import_module(module), name, None)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RecipeProblem(f"{function}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise RecipeProblem(f"{function}: module {module!r} has no function {name!r}")
@@ -122,7 +124,7 @@ def _to_series(cells: pa.Array, column: Column) -> "pd.Series[Any]":
     return series
 
 
-def _line(function: Callable[..., Any], error: Exception) -> str:
+def _line(function: Callable[..., Any], error: BaseException) -> str:
     """Where in the function's own file it failed."""
     code = getattr(function, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
