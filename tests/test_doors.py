@@ -121,3 +121,19 @@ def test_a_pipe_is_plain_csv(recipe, source):
     done = run(["augment", "-", "-r", recipe(STEP), "-o", "-"], gzip.compress(DATA))
     assert done.returncode == 2
     assert b"this is gzip" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"source": [1, 2]}, "source: must be a path, not list; noisecli.corrupt takes"),
+        ({"output": None}, "output: must be a path, not NoneType"),
+        ({"workers": 0}, "workers: must be a whole number from 1"),
+        ({"workers": "x"}, "workers: must be a whole number from 1"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(change, says, recipe, source, tmp_path):
+    arguments = {"source": source, "recipe": recipe(STEP), "output": tmp_path / "out.csv", **change}
+    with pytest.raises(noisecli.NoiseError, match=says):
+        noisecli.augment(**arguments)
+    assert not (tmp_path / "out.csv").exists()
