@@ -23,7 +23,7 @@ class CategoryShift(CellCorruption):
     accepts = CATEGORY
     default_rate = 0.1
     severities = RATES
-    unchanged = "the column has one category only, or the step keeps some cells of this one"
+    unchanged = "the column has one category only, or the matrix keeps it"
 
     matrix: Matrix | None = None
     """Of each class, the classes that it becomes with their shares, as in {A: {B: 0.7, C: 0.3}}: for struck cells, so

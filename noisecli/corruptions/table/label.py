@@ -32,6 +32,7 @@ class LabelFlip(CategoryShift):
     role = "label"
     stratified = True
     exact_by_default = True
+    unchanged = "the column has one class only, or the step keeps some cells of a class (include_self, matrix)"
 
     kind: Literal["symmetric", "pair", "matrix"] = "symmetric"
     """symmetric: every other class is equally likely; pair: the next class in sorted order, the last one to the

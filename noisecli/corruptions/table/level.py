@@ -9,7 +9,17 @@ from pydantic import Field, PositiveInt, model_validator
 from noisecli.columns import CATEGORY, Column, Kind
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.missing import put_tokens
-from noisecli.corruptions.table.relabel import RATES, Relabel, Weighted, by_label, cannot_hold, lacks, to_cells
+from noisecli.corruptions.table.relabel import (
+    RATES,
+    Relabel,
+    Tokens,
+    Weighted,
+    by_label,
+    cannot_hold,
+    lacks,
+    listed,
+    to_cells,
+)
 from noisecli.streams import BlockDraws
 
 
@@ -30,7 +40,7 @@ class OrdinalShift(Relabel):
     severities = RATES
     unchanged = "the value is no level of the scale, or its only one"
 
-    order: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    order: Tokens | None = None
     """All levels, lowest first; values that are none of them stay. Left out: the column's values, sorted, numbers by
     size."""
 
@@ -50,7 +60,7 @@ class OrdinalShift(Relabel):
         if self.order is None:
             return super().objection(column)
         if column.categories and not set(self.order) & set(by_label(column)):
-            return f"has none of the levels of `order`: {lacks(self.order, column)}"
+            return f"has none of the levels in `order`; {listed(column)}"
         return super().objection(column) or cannot_hold(self.order, column)
 
     def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
@@ -81,7 +91,7 @@ class MergeLevels(Relabel):
 
     unchanged = "its category is none of those that are merged"
 
-    levels: Annotated[dict[str, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)]
+    levels: Annotated[dict[str, Tokens], Field(min_length=1)]
     """Of each coarser category, the categories that become it; all others stay."""
 
     @model_validator(mode="after")
@@ -145,7 +155,7 @@ class UnseenCategory(CellCorruption):
     severities = RATES
     unchanged = "an earlier step had put the only new category there"
 
-    values: Annotated[tuple[str, ...], Field(min_length=1)]
+    values: Tokens
     """The new categories, all equally likely; none may occur in the training data."""
 
     def needs(self) -> frozenset[str]:

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
 from noisecli.columns import ANY, CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import cannot_hold, choose, to_cells, unfit
+from noisecli.corruptions.table.relabel import Tokens, cannot_hold, choose, to_cells, unfit
 from noisecli.streams import BlockDraws, Floats
 
 NUMBERS = ("-999", "9999", "-1", "99")
@@ -52,7 +50,8 @@ def put_tokens(values: pa.Array, tokens: pa.Array, uniform: Floats) -> pa.Array:
 class DisguisedMissing(CellCorruption):
     """Replace values by what stands for a missing one but looks like a value: -999, "?", 1900-01-01.
 
-    A CSV cell takes any token. Where columns have types, a token must fit the column's.
+    A CSV cell takes any token; one that spells a missing cell, such as N/A, is put in quotes and stays a value.
+    Where columns have types, a token must fit the column's; a time without a zone is taken for UTC.
 
     Source: Pearson 2006, "The Problem of Disguised Missing Data".
 
@@ -65,8 +64,8 @@ class DisguisedMissing(CellCorruption):
     severities = Missing.severities
     unchanged = "the cell holds the only token already"
 
-    tokens: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """What is written, all equally likely, always as text that is written here. Left out, it is those that the
+    tokens: Tokens | None = None
+    """What is written, all equally likely, and text whatever they look like. Left out, it is those that the
     column's type can hold of -999, 9999, -1 and 99 for numbers, of 1900-01-01, 1970-01-01 and 9999-12-31 for dates
     and times, written as the column writes them, and of "-", "?", "unknown" and "none" for everything else."""
 
@@ -74,7 +73,7 @@ class DisguisedMissing(CellCorruption):
         if self.tokens is not None:
             return cannot_hold(self.tokens, column)
         if not self._fitting(column):
-            return f"is stored as {column.storage}, which can only hold true values: give it to `missing`"
+            return f"is stored as {column.storage}, in which nothing can stand for a missing value: use `missing`"
         return None
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:

@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import AfterValidator
 
 from noisecli.columns import TEXT, Column
 from noisecli.corruption import CellCorruption
@@ -16,6 +17,16 @@ Weighted = Mapping[Any, float]
 
 RATES = ({"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.3}, {"rate": 0.4})
 """Severities of ops on categories."""
+
+
+def _some(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    if not tokens:
+        raise ValueError("needs at least one")
+    return tokens
+
+
+Tokens = Annotated[tuple[str, ...], AfterValidator(_some)]
+"""At least one text, whatever YAML would make of it."""
 
 SHOWN = 8
 """So many categories are listed in a message."""
@@ -77,8 +88,13 @@ def lacks(labels: Iterable[str], column: Column) -> str | None:
     unknown = next((label for label in labels if label not in known), None)
     if unknown is None:
         return None
-    listed = ", ".join(list(known)[:SHOWN]) + (", ..." if len(known) > SHOWN else "")
-    return f"has no category {unknown!r}; it has {listed or 'none'}"
+    return f"has no category {unknown!r}; {listed(column)}"
+
+
+def listed(column: Column) -> str:
+    """List the first categories of a column."""
+    known = list(by_label(column))
+    return f"it has {', '.join(known[:SHOWN]) or 'none'}" + (", ..." if len(known) > SHOWN else "")
 
 
 def to_cells(tokens: Sequence[str], type_: pa.DataType) -> pa.Array:
