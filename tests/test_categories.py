@@ -426,9 +426,9 @@ def test_a_token_must_fit_a_typed_column(cells, tokens, says, tmp_path):
 
 
 def test_too_many_categories_to_compare_are_refused(tmp_path):
-    pq.write_table(pa.table({"x": [f"c{i}" for i in range(2001)]}), tmp_path / "in.parquet")
+    pq.write_table(pa.table({"x": [f"c{i:09}" for i in range(5001)]}), tmp_path / "in.parquet")
     step = {"op": "similar_category", "columns": ["x"]}
-    with pytest.raises(RecipeProblem, match="2001 categories, too many to compare"):
+    with pytest.raises(RecipeProblem, match="5001 categories of 50010 characters, too many to compare"):
         noisecli.augment(tmp_path / "in.parquet", {"noisecli": 1, "steps": [step]}, tmp_path / "out.parquet")
 
 

@@ -17,8 +17,11 @@ from noisecli.corruptions.table.text import Layout, Typo
 from noisecli.streams import BlockDraws, CounterDraws, Words, word_of
 from noisecli.text import Text
 
-MOST_COMPARED = 2_000
-"""Each category is compared with each other one."""
+MOST_COMPARED = 50_000
+"""Characters of all categories together: each is compared with each, which takes half a minute for so many."""
+
+MOST_KEPT = 10_000
+"""For so many texts it is remembered what is most like them."""
 
 Style = Literal["case", "whitespace", "abbreviation"]
 
@@ -43,39 +46,56 @@ class SimilarCategory(Relabel):
         return frozenset({"categories"})
 
     def objection(self, column: Column) -> str | None:
-        if len(column.categories or ()) > MOST_COMPARED:
-            return f"has {len(column.categories or ())} categories, too many to compare each with each"
+        labels = by_label(column)
+        characters = sum(map(len, labels))
+        if characters > MOST_COMPARED:
+            return f"has {len(labels)} categories of {characters} characters, too many to compare each with each"
         return super().objection(column)
 
     def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
         known = by_label(column)
-        labels = tuple(known)
-        return lambda value: {known[label]: 1.0 for label in nearest(label_of(value), labels)}
+        like = likeness(tuple(known))
+        return lambda value: {known[label]: 1.0 for label in like.nearest(label_of(value))}
 
 
-@lru_cache(maxsize=2 * MOST_COMPARED)
-def nearest(label: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the other labels at the least edit distance."""
-    others = [other for other in labels if other != label]
-    if not others:
-        return ()
-    distances = edit_distances(label, others)
-    return tuple(other for other, distance in zip(others, distances, strict=True) if distance == distances.min())
+class Likeness:
+    """Which of some labels are most like a text."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self._labels = np.array(labels, dtype=object)
+        self._lengths = np.array([len(label) for label in labels])
+        wide = int(self._lengths.max(initial=0))
+        padded = "".join(label.ljust(wide) for label in labels).encode("utf-32-le")
+        self._points = np.frombuffer(padded, "<u4").reshape(len(labels), wide)
+        self._found: dict[str, list[str]] = {}
+
+    def nearest(self, text: str) -> list[str]:
+        """Return the labels at the least edit distance, the text itself left out."""
+        found = self._found.get(text)
+        if found is None:
+            other = self._labels != text
+            distances = self._distances(text)
+            least = distances.min(initial=np.iinfo(np.int32).max, where=other)
+            found = self._labels[other & (distances == least)].tolist()
+            if len(self._found) < MOST_KEPT:
+                self._found[text] = found
+        return found
+
+    def _distances(self, text: str) -> NDArray[np.int32]:
+        """Count the characters to insert, delete or substitute on the way to each label (Levenshtein)."""
+        columns = np.arange(self._points.shape[1] + 1, dtype=np.int32)
+        row = np.tile(columns, (len(self._labels), 1))
+        for i, character in enumerate(text, 1):
+            new = row + np.int32(1)
+            new[:, 0] = i
+            np.minimum(new[:, 1:], row[:, :-1] + (self._points != ord(character)), out=new[:, 1:])
+            row = np.minimum.accumulate(new - columns, axis=1) + columns  # an insertion costs 1 a column
+        distances: NDArray[np.int32] = row[np.arange(len(row)), self._lengths]
+        return distances
 
 
-def edit_distances(text: str, others: list[str]) -> NDArray[np.int64]:
-    """Count the characters to insert, delete or substitute between a text and each of some others (Levenshtein)."""
-    lengths = np.array([len(other) for other in others])
-    points = np.array([list(map(ord, other.ljust(lengths.max()))) for other in others]).reshape(len(others), -1)
-    columns = np.arange(points.shape[1] + 1)
-    row = np.broadcast_to(columns, (len(others), len(columns)))
-    for i, character in enumerate(text, 1):
-        new = np.empty_like(row)
-        new[:, 0] = i
-        new[:, 1:] = np.minimum(row[:, 1:] + 1, row[:, :-1] + (points != ord(character)))
-        row = np.minimum.accumulate(new - columns, axis=1) + columns  # an insertion costs 1 a column
-    distances: NDArray[np.int64] = row[np.arange(len(others)), lengths]
-    return distances
+likeness = lru_cache(maxsize=16)(Likeness)
+"""Blocks of one column share what was found."""
 
 
 @register
