@@ -268,8 +268,7 @@ def test_a_dry_run_writes_nothing(command: Command, recipe: Recipe, source: Path
 def test_stdout_and_stderr(command: Command, recipe: Recipe, source: Path, tmp_path: Path) -> None:
     path = recipe(MISSING)
     shown = command("augment", source, "-r", path, "-o", tmp_path / "1.csv")
-    assert "reading the facts: 100 %" in shown.err
-    assert "writing: 100 %" in shown.err
+    assert shown.err == ""  # too small for progress to be told
     assert "\x1b" not in shown.err + shown.out
     assert "output" in shown.out
     assert "manifest" in shown.out
