@@ -270,6 +270,13 @@ def test_levels_merge_and_rare_ones_become_other():
     assert set(moves(MIXED, strike(RareToOther(below=0.16, other="?"), MIXED).cells)) == {("cat", "?"), ("dog", "?")}
 
 
+def test_categories_given_as_numbers_are_texts(tmp_path):
+    pq.write_table(pa.table({"x": ["1", "2", "3"]}), tmp_path / "in.parquet")
+    step = {"op": "merge_levels", "columns": ["x"], "levels": {9: [1, 2]}, "rate": 1}
+    noisecli.augment(tmp_path / "in.parquet", {"noisecli": 1, "steps": [step]}, tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet")["x"].to_pylist() == ["9", "9", "3"]
+
+
 def test_unseen_categories_are_equally_likely():
     done = strike(UnseenCategory(values=["yak", "Жук"]), MIXED)
     assert_fits(Counter(done.cells.to_pylist()), {"yak": 1, "Жук": 1})

@@ -26,9 +26,9 @@ class CategoryShift(CellCorruption):
     unchanged = "the column has one category only, or the matrix keeps it"
 
     matrix: Matrix | None = None
-    """Of each class, the classes that it becomes with their shares, as in {A: {B: 0.7, C: 0.3}}: for struck cells, so
-    the rate of the step stands beside it. Rows are scaled to sum to 1. A share of a class in its own row is that of
-    struck cells that stay (a whole matrix of chances is one at `rate: 1`), and so do all of a class without a row."""
+    """What struck cells of each class become, with shares, as in {A: {B: 0.7, C: 0.3}}; each row is scaled to sum to 1.
+    The step's rate says how many are struck. A class's share in its own row is that of struck cells that stay, so a
+    matrix of probabilities, diagonal and all, goes with `rate: 1`. Cells of a class without a row stay."""
 
     def needs(self) -> frozenset[str]:
         return frozenset({"categories"})

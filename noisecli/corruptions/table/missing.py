@@ -65,8 +65,8 @@ class DisguisedMissing(CellCorruption):
     unchanged = "the cell holds the only token already"
 
     tokens: Tokens | None = None
-    """What is written, all equally likely, and text whatever they look like. Left out, it is those that the
-    column's type can hold of -999, 9999, -1 and 99 for numbers, of 1900-01-01, 1970-01-01 and 9999-12-31 for dates
+    """What is written, all equally likely, each as it stands in the recipe. Left out, it is those that the column's
+    type can hold of -999, 9999, -1 and 99 for numbers, of 1900-01-01, 1970-01-01 and 9999-12-31 for dates
     and times, written as the column writes them, and of "-", "?", "unknown" and "none" for everything else."""
 
     def objection(self, column: Column) -> str | None:
