@@ -292,6 +292,16 @@ def test_a_consistent_misspelling_is_the_same_in_all_blocks_copies_and_seeds():
     assert len(single) > 20 * len(CLASSES)
 
 
+def test_the_misspellings_of_values_and_columns_are_independent():
+    words = pa.array([f"abcdefgh{i:04}ijklmnop" for i in range(2000)])
+    done = strike(Misspell(), words).cells
+    pairs = zip(words.to_pylist(), done.to_pylist(), strict=True)
+    first = Counter(next((i for i, letter in enumerate(old) if new[i : i + 1] != letter), 20) for old, new in pairs)
+    assert set(first) == set(range(21)), "each place slips, the end too"
+    assert max(first.values()) < 0.1 * len(words)
+    assert np.mean(changed(done, strike(Misspell(), words, name="y").cells)) > 0.9
+
+
 @pytest.mark.parametrize("consistent", [True, False])
 def test_misspelt_cells_differ_by_one_slip_in_one_word(consistent):
     cells = pa.array(["Upper West Side", "Zoë  Ж.", "e\u0301te\u0301", "—"] * 500)
