@@ -16,12 +16,14 @@ from golden import changed, strike
 from scipy import stats
 
 import noisecli
+from noisecli.columns import Column, Kind
 from noisecli.corruptions.table.category import CategorySwap
 from noisecli.corruptions.table.label import LabelFlip, Multilabel, TargetNoise
 from noisecli.corruptions.table.level import MergeLevels, OrdinalShift, RareToOther, UnseenCategory
 from noisecli.corruptions.table.missing import DisguisedMissing, ImputeConstant
 from noisecli.corruptions.table.number import GaussianNoise
 from noisecli.corruptions.table.spelling import Misspell, SimilarCategory, Variant
+from noisecli.dates import DIRECTIVES
 from noisecli.errors import RecipeProblem
 from noisecli.streams import BLOCK
 
@@ -172,6 +174,29 @@ def test_disguised_dates_are_written_as_the_column_writes_them(command, recipe, 
     days = ("1900-01-01", "1970-01-01", "9999-12-31")
     assert {row[1] for row in written} == {f"{day}T00:00:00+00:00" for day in days}
     assert {row[2] for row in written} == {f"{day} 00:00" for day in days}
+
+
+@pytest.mark.parametrize(
+    ("format_", "old", "new"),
+    [
+        ("%d/%b/%y %I:%M %p", "07/Mar/24 09:30 PM", "01/Jan/00 12:00 AM"),
+        ("%A %d %B %Y", "Thursday 07 March 2024", "Monday 01 January 1900"),
+        ("%Y%m%dT%H%M%S%z", "20240307T213000+0100", "19000101T000000+0000"),
+        ("%m-%d-%Y %H:%M:%S.%f", "03-07-2024 21:30:00.125", "01-01-1900 00:00:00.000000"),
+    ],
+)
+def test_disguised_dates_of_every_format(format_, old, new, command, recipe, tmp_path):
+    (tmp_path / "in.csv").write_text("a\n" + f"{old}\n" * 20)
+    types = f'{{types: {{a: {{dtype: datetime, format: "{format_}"}}}}}}'
+    steps = recipe("op: disguised_missing, columns: [a], rate: 1", data=types)
+    assert command("augment", tmp_path / "in.csv", "-r", steps, "-o", tmp_path / "out.csv").code == 0
+    assert new in (tmp_path / "out.csv").read_text().splitlines()
+
+
+def test_every_directive_can_be_written():
+    named = "%Y %m %d %" + " %".join(set(DIRECTIVES) - set("YmdyIpbB"))
+    column = Column("x", Kind.DATETIME, pa.string(), format=named)
+    assert DisguisedMissing().objection(column) is None
 
 
 def test_a_token_stays_text_whatever_yaml_makes_of_it(command, recipe, tmp_path):

@@ -30,7 +30,8 @@ class OrdinalShift(Relabel):
     Up and down are equally likely; at an end of the scale a cell goes as far as there are levels, the other way where
     there are none.
 
-    Source: Cohen 1968, "Weighted Kappa: Nominal Scale Agreement with Provision for Scaled Disagreement".
+    Source: Cohen 1968, "Weighted Kappa: Nominal Scale Agreement with Provision for Scaled Disagreement or
+    Partial Credit".
 
     Example:
         {op: ordinal_shift, columns: [rating], k: 1, rate: 0.1}
