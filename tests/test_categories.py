@@ -467,6 +467,13 @@ def test_a_token_must_fit_a_typed_column(cells, tokens, says, tmp_path):
         noisecli.augment(tmp_path / "in.parquet", {"noisecli": 1, "steps": [step]}, tmp_path / "out.parquet")
 
 
+def test_columns_that_hold_no_token_are_passed_over_unless_they_are_named(tmp_path):
+    pq.write_table(pa.table({"b": [True, False], "s": ["x", "y"]}), tmp_path / "in.parquet")
+    step = {"op": "disguised_missing", "columns": "all", "rate": 1}
+    done = noisecli.augment(tmp_path / "in.parquet", {"noisecli": 1, "steps": [step]}, tmp_path / "out.parquet")
+    assert list(done.manifest.steps[0].columns) == ["s"]
+
+
 def test_too_many_categories_to_compare_are_refused(tmp_path):
     pq.write_table(pa.table({"x": [f"c{i:09}" for i in range(5001)]}), tmp_path / "in.parquet")
     step = {"op": "similar_category", "columns": ["x"]}

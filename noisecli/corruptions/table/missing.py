@@ -116,7 +116,7 @@ class ImputeConstant(CellCorruption):
     Source: Little and Rubin 2019, "Statistical Analysis with Missing Data", on unconditional mean imputation.
 
     Example:
-        {op: impute_constant, columns: [age], value: median, rate: 0.2}
+        {op: impute_constant, columns: [age], rate: 0.2}
     """
 
     accepts = NUMBER | CATEGORY
