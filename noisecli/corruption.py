@@ -66,6 +66,8 @@ def as_text(value: Any) -> Any:
     """Replace scalars by their source, all the way down: `no`, `1900-01-01` and `007` stay what the user wrote."""
     if isinstance(value, list):
         return [as_text(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): as_text(item) for key, item in value.items()}
     return str(value) if isinstance(value, (Scalar, int, float)) and not isinstance(value, bool) else value
 
 

@@ -78,7 +78,13 @@ SCHEMA = pa.schema(
 TABLE = pa.table(list(COLUMNS.values()), schema=SCHEMA)
 KINDS = {name: kind_of(plain(cells.type)) for name, cells in COLUMNS.items()}
 OPS = {name: op for (target, name), op in registered().items() if target == "table"}
-STRIKERS = sorted(name for name, op in OPS.items() if issubclass(op, CellCorruption | TextCorruption))
+STRIKERS = sorted(
+    name
+    for name, op in OPS.items()
+    if issubclass(op, CellCorruption | TextCorruption)
+    and not any(field.is_required() for field in op.model_fields.values())
+)
+"""Ops that can strike any column of a kind they accept."""
 
 
 Noisy = Callable[..., pa.Table]

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -171,6 +171,8 @@ class TableEngine:
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, op.as_number) & allowed
+        # An earlier step may have put a word among numbers.
+        now = column if current is clean else replace(column, clean_text=False)
         counts = self._count(step, column.name)
         counts.eligible += int(np.count_nonzero(eligible))
         edits = Edits()
@@ -180,7 +182,7 @@ class TableEngine:
             chosen = self._chosen(step, column.name, block, clean[block.rows]) & eligible[block.rows]
             struck = np.flatnonzero(chosen)
             values = current[block.rows].take(pa.array(struck))
-            alive = column.eligible(values, op.as_number)
+            alive = now.eligible(values, op.as_number)
             counts.struck += len(struck)
             counts.void += int(np.count_nonzero(~alive))
             struck, values = struck[alive], values.filter(pa.array(alive))

@@ -200,9 +200,11 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
         if column is None:
             continue
         if _fits(column, choice.selector) and column.kind in op.accepts:
-            chosen.append(column.name)
             objection = op.objection(column)
-            if objection is not None:
+            if objection is None:
+                chosen.append(column.name)
+            elif choice.selector is None:
+                refused = True
                 recipe.source.fault(("steps", i, "columns"), f"column {column.name!r} {objection}")
         elif choice.selector is None:
             refused = True
