@@ -470,8 +470,8 @@ def test_many_columns_with_one_reason_are_one_line(tmp_path: Path, recipe: Any, 
     path = recipe("op: gaussian_noise, columns: numeric")
     result = command("augment", source, "-r", path, "-o", tmp_path / "out.csv", "--quiet")
     assert result.err == (
-        "warning: step 'gaussian_noise', 40 columns ('x0', 'x1', 'x2' and more): 2000 of 2000 struck came out unchanged: "
-        "the change is smaller than the column's resolution\n"
+        "warning: step 'gaussian_noise', 40 columns ('x0', 'x1', 'x2' and more): "
+        "2000 of 2000 struck came out unchanged: there is no change, or it is smaller than the column's resolution\n"
     )
 
 

@@ -62,7 +62,8 @@ def _plain() -> Meter:
     shown: dict[str, int] = {}
 
     def meter(stage: str, done: int, total: int) -> None:
-        tenth = 10 * done // total if total >= WORTH_TELLING else 0
+        # What is unpacked may be more than there is.
+        tenth = min(10 * done // total, 10) if total >= WORTH_TELLING else 0
         if tenth > shown.get(stage, 0):
             shown[stage] = tenth
             print(f"{LABELS[stage]}: {10 * tenth} % of {total / 1e6:.1f} MB", file=sys.stderr, flush=True)

@@ -54,10 +54,12 @@ class JsonLinesFile(SplicedFile[Objects]):
         return Objects(data, self._name, first_row, self._reading.skip_errors)
 
     def _slab(self, objects: Objects, first_row: int, columns: Sequence[str]) -> Slab:
-        cells, told = {}, {}
+        cells, told, absent = {}, {}, {}
         for name in columns:
-            cells[name], told[name] = objects.cells(name)
-        return Slab(first_row, objects.rows, cells, misfits=objects.misfits, told=told)
+            cells[name], told[name], none = objects.cells(name)
+            if none.any():
+                absent[name] = none
+        return Slab(first_row, objects.rows, cells, misfits=objects.misfits, told=told, absent=absent)
 
     def _splice(self, objects: Objects, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
         return objects.splice(struck, columns)

@@ -80,8 +80,8 @@ class Objects:
         """What those keys mean that are written differently."""
         return _decode(self._keys.dictionary.cast(pa.string()).to_pylist())
 
-    def cells(self, name: str) -> tuple[pa.Array, frozenset[Kind]]:
-        """Cells of a column as text, null where a row has none; and the kinds that JSON gives to them."""
+    def cells(self, name: str) -> tuple[pa.Array, frozenset[Kind], Mask]:
+        """Cells of a column as text, null where a row has none; the kinds that JSON gives to them; rows without any."""
         values = self._values(name)
         quoted = values.sorts == STRING
         texts = slices(self.data, values.starts + quoted, values.stops - quoted).cast(pa.string())
@@ -96,7 +96,9 @@ class Objects:
         if len(texts) < self.rows or not there.all():
             texts = texts.take(pa.array(places, mask=places < 0))
         found = np.flatnonzero(np.bincount(values.sorts[there], minlength=len(FIRST)))
-        return texts, frozenset(KINDS[sort] for sort in found.tolist())
+        absent = np.ones(self.rows, bool)
+        absent[values.rows] = False
+        return texts, frozenset(KINDS[sort] for sort in found.tolist()), absent
 
     def splice(self, struck: Struck, columns: Mapping[str, Column]) -> pa.Buffer:
         """Write new values over those that changed, and put the rows in their new order."""

@@ -84,14 +84,17 @@ def shortfalls(plan: Plan, tally: Tally) -> list[str]:
     for step in plan.steps:
         counts = {column: counts for (name, column), counts in tally.items() if name == step.id and step.rate > 0}
         unchanged = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
+        lost = "had been removed by an earlier step"
+        if not isinstance(step.corruption, TableCorruption):
+            lost = "cannot be read and are carried"
         remarks: tuple[tuple[str, Callable[[Counts], int]], ...] = (
-            ("nothing is eligible", lambda c: c.eligible == 0),
+            ("nothing is eligible" + ("; see its `where`" if step.where else ""), lambda c: c.eligible == 0),
             (f"rate {step.rate:g} of {{eligible}} strikes none", lambda c: c.eligible > 0 and c.struck == 0),
             (
                 f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
                 lambda c: c.struck - c.void - c.changed,
             ),
-            ("{count} of {struck} struck had been removed by an earlier step", lambda c: c.void),
+            (f"{{count}} of {{struck}} struck {lost}", lambda c: c.void),
             ("{count} results were clipped into the range of the column's type", lambda c: c.clipped),
         )
         for text, count in remarks:

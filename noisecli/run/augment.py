@@ -10,7 +10,7 @@ from typing import Any
 
 from noisecli import manifest as manifests
 from noisecli import recipe as recipes
-from noisecli.errors import DataProblem
+from noisecli.errors import DataProblem, UsageProblem
 from noisecli.executors import Pool, available_cores, local
 from noisecli.manifest import Facts, Manifest
 from noisecli.plan import Plan
@@ -79,7 +79,7 @@ def augment(
         NoiseError: a fault of the recipe, the arguments, the data or the environment.
         OSError: a file that cannot be read or written.
     """
-    root = Path(source)
+    root, _ = _path(source, "source"), _path(output, "output")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     code = settle_code(checked, allow_code)
     return _run(root, checked, output, _pinned(checked), truth, code, workers, force, progress)
@@ -108,16 +108,13 @@ def replay(
     Raises:
         DataProblem: the input, or code that a step runs, differs from what the manifest records.
     """
-    recorded = manifests.read(manifests.locate(Path(given)))
-    faults = manifests.check(recorded.inputs, Path(source))
+    root, _ = _path(source, "source"), _path(output, "output")
+    recorded = manifests.read(manifests.locate(_path(given, "given")))
+    faults = manifests.check(recorded.inputs, root)
     if faults:
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
-    root = Path(source)
     recipe = recipes.load(recorded.recipe, target=find_target(root))
-    code = settle_code(recipe, allow_code)
-    changed = [name for name, sha256 in code.items() if recorded.code.get(name) != sha256]
-    if changed:
-        raise DataProblem(f"{changed[0]}: its source is not the one that the manifest records: replay needs the same")
+    code = settle_code(recipe, allow_code, recorded.code)
     outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, code, workers, force, progress)
     same_content, different = _compare(recorded, outcome.manifest)
     truth, again = recorded.truth, outcome.manifest.truth
@@ -157,7 +154,7 @@ def inspect(
     Arguments and errors are those of `augment`; without an output there is nothing to check about it, and where nothing
     is said about code, none is imported.
     """
-    root = Path(source)
+    root = _path(source, "source")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     dataset = discover(root, checked.target, checked.head.purpose, prepare.reading(checked))
     if output is not None:
@@ -217,7 +214,16 @@ def _settle(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) ->
     return output
 
 
+def _path(given: str | Path, name: str) -> Path:
+    if not isinstance(given, str | os.PathLike):
+        kind = type(given).__name__
+        raise UsageProblem(f"{name}: must be a path, not {kind}; noisecli.corrupt takes tables and images in memory")
+    return Path(given)
+
+
 def _workers(asked: int | None, tasks: int) -> int:
+    if asked is not None and (not isinstance(asked, int) or asked < 1):
+        raise UsageProblem(f"workers: must be a whole number from 1, or None for one a core, not {asked!r}")
     return min(asked or available_cores(), tasks)
 
 
@@ -282,7 +288,10 @@ def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
     lines = []
     columns = {name: column for plan in plans for name, column in plan.columns.items()}
     for name, column in columns.items():
-        remark = survey.columns[name].census.misfits(column.kind, column.format)
-        if remark is not None:
-            lines.append(f"column {name!r}: {remark}")
+        census = survey.columns[name].census
+        count, what = census.misfits(column.kind, column.format)
+        if count and count == census.cells:
+            raise DataProblem(f"column {name!r}: all {count} cells are {what}: mend its type under `data.types`")
+        if count:
+            lines.append(f"column {name!r}: {count} cells are {what} and are carried")
     return lines
