@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from noisecli.columns import CATEGORY, Column
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import RATES, choose, relabel
+from noisecli.corruptions.table.relabel import RATES, relabel, uniform_choice
 from noisecli.corruptions.table.transitions import Matrix, check_given, matrix_objection, transitions
 from noisecli.streams import BlockDraws, Floats
 
@@ -55,7 +55,7 @@ def uniform_other(codes: Codes, size: int, uniform: Floats) -> Codes:
     """Choose one of the categories that are not the old one, all alike."""
     known = codes >= 0
     others = np.where(known, size - 1, size)
-    chosen: Codes = (np.where(known, codes + 1, 0) + choose(others, uniform)) % size
+    chosen: Codes = (np.where(known, codes + 1, 0) + uniform_choice(others, uniform)) % size
     return chosen
 
 
@@ -64,7 +64,7 @@ def frequent_other(codes: Codes, counts: tuple[int, ...], uniform: Floats) -> Co
     running = np.cumsum(counts)
     own = np.where(codes >= 0, np.asarray(counts)[codes], 0)
     before = running[codes] - own
-    place = choose(running[-1] - own, uniform)
+    place = uniform_choice(running[-1] - own, uniform)
     place += np.where((codes >= 0) & (place >= before), own, 0)
     chosen: Codes = np.minimum(np.searchsorted(running, place, side="right"), len(counts) - 1)
     return chosen

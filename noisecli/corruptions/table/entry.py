@@ -12,7 +12,7 @@ from noisecli.celltext import SHORTEST, format_numbers
 from noisecli.columns import Column
 from noisecli.corruption import register
 from noisecli.corruptions.table.outlier import NumberFault
-from noisecli.corruptions.table.relabel import choose
+from noisecli.corruptions.table.relabel import uniform_choice
 from noisecli.streams import BlockDraws, Floats, Mask
 
 Letters = NDArray[np.uint8]
@@ -96,7 +96,7 @@ class DigitError(NumberFault):
 
 def _choose(sites: Mask, uniform: Floats) -> NDArray[np.intp]:
     """Choose one of the sites of each row, all alike."""
-    nth = choose(np.count_nonzero(sites, axis=1), uniform)
+    nth = uniform_choice(np.count_nonzero(sites, axis=1), uniform)
     first: NDArray[np.intp] = np.argmax(np.cumsum(sites, axis=1) > nth[:, None], axis=1)
     return first
 

@@ -12,7 +12,7 @@ from noisecli.columns import TEXT, Column
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.category import CategoryShift, Codes, uniform_other
 from noisecli.corruptions.table.number import GaussianNoise
-from noisecli.corruptions.table.relabel import RATES, choose
+from noisecli.corruptions.table.relabel import RATES, uniform_choice
 from noisecli.corruptions.table.transitions import check_given
 from noisecli.streams import BlockDraws
 
@@ -54,7 +54,7 @@ class LabelFlip(CategoryShift):
         if self.kind == "pair":
             return np.where(codes >= 0, codes + 1, 0) % size
         uniform = draws.uniform()
-        return np.asarray(choose(size, uniform)) if self.include_self else uniform_other(codes, size, uniform)
+        return np.asarray(uniform_choice(size, uniform)) if self.include_self else uniform_other(codes, size, uniform)
 
 
 @register
@@ -122,11 +122,11 @@ class Multilabel(CellCorruption):
         dropping = ~adding & (can_drop > 0)
 
         place = np.arange(len(rows)) - (np.cumsum(size) - size)[rows]
-        kept = ~(dropping[rows] & (place == choose(size, dropped)[rows]))
+        kept = ~(dropping[rows] & (place == uniform_choice(size, dropped)[rows]))
         result = _join(sets.flatten().filter(pa.array(kept)), size - dropping, self.separator)
         if not adding.any():
             return result.cast(values.type)
-        new = labels.take(pa.array(_absent(choose(absent, added), *present) * adding))
+        new = labels.take(pa.array(_absent(uniform_choice(absent, added), *present) * adding))
         longer = pc.binary_join_element_wise(result, new, pa.scalar(self.separator, values.type))
         longer = pc.if_else(pc.equal(result, ""), new, longer)
         return pc.if_else(pa.array(adding), longer, result).cast(values.type)

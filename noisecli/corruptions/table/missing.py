@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from noisecli.columns import ANY, CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import Tokens, cannot_hold, choose, to_cells, unfit
+from noisecli.corruptions.table.relabel import Tokens, cannot_hold, to_cells, unfit, uniform_choice
 from noisecli.dates import MONTHS, WEEKDAYS
 from noisecli.streams import BlockDraws, Floats
 
@@ -43,7 +43,7 @@ def put_tokens(values: pa.Array, tokens: pa.Array, uniform: Floats) -> pa.Array:
     tokens = pc.unique(tokens)
     if len(tokens) == 0:
         return values
-    chosen = choose(len(tokens), uniform)
+    chosen = uniform_choice(len(tokens), uniform)
     same = pc.equal(tokens.take(pa.array(chosen)), values).to_numpy(zero_copy_only=False).astype(bool)
     return tokens.take(pa.array((chosen + same) % len(tokens)))
 

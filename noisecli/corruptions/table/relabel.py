@@ -67,7 +67,7 @@ def _shares(weights: Sequence[float]) -> Floats:
     return np.asarray(running / running[-1], dtype=np.float64)
 
 
-def choose(number: Any, uniform: Floats) -> Any:
+def uniform_choice(number: Any, uniform: Floats) -> Any:
     """Choose from 0 to number - 1, all alike; 0 where there is none."""
     return np.minimum((uniform * number).astype(np.intp), np.maximum(np.asarray(number) - 1, 0))
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from noisecli.columns import CATEGORY, TEXT, Column
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import RATES, Relabel, Weighted, by_label, choose, label_of
+from noisecli.corruptions.table.relabel import RATES, Relabel, Weighted, by_label, label_of, uniform_choice
 from noisecli.corruptions.table.text import Layout, Typo
 from noisecli.streams import BlockDraws, CounterDraws, Words, word_of
 from noisecli.text import Text
@@ -134,7 +134,7 @@ class Misspell(CellCorruption):
         words = words[typo.can_edit(text, words)]
         rows, firsts, counts = np.unique(words.rows, return_index=True, return_counts=True)
         draws = CounterDraws(keys[rows])
-        struck = words[firsts + choose(counts, draws.uniform())]
+        struck = words[firsts + uniform_choice(counts, draws.uniform())]
         return text.replace(typo.edit(text, struck, draws), struck.rows)
 
 
