@@ -110,11 +110,21 @@ class QuotaFacts(_Model):
     limits: tuple[Annotated[int, Field(ge=0, lt=2**64)] | None, ...]
 
 
+class ShiftFacts(_Model):
+    """Where the logistic curve of a step lies that strikes by a score."""
+
+    sweep: str | None = None
+    step: str
+    column: str
+    shift: FiniteFloat
+
+
 class Facts(_Model):
     """What the survey found."""
 
     columns: dict[str, ColumnFacts] = {}
     quotas: list[QuotaFacts] = []
+    shifts: list[ShiftFacts] = []
 
 
 class Manifest(_Model):

@@ -1,123 +1,204 @@
-"""Which cells a step strikes: by chance, or an exact share of every stratum."""
+"""How a step chooses what it strikes: all alike (mcar), by what the clean data say (mar, mnar), in runs, or by group.
 
-import heapq
+A mechanism settles how likely each cell is; the cell's own uniform decides. So strikes nest over rates, and the rate is
+what is expected over the whole column.
+"""
+
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from noisecli.errors import SystemProblem
-from noisecli.streams import BLOCK, Mask, Stream, Words, raw_words, strike
+from noisecli.columns import Column
+from noisecli.streams import BLOCK, Floats, Mask, Stream, strike, to_uniform
 
-KEYS = 2**64
+Tail = Literal["upper", "lower", "mid", "both"]
+Histogram = NDArray[np.int64]
+"""How many cells have a score in each bin."""
+
+REACH = 16
+"""Standard deviations from the mean beyond which a score counts as so many."""
+
+STEPS = 256
+"""Bins of a standard deviation: within one, cells are equally likely to be struck."""
+
+BINS = 2 * REACH * STEPS
+CERTAIN = 64
+"""A shift of the logistic curve by which every cell is struck, or none."""
 
 
-def strike_cells(stream: Stream, column: str, block: int, rate: float) -> Mask:
-    """MCAR: strike each slot of a block with the same probability."""
+def strike_cells(stream: Stream, column: str, block: int, rate: float | Floats) -> Mask:
+    """Strike each slot of a block with the same probability (mcar), or each with its own."""
     return strike(stream.generator("strike", column, block), rate)
 
 
-def cell_keys(stream: Stream, column: str, block: int) -> Words:
-    """One 64-bit key for every slot of a block: exact steps strike the smallest ones."""
-    return raw_words(stream.generator("strike", column, block), BLOCK)
+class Chooser(ABC):
+    """A mechanism settled for one column of one step."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns whose clean cells it looks at."""
+        return ()
+
+    @abstractmethod
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        """Say which slots are struck, eligible or not.
+
+        Args:
+            stream: the random numbers of the step.
+            column: what they are drawn for; "" for whole rows.
+            block: number of the block.
+            slots: some consecutive slots of it.
+            cells: clean cells of these slots, by column.
+            rate: share that is struck.
+        """
 
 
 @dataclass(frozen=True)
-class Quota:
-    """How an exact step finds its cells: in each stratum those whose key does not exceed the limit."""
+class Score:
+    """How far a row's clean values lie out, in standard deviations."""
 
-    strata: tuple[object, ...] | None
-    """Values of the column that make a stratum each; None: one stratum for all."""
-    limits: tuple[int | None, ...]
-    """Largest struck key of each stratum; None where nothing is struck."""
+    columns: tuple[Column, ...]
+    tail: Tail
 
-    def mask(self, keys: Words, cells: pa.Array) -> Mask:
-        """Say which cells are struck, given their keys; both have one entry a cell."""
-        closed = np.array([limit is None for limit in self.limits] or [True])
-        bounds = np.array([limit or 0 for limit in self.limits] or [0], dtype=np.uint64)
-        codes = np.zeros(len(keys), np.intp)
-        if self.strata is not None:
-            found = pc.fill_null(pc.index_in(cells, pa.array(self.strata, cells.type)), -1)
-            codes = np.asarray(found.to_numpy(zero_copy_only=False))
-        return np.asarray((codes >= 0) & (keys <= bounds[codes]) & ~closed[codes], dtype=bool)
+    def bins(self, cells: Mapping[str, pa.Array]) -> NDArray[np.intp]:
+        """Score rows: the mean of their standardised numbers, those that are missing at the mean; as bins."""
+        rows = len(next(iter(cells.values())))
+        total = np.zeros(rows)
+        for column in self.columns:
+            numbers = column.to_numbers(cells[column.name])
+            with np.errstate(invalid="ignore"):
+                place = (numbers - column.mean) / column.sd if column.sd > 0 else np.zeros(rows)
+            total += np.where(np.isnan(place), 0.0, np.clip(place, -REACH, REACH))
+        total /= math.sqrt(len(self.columns))
+        if self.tail in ("mid", "both"):
+            total = np.abs(total)
+        if self.tail in ("mid", "lower"):
+            total = -total
+        return np.clip(np.floor((total + REACH) * STEPS), 0, BINS - 1).astype(np.intp)
 
 
-@dataclass
-class KeySample:
-    """The keys of one stratum that may turn out to be the limit of its quota.
+@dataclass(frozen=True)
+class ByScore(Chooser):
+    """mar and mnar: the higher the score, the likelier, on a logistic curve of slope 1 a standard deviation.
 
-    Keys are uniform, so the limit lies close to the rate: keys farther than eight standard errors are only counted.
-    Memory grows with the square root of the number of cells.
+    Source: van Buuren 2018, "Flexible Imputation of Missing Data", section 3.2.6 (`ampute`).
     """
 
-    rate: float
-    count: int = 0
-    below: int = 0
-    kept: list[Words] = field(default_factory=list)
-    waiting: int = 0
+    score: Score
+    shift: float
+    """Where the curve lies, so that the mean is the rate."""
 
-    def add(self, keys: Words) -> None:
-        """Take the keys of more cells."""
-        self.count += len(keys)
-        self.kept.append(keys)
-        self.waiting += len(keys)
-        if self.waiting > 4 * BLOCK:
-            self._prune()
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.score.columns)
 
-    def merge(self, other: "KeySample") -> None:
-        """Take what another part of the data has counted."""
-        self.count += other.count
-        self.below += other.below
-        self.kept += other.kept
-        self._prune()
-
-    def limit(self, quota: int) -> int | None:
-        """Return the key of the last struck cell when `quota` cells are struck."""
-        if quota == 0:
-            return None
-        keys = np.sort(np.concatenate(self.kept))
-        place = quota - self.below - 1
-        if not 0 <= place < len(keys):
-            raise SystemProblem(f"the quota of {quota} of {self.count} cells lies outside the sample: try another seed")
-        return int(keys[place])
-
-    def _prune(self) -> None:
-        keys = np.concatenate(self.kept) if self.kept else np.zeros(0, np.uint64)
-        self.waiting = 0
-        spread = 8 * math.sqrt(self.rate * (1 - self.rate) / max(self.count, 1)) + 16 / max(self.count, 1)
-        low = np.uint64(max(0, int((self.rate - spread) * KEYS)))
-        high = np.uint64(min(KEYS - 1, int((self.rate + spread) * KEYS)))
-        self.below += int(np.count_nonzero(keys < low))
-        self.kept = [keys[(keys >= low) & (keys <= high)]]
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        chances = np.zeros(BLOCK)
+        chances[slots] = _logistic(self.shift)[self.score.bins(cells)]
+        return strike_cells(stream, column, block, chances)[slots]
 
 
-def share(rate: float, count: int) -> int:
-    """Round `rate * count` half up, with the rate as it is written (0.285 of 100 is 29, in floats it is 28)."""
-    return int((Decimal(repr(rate)) * count).to_integral_value(ROUND_HALF_UP))
+def solve_shift(histogram: Histogram, rate: float) -> float:
+    """Find where the logistic curve lies if it strikes so many of the scored cells on average."""
+    total = int(histogram.sum())
+    low, high = -float(CERTAIN), float(CERTAIN)
+    if total == 0 or rate in (0, 1):
+        return high if rate == 1 else low
+    for _ in range(60):
+        middle = (low + high) / 2
+        mean = float(np.sum(histogram * _curve(middle))) / total
+        low, high = (middle, high) if mean < rate else (low, middle)
+    return round(low, 9)  # the last bits differ between mathematical libraries
 
 
-def apportion(total: int, sizes: Sequence[int]) -> list[int]:
-    """Divide `total` over strata in proportion to their sizes: each gets its share rounded up or down.
+def _curve(shift: float) -> Floats:
+    middles = (np.arange(BINS) + 0.5) / STEPS - REACH
+    return np.array([1 / (1 + math.exp(-place - shift)) for place in middles.tolist()])
 
-    House-monotone: a larger total takes nothing from any stratum. Seats go one by one to the stratum that must have its
-    next one first, among those that may have it without exceeding their share rounded up; ties to the earlier stratum.
-    Source: Still 1979, "A Class of New Methods for Congressional Apportionment". (The divisor methods, Sainte-Laguë
-    among them, are house-monotone too, but can miss a share by more than one beside many small strata.)
+
+@lru_cache(maxsize=64)
+def _logistic(shift: float) -> Floats:
+    """How likely a cell is struck, by bin of its score."""
+    return np.round(_curve(shift), 12)  # the last bits differ between mathematical libraries
+
+
+@dataclass(frozen=True)
+class InRuns(Chooser):
+    """burst: runs of struck rows, the two states of a Markov chain that each row's uniform drives.
+
+    Source: Gilbert 1960, "Capacity of a Burst-Noise Channel".
     """
-    everything = sum(sizes)
-    seats = [0] * len(sizes)
-    waiting = [(1, i) for i, size in enumerate(sizes) if size]  # (total from which it may have its next seat, stratum)
-    ready: list[tuple[int, int]] = []  # (total by which it must have it, stratum)
-    for house in range(1, total + 1):
-        while waiting and waiting[0][0] <= house:
-            i = heapq.heappop(waiting)[1]
-            heapq.heappush(ready, (-(-(seats[i] + 1) * everything // sizes[i]), i))
-        i = heapq.heappop(ready)[1]
-        seats[i] += 1
-        if seats[i] < sizes[i]:
-            heapq.heappush(waiting, (seats[i] * everything // sizes[i] + 1, i))
-    return seats
+
+    enter: float
+    """Probability that a row is struck after one that is not."""
+    stay: float
+    """Probability that a row is struck after one that is."""
+
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        return self._states(stream, column, block)[slots]
+
+    def _states(self, stream: Stream, column: str, block: int) -> Mask:
+        """Follow the chain from the last row before the block whose state does not depend on the one before it."""
+        first = block
+        while first and _settled(stream, column, first - 1, self.enter, self.stay) is None:
+            first -= 1
+        state = _settled(stream, column, first - 1, self.enter, self.stay) if first else None
+        for number in range(first, block):
+            state = bool(_walk(stream, column, number, self.enter, self.stay, state)[-1])
+        return _walk(stream, column, block, self.enter, self.stay, state)
+
+
+@lru_cache(maxsize=256)
+def _settled(stream: Stream, column: str, block: int, enter: float, stay: float) -> bool | None:
+    """State at the end of a block where it is the same whatever came before; else None."""
+    ends = {bool(_walk(stream, column, block, enter, stay, state)[-1]) for state in (False, True)}
+    return ends.pop() if len(ends) == 1 else None
+
+
+def _walk(stream: Stream, column: str, block: int, enter: float, stay: float, before: bool | None) -> Mask:
+    """States of a block's rows, given the one before; None: there is none, the chain begins as it goes on."""
+    generator = stream.generator("strike", column, block)
+    uniform = generator.random(BLOCK)
+    if before is None:
+        before = bool(generator.random() < enter / (1 + enter - stay))
+    # A row's uniform either decides alone, or keeps the state, or (where staying is the less likely) turns it over.
+    decided = (uniform < min(enter, stay)) | (uniform >= max(enter, stay))
+    turned = np.zeros(BLOCK + 1, np.int64) if stay >= enter else np.concatenate([[0], np.cumsum(~decided)])
+    last = np.maximum.accumulate(np.where(decided, np.arange(1, BLOCK + 1), 0))
+    base = np.concatenate([[before], uniform < min(enter, stay)])[last]
+    odd = (turned[1:] - turned[last]) % 2 == 1
+    return np.asarray(base ^ odd, dtype=bool)
+
+
+@dataclass(frozen=True)
+class ByGroup(Chooser):
+    """clustered: all rows with the same value of a column are struck, or none; rows without a value each for itself."""
+
+    by: str
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.by,)
+
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        groups = cells[self.by].cast(pa.string()).dictionary_encode()
+        words = [stream.word("cluster", column, name) for name in groups.dictionary.to_pylist()]
+        struck = np.append(to_uniform(np.array(words, np.uint64)) < rate, False)
+        codes = groups.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+        alone = strike_cells(stream, column, block, rate)[slots]
+        return np.where(codes == len(words), alone, struck[codes])

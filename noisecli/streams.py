@@ -65,6 +65,10 @@ class Stream:
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=64)
         return Generator(SFC64(cast(SeedSequence, _Key(digest.digest()))))
 
+    def word(self, purpose: str, column: str, name: str) -> int:
+        """Return one 64-bit word for something that bears a name, the same in every file."""
+        return word_of(json.dumps([FORMAT, self.seed, self.copy, self.step, purpose, column, name]))
+
 
 class BlockDraws:
     """Raw random numbers for the struck slots of a block, one a slot and call; drawn for every slot of the block.

@@ -21,7 +21,8 @@ from noisecli.corruption import (
 )
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
-from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Variant
+from noisecli.recipe.mechanisms import Burst
+from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
 from noisecli.recipe.source import Loc, Source, did_you_mean
 
@@ -161,9 +162,24 @@ def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedSt
         return None
     rate = settings.rate if settings.rate is not None else preset.get("rate", op.default_rate)
     rate = 0.0 if settings.severity == 0 else rate
-    exact = op.exact_by_default if settings.exact is None else settings.exact
+    mechanism = settings.mechanism.mechanism if isinstance(settings, TableStep) else None
+    if isinstance(mechanism, Burst):
+        rate = _burst_rate(source, mechanism, settings, rate, loc)
+    exact = (op.exact_by_default and mechanism is None) if settings.exact is None else settings.exact
     asked = corruption.model_dump(mode="json", include=set(rest))
     return PlannedStep(settings.id or name, int(loc[-1]), settings, corruption, asked, float(rate), exact)
+
+
+def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: Loc) -> float:
+    """Return the rate of a step that strikes runs: the one asked for, if they can have it, or the one they imply."""
+    if burst.rate is not None:
+        if settings.rate is not None:
+            source.fault((*loc, "rate"), "follows from `enter` and `stay`: give one or the other", True)
+        return 0.0 if settings.severity == 0 else burst.rate
+    if burst.most < rate < 1:
+        what = f"runs of {burst.length:g} rows make up at most {burst.most:.3g} of all rows, not {rate:g}"
+        source.fault((*loc, "mechanism"), f"{what}: let them be longer")
+    return rate
 
 
 def _unknown_op(name: str, target: Target) -> str:
@@ -205,6 +221,12 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
                         (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
                     )
             continue
+        if step.mechanism is not None and step.exact:
+            source.fault((*loc, "exact"), "an exact number of cells is chosen by mcar only", True)
+        if step.mechanism is not None and isinstance(step.corruption, TextCorruption):
+            source.fault(
+                (*loc, "mechanism"), f"op {step.corruption.name!r} strikes words, which only mcar chooses", True
+            )
         if isinstance(step.corruption, BlockCorruption):
             for key in ("exact", "decimals"):
                 if key in step.settings.model_fields_set:
