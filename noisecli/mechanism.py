@@ -1,7 +1,7 @@
 """How a step chooses what it strikes: all alike (mcar), by what the clean data say (mar, mnar), in runs, or by group.
 
-A mechanism settles how likely each cell is; the cell's own uniform decides. So strikes nest over rates, and the rate is
-what is expected over the whole column.
+A mechanism settles how likely each cell is; a uniform of the cell, or of its group, decides. So strikes nest over
+rates, and the rate is what is expected over the whole column.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from noisecli.columns import Column
+from noisecli.columns import Column, Kind
 from noisecli.streams import BLOCK, Floats, Mask, Stream, strike, to_uniform
 
 Tail = Literal["upper", "lower", "mid", "both"]
@@ -70,14 +70,16 @@ class Score:
     tail: Tail
 
     def bins(self, cells: Mapping[str, pa.Array]) -> NDArray[np.intp]:
-        """Score rows: the mean of their standardised numbers, those that are missing at the mean; as bins."""
-        rows = len(next(iter(cells.values())))
-        total = np.zeros(rows)
+        """Score rows: the sum of their standardised numbers over the root of its terms, as bins.
+
+        Such a sum of columns that do not correlate has the standard deviation 1. A missing number counts as the mean.
+        """
+        total = np.zeros(len(cells[self.columns[0].name]))
         for column in self.columns:
-            numbers = column.to_numbers(cells[column.name])
-            with np.errstate(invalid="ignore"):
-                place = (numbers - column.mean) / column.sd if column.sd > 0 else np.zeros(rows)
-            total += np.where(np.isnan(place), 0.0, np.clip(place, -REACH, REACH))
+            if column.sd > 0:
+                with np.errstate(invalid="ignore", over="ignore"):
+                    place = (column.to_numbers(cells[column.name]) - column.mean) / column.sd
+                total += np.where(np.isnan(place), 0.0, np.clip(place, -REACH, REACH))
         total /= math.sqrt(len(self.columns))
         if self.tail in ("mid", "both"):
             total = np.abs(total)
@@ -123,8 +125,14 @@ def solve_shift(histogram: Histogram, rate: float) -> float:
 
 
 def _curve(shift: float) -> Floats:
+    return 1 / (1 + _falling() * math.exp(-shift))
+
+
+@lru_cache
+def _falling() -> Floats:
+    """e to the power of minus the score, by bin; not by numpy, whose last bits differ between processors."""
     middles = (np.arange(BINS) + 0.5) / STEPS - REACH
-    return np.array([1 / (1 + math.exp(-place - shift)) for place in middles.tolist()])
+    return np.array([math.exp(-place) for place in middles.tolist()])
 
 
 @lru_cache(maxsize=64)
@@ -143,62 +151,87 @@ class InRuns(Chooser):
     enter: float
     """Probability that a row is struck after one that is not."""
     stay: float
-    """Probability that a row is struck after one that is."""
+    """Probability that a row is struck after one that is; not less than `enter`, or strikes would not nest."""
 
     def choose(
         self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
     ) -> Mask:
-        return self._states(stream, column, block)[slots]
+        runs = self._runs(stream, column, block)
+        states = runs.states[slots]
+        if slots.start < runs.settled and self._goes_on(stream, column, block):
+            states = states.copy()
+            states[: runs.settled - slots.start] = True
+        return states
 
-    def _states(self, stream: Stream, column: str, block: int) -> Mask:
-        """Follow the chain from the last row before the block whose state does not depend on the one before it."""
-        first = block
-        while first and _settled(stream, column, first - 1, self.enter, self.stay) is None:
-            first -= 1
-        state = _settled(stream, column, first - 1, self.enter, self.stay) if first else None
-        for number in range(first, block):
-            state = bool(_walk(stream, column, number, self.enter, self.stay, state)[-1])
-        return _walk(stream, column, block, self.enter, self.stay, state)
+    def _runs(self, stream: Stream, column: str, block: int) -> "_Runs":
+        return _runs(stream, column, block, self.enter, self.stay)
+
+    def _goes_on(self, stream: Stream, column: str, block: int) -> bool:
+        """Whether the last row before a block is struck; before the first one the chain is as it is in the long run."""
+        for number in range(block - 1, -1, -1):
+            end = _end(stream, column, number, self.enter, self.stay)
+            if end is not None:
+                return end
+        return self._runs(stream, column, 0).start < self.enter / (1 + self.enter - self.stay)
 
 
-@lru_cache(maxsize=256)
-def _settled(stream: Stream, column: str, block: int, enter: float, stay: float) -> bool | None:
-    """State at the end of a block where it is the same whatever came before; else None."""
-    ends = {bool(_walk(stream, column, block, enter, stay, state)[-1]) for state in (False, True)}
-    return ends.pop() if len(ends) == 1 else None
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of a block if the row before it is not struck."""
+
+    states: Mask
+    settled: int
+    """First slot whose state does not depend on the row before it; those ahead of it keep that row's."""
+    start: float
+    """What decides about the row before a file's first block."""
 
 
-def _walk(stream: Stream, column: str, block: int, enter: float, stay: float, before: bool | None) -> Mask:
-    """States of a block's rows, given the one before; None: there is none, the chain begins as it goes on."""
-    generator = stream.generator("strike", column, block)
-    uniform = generator.random(BLOCK)
-    if before is None:
-        before = bool(generator.random() < enter / (1 + enter - stay))
-    # A row's uniform either decides alone, or keeps the state, or (where staying is the less likely) turns it over.
-    decided = (uniform < min(enter, stay)) | (uniform >= max(enter, stay))
-    turned = np.zeros(BLOCK + 1, np.int64) if stay >= enter else np.concatenate([[0], np.cumsum(~decided)])
-    last = np.maximum.accumulate(np.where(decided, np.arange(1, BLOCK + 1), 0))
-    base = np.concatenate([[before], uniform < min(enter, stay)])[last]
-    odd = (turned[1:] - turned[last]) % 2 == 1
-    return np.asarray(base ^ odd, dtype=bool)
+@lru_cache(maxsize=64)
+def _runs(stream: Stream, column: str, block: int, enter: float, stay: float) -> _Runs:
+    uniform = stream.generator("strike", column, block).random(BLOCK + 1)
+    struck, start = uniform[:BLOCK], float(uniform[BLOCK])
+    # A uniform below `enter` strikes, one from `stay` on does not, and one between keeps the state.
+    deciding = np.flatnonzero((struck < enter) | (struck >= stay))
+    settled = int(deciding[0]) if len(deciding) else BLOCK
+    states = np.zeros(BLOCK, bool)
+    states[settled:] = np.repeat(struck[deciding] < enter, np.diff(deciding, append=BLOCK))
+    states.flags.writeable = False
+    return _Runs(states, settled, start)
+
+
+@lru_cache(maxsize=1 << 16)
+def _end(stream: Stream, column: str, block: int, enter: float, stay: float) -> bool | None:
+    """State of a block's last row; None: that of the row before the block."""
+    runs = _runs(stream, column, block, enter, stay)
+    return bool(runs.states[-1]) if runs.settled < BLOCK else None
 
 
 @dataclass(frozen=True)
 class ByGroup(Chooser):
     """clustered: all rows with the same value of a column are struck, or none; rows without a value each for itself."""
 
-    by: str
+    by: Column
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (self.by,)
+        return (self.by.name,)
 
     def choose(
         self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
     ) -> Mask:
-        groups = cells[self.by].cast(pa.string()).dictionary_encode()
-        words = [stream.word("cluster", column, name) for name in groups.dictionary.to_pylist()]
-        struck = np.append(to_uniform(np.array(words, np.uint64)) < rate, False)
-        codes = groups.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
-        alone = strike_cells(stream, column, block, rate)[slots]
-        return np.where(codes == len(words), alone, struck[codes])
+        groups = cells[self.by.name].dictionary_encode()
+        names = [*self._names(groups.dictionary), None]
+        codes = groups.indices.cast(pa.int64()).fill_null(len(names) - 1).to_numpy(zero_copy_only=False)
+        alone = np.array([name is None for name in names])[codes]
+        struck = to_uniform(stream.words("cluster", column, [name or "" for name in names])) < rate
+        return np.where(alone, strike_cells(stream, column, block, rate)[slots], struck[codes])
+
+    def _names(self, values: pa.Array) -> list[str | None]:
+        """Name values, alike in every format and however a number or a time is written."""
+        if self.by.kind is Kind.FLOAT:
+            return [None if number != number else repr(number) for number in self.by.to_numbers(values).tolist()]
+        if self.by.kind in (Kind.DATE, Kind.DATETIME):
+            times, valid = self.by.to_times(values)
+            return [str(time) if known else None for time, known in zip(times.tolist(), valid, strict=True)]
+        texts: list[str | None] = values.cast(pa.string()).to_pylist()
+        return [text and text.lower() for text in texts] if self.by.kind is Kind.BOOL else texts

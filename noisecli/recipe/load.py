@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,7 +21,7 @@ from noisecli.corruption import (
 )
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
-from noisecli.recipe.mechanisms import Burst
+from noisecli.recipe.mechanisms import Burst, Mnar
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
 from noisecli.recipe.source import Loc, Source, did_you_mean
@@ -177,8 +177,8 @@ def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: 
             source.fault((*loc, "rate"), "follows from `enter` and `stay`: give one or the other", True)
         return 0.0 if settings.severity == 0 else burst.rate
     if burst.most < rate < 1:
-        what = f"runs of {burst.length:g} rows make up at most {burst.most:.3g} of all rows, not {rate:g}"
-        source.fault((*loc, "mechanism"), f"{what}: let them be longer")
+        what = f"at rate {rate:g} runs are {1 / (1 - rate):.3g} rows long by chance alone, not {burst.length:g}"
+        source.fault((*loc, "mechanism"), f"burst: {what}: let them be longer, or use mcar")
     return rate
 
 
@@ -213,6 +213,9 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
         seen.add(name if name != "?" else "")
         if step is None:
             continue
+        if isinstance(step.mechanism, Mnar) and isinstance(step.corruption, RowsCorruption | BlockCorruption):
+            what = f"op {step.corruption.name!r} strikes whole rows, which have no value of their own: use mar"
+            source.fault((*loc, "mechanism"), what, True)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
             for key in ("columns", "exact"):
@@ -283,10 +286,12 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
 def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
     """Keys that a model inside a model knows."""
     for key in loc[:-1]:
-        inner = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        said = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
+        # What may be left out is a union with None.
+        inner = [part for part in get_args(said) or (said,) if isinstance(part, type) and issubclass(part, BaseModel)]
+        if len(inner) != 1:
             return []
-        model = inner
+        model = inner[0]
     return list(model.model_fields)
 
 

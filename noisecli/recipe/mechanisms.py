@@ -1,11 +1,11 @@
 """What a recipe can say of how cells are chosen."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from noisecli.columns import NUMBER, Column
+from noisecli.columns import NUMBER, Column, Kind
 from noisecli.corruption import Parameters
 from noisecli.mechanism import ByGroup, ByScore, Chooser, InRuns, Score, Tail
 
@@ -17,8 +17,12 @@ class Mechanism(Parameters):
         """Columns whose clean cells decide about the cells of a column; "" stands for whole rows."""
         return ()
 
-    def objection(self, own: str, columns: Mapping[str, Column]) -> str | None:
-        """Say why the cells of a column cannot be chosen so; None: they can."""
+    def objection_to_reading(self, column: Column) -> str | None:
+        """Say why a column cannot decide, after its name; None: it can."""
+        return None
+
+    def objection_to_striking(self, column: Column) -> str | None:
+        """Say why the cells of a column cannot be chosen so, after its name; None: they can."""
         return None
 
     def score(self, own: str, columns: Mapping[str, Column]) -> Score | None:
@@ -36,13 +40,8 @@ class Scored(Mechanism):
     tail: Tail = "upper"
     """Which values make a cell likely to be struck: high, low, middling, or extreme ones."""
 
-    def objection(self, own: str, columns: Mapping[str, Column]) -> str | None:
-        if not own and not self.reads(own):
-            return "strikes whole rows, which have no value of their own: use mar"
-        for name in self.reads(own):
-            if columns[name].kind not in NUMBER:
-                return f"column {name!r} is {columns[name].kind.value}, and values that decide must be numbers"
-        return None
+    def objection_to_reading(self, column: Column) -> str | None:
+        return None if column.kind in NUMBER else f"is {column.kind.value}, and values that decide must be numbers"
 
     def score(self, own: str, columns: Mapping[str, Column]) -> Score:
         return Score(tuple(columns[name] for name in self.reads(own)), self.tail)
@@ -55,11 +54,18 @@ class Scored(Mechanism):
 class Mar(Scored):
     """Missing at random: the clean values of other columns decide."""
 
-    columns: Annotated[list[str], Field(min_length=1), BeforeValidator(lambda v: v if isinstance(v, list) else [v])]
-    """Number columns whose mean, each in standard deviations, is the score."""
+    columns: Annotated[
+        list[str],
+        Field(min_length=1),
+        BeforeValidator(lambda v: v if isinstance(v, list) else [v], json_schema_input_type=str | list[str]),
+    ]
+    """Number columns, whose sum, each in standard deviations from its mean, decides."""
 
     def reads(self, own: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.columns))
+
+    def objection_to_striking(self, column: Column) -> str | None:
+        return "would decide about itself: use mnar, or let others decide" if column.name in self.columns else None
 
 
 class Mnar(Scored):
@@ -67,6 +73,9 @@ class Mnar(Scored):
 
     def reads(self, own: str) -> tuple[str, ...]:
         return (own,) if own else ()
+
+    def objection_to_striking(self, column: Column) -> str | None:
+        return self.objection_to_reading(column)
 
 
 class Burst(Mechanism):
@@ -83,6 +92,8 @@ class Burst(Mechanism):
     def _is_settled(self) -> "Burst":
         if (self.length is None) == (self.enter is None) or (self.enter is None) != (self.stay is None):
             raise ValueError("takes `length`, or `enter` and `stay`")
+        if self.enter is not None and self.stay is not None and self.stay < self.enter:
+            raise ValueError("`stay` must not be less than `enter`: such runs are shorter than those of chance")
         return self
 
     @property
@@ -94,26 +105,31 @@ class Burst(Mechanism):
         if self.enter is not None and self.stay is not None:
             return InRuns(self.enter, self.stay)
         assert self.length is not None
-        # At a rate of 1 there is one run without an end.
-        stay = 1 - 1 / self.length if rate < 1 else 1.0
-        return InRuns(rate / (1 - rate) / self.length if rate < 1 else 1.0, stay)
+        if rate == 1:  # one run without an end
+            return InRuns(1.0, 1.0)
+        stay = 1 - 1 / self.length
+        return InRuns(min(rate / (1 - rate) / self.length, stay), stay)
 
     @property
     def most(self) -> float:
-        """The largest rate that runs of this length can have: a row lies between any two; 1 is one run without end."""
-        return 1.0 if self.length is None else self.length / (self.length + 1)
+        """The largest rate below 1 at which chance alone (mcar) does not make longer runs."""
+        return 1.0 if self.length is None else 1 - 1 / self.length
 
 
 class Clustered(Mechanism):
     """Whole groups of rows are struck."""
 
     by: str
+    """The column whose values are the groups; rows without one are struck each for itself."""
 
     def reads(self, own: str) -> tuple[str, ...]:
         return (self.by,)
 
+    def objection_to_reading(self, column: Column) -> str | None:
+        return "has values of a type that makes no groups" if column.kind is Kind.OTHER else None
+
     def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
-        return ByGroup(self.by)
+        return ByGroup(columns[self.by])
 
 
 class Mcar(Mechanism):
@@ -121,7 +137,10 @@ class Mcar(Mechanism):
 
 
 def _as_mapping(value: Any) -> Any:
-    return {value: {}} if isinstance(value, str) else value
+    """A name alone is the mechanism with nothing said about it."""
+    if isinstance(value, str):
+        return {value: {}}
+    return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, Mapping) else value
 
 
 def _by_column(value: Any) -> Any:
@@ -131,6 +150,8 @@ def _by_column(value: Any) -> Any:
 class Choice(Parameters):
     """How cells are chosen: one of these keys."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     mcar: Mcar | None = None
     """Every eligible cell alike."""
     mar: Mar | None = None
@@ -139,7 +160,7 @@ class Choice(Parameters):
     """By the cell's own value."""
     burst: Burst | None = None
     """In runs of rows."""
-    clustered: Annotated[Clustered, BeforeValidator(_by_column)] | None = None
+    clustered: Annotated[Clustered, BeforeValidator(_by_column, json_schema_input_type=str | Clustered)] | None = None
     """The column whose groups are struck as a whole."""
 
     @model_validator(mode="after")
@@ -154,4 +175,6 @@ class Choice(Parameters):
         return self.mar or self.mnar or self.burst or self.clustered
 
 
-AskedMechanism = Annotated[Choice, BeforeValidator(_as_mapping)]
+AskedMechanism = Annotated[
+    Choice, BeforeValidator(_as_mapping, json_schema_input_type=Literal["mcar", "mnar"] | Choice)
+]

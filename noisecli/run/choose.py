@@ -3,16 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from noisecli.corruption import CellCorruption, Corruption, TextCorruption
+import numpy as np
+
+from noisecli.columns import Column
+from noisecli.corruption import CellCorruption
 from noisecli.errors import DataProblem
-from noisecli.mechanism import solve_shift
+from noisecli.manifest import ShiftFacts
+from noisecli.mechanism import ByScore, solve_shift
 from noisecli.plan import Plan, StepPlan
-from noisecli.recipe import PlannedStep, Recipe
+from noisecli.recipe import Recipe
 from noisecli.recipe.mechanisms import Mechanism, Scored
 from noisecli.survey import Request, ScoreRequest, Survey
 
 Look = Callable[[Request], Survey]
 """One pass over the clean data."""
+Shift = Callable[[ScoreRequest, float], float]
+"""Where the curve over a score lies that gives a rate."""
 
 
 def facts_to_choose(mechanism: Mechanism | None, column: str) -> tuple[str, ...]:
@@ -20,64 +26,75 @@ def facts_to_choose(mechanism: Mechanism | None, column: str) -> tuple[str, ...]
     return mechanism.reads(column) if isinstance(mechanism, Scored) else ()
 
 
-def units(op: Corruption, columns: Sequence[str]) -> Sequence[str]:
-    """What a step chooses among: the cells of each column, or whole rows, ""."""
-    return columns if isinstance(op, CellCorruption | TextCorruption) else ("",)
-
-
 def settle_choosers(recipes: Sequence[Recipe], plans: Sequence[Plan], wanted: Request, look: Look) -> list[Plan]:
     """Settle the mechanisms of all variants, with one more pass where one goes by a score."""
-    asked = [score for recipe, plan in zip(recipes, plans, strict=True) for score in _scores(recipe, plan)]
-    shifts: Iterator[float] = iter(())
-    if asked:
+    both = list(zip(recipes, plans, strict=True))
+    scores = list(dict.fromkeys(score for recipe, plan in both for *_, score in _units(recipe, plan) if score))
+    histograms = {}
+    if scores:
         columns = {name: column for plan in plans for name, column in plan.columns.items()}
         facts = {name: frozenset[str]() for name in columns}
-        scores = [score for score, _ in asked]
         survey = look(replace(wanted, columns=facts, quotas=(), settled=columns, scores=scores))
-        shifts = (solve_shift(found, rate) for found, (_, rate) in zip(survey.scores, asked, strict=True))
-    # Choosers are made in the order in which scores were asked for.
+        histograms = dict(zip(scores, survey.scores, strict=True))
     return [
-        _with_choosers(recipe, plan, lambda score: next(shifts)) for recipe, plan in zip(recipes, plans, strict=True)
+        _with_choosers(recipe, plan, lambda score, rate: solve_shift(histograms[score], rate)) for recipe, plan in both
     ]
 
 
-def recorded_choosers(recipe: Recipe, plan: Plan, shifts: Mapping[tuple[str, str], float]) -> Plan:
-    """Settle the mechanisms as they were in an earlier run."""
+def recorded_choosers(recipe: Recipe, plan: Plan, recorded: Sequence[ShiftFacts]) -> Plan:
+    """Settle the mechanisms as they were in an earlier run.
 
-    def shift(score: ScoreRequest) -> float:
-        if (score.step, score.column) not in shifts:
-            raise DataProblem(f"the manifest has no curve for the mechanism of step {score.step!r}")
-        return shifts[score.step, score.column]
+    Raises:
+        DataProblem: a curve is missing, or is of another rate or mechanism.
+    """
+    known = {(entry.step, entry.column): entry for entry in recorded}
+
+    def shift(asked: ScoreRequest, rate: float) -> float:
+        entry = known.get((asked.step, asked.column))
+        columns = asked.score.columns
+        if entry is None or not all(np.isfinite([column.mean, column.sd]).all() for column in columns):
+            raise DataProblem(f"the manifest has no curve for the mechanism of step {asked.step!r}")
+        if (entry.by, entry.tail) != (tuple(column.name for column in columns), asked.score.tail):
+            raise DataProblem(
+                f"the manifest's curve of step {asked.step!r} is for columns {', '.join(entry.by)}, tail {entry.tail}: "
+                "leave `facts:` out, or the mechanism as it was"
+            )
+        if entry.rate != rate:
+            raise DataProblem(
+                f"the manifest's curve of step {asked.step!r} is for rate {entry.rate:g}, not {rate:g}: "
+                "leave `facts:` out, or the rate as it was"
+            )
+        return entry.shift
 
     return _with_choosers(recipe, plan, shift)
 
 
-def _with_choosers(recipe: Recipe, plan: Plan, shift: Callable[[ScoreRequest], float]) -> Plan:
+def curves(plan: Plan) -> Iterator[ShiftFacts]:
+    """Write down where the curves of a plan lie."""
+    rates = {step.id: step.rate for step in plan.steps}
+    for (step, column), chooser in plan.choosers.items():
+        if isinstance(chooser, ByScore):
+            tail, shift = chooser.score.tail, chooser.shift
+            yield ShiftFacts(step=step, column=column, rate=rates[step], by=chooser.reads, tail=tail, shift=shift)
+
+
+def _with_choosers(recipe: Recipe, plan: Plan, shift: Shift) -> Plan:
     choosers = {}
-    for step, planned, mechanism in _chosen(recipe, plan):
-        for name in units(planned.corruption, planned.columns):
-            score = _score(step, planned, mechanism, name, plan)
-            lies = None if score is None else shift(score)
-            choosers[planned.id, name] = mechanism.chooser(name, plan.columns, planned.rate, lies)
+    for step, mechanism, name, score in _units(recipe, plan):
+        lies = None if score is None else shift(score, step.rate)
+        choosers[step.id, name] = mechanism.chooser(name, plan.columns, step.rate, lies)
     return replace(plan, choosers=choosers)
 
 
-def _scores(recipe: Recipe, plan: Plan) -> Iterator[tuple[ScoreRequest, float]]:
-    for step, planned, mechanism in _chosen(recipe, plan):
-        for name in units(planned.corruption, planned.columns):
-            score = _score(step, planned, mechanism, name, plan)
-            if score is not None:
-                yield score, planned.rate
+def _units(recipe: Recipe, plan: Plan) -> Iterator[tuple[StepPlan, Mechanism, str, ScoreRequest | None]]:
+    """All that is chosen among but by mcar: the cells of a column, or whole rows, ""."""
+    for asked, step in zip(recipe.steps, plan.steps, strict=True):
+        if asked.mechanism is not None:
+            for name in step.columns if isinstance(step.corruption, CellCorruption) else ("",):
+                yield step, asked.mechanism, name, _score(step, asked.mechanism, name, plan.columns)
 
 
-def _chosen(recipe: Recipe, plan: Plan) -> Iterator[tuple[PlannedStep, StepPlan, Mechanism]]:
-    for step, planned in zip(recipe.steps, plan.steps, strict=True):
-        if step.mechanism is not None:
-            yield step, planned, step.mechanism
-
-
-def _score(step: PlannedStep, planned: StepPlan, mechanism: Mechanism, column: str, plan: Plan) -> ScoreRequest | None:
-    score = mechanism.score(column, plan.columns)
-    op = planned.corruption
-    as_number = isinstance(op, CellCorruption) and op.as_number
-    return None if score is None else ScoreRequest(step.id, column, score, as_number, step.where)
+def _score(step: StepPlan, mechanism: Mechanism, name: str, columns: Mapping[str, Column]) -> ScoreRequest | None:
+    score = mechanism.score(name, columns)
+    as_number = isinstance(step.corruption, CellCorruption) and step.corruption.as_number
+    return None if score is None else ScoreRequest(step.id, name, score, as_number, step.where)

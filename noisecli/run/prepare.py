@@ -13,13 +13,12 @@ from noisecli.columns import CATEGORY, NUMBER, Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.formats import Reading
-from noisecli.manifest import ColumnFacts, Facts, QuotaFacts, ShiftFacts
-from noisecli.mechanism import ByScore
+from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import KeySample, Quota, cell_keys
 from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe, Variant
 from noisecli.recipe.source import Loc, did_you_mean
-from noisecli.run.choose import facts_to_choose, recorded_choosers, units
+from noisecli.run.choose import curves, facts_to_choose, recorded_choosers
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -224,10 +223,15 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
         except ValueError as error:
             recipe.source.fault(("steps", i, "where"), f"where: {error}")
     if step.mechanism is not None and set(step.asks) <= set(columns):
-        for name in units(op, chosen):
-            objection = step.mechanism.objection(name, columns)
+        named = {choice.column for choice in selection[step.id] if choice.selector is None}
+        decide = {name: step.mechanism.objection_to_reading(columns[name]) for name in step.mechanism.reads("")}
+        own = {name: step.mechanism.objection_to_striking(columns[name]) for name in chosen}
+        if isinstance(op, CellCorruption):
+            chosen = [name for name in chosen if own[name] is None or name in named]
+            decide |= {name: own[name] for name in chosen if own[name] is not None}
+        for name, objection in decide.items():
             if objection is not None:
-                recipe.source.fault(("steps", i, "mechanism"), f"mechanism: {objection}")
+                recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
     if not chosen and not refused and op.strikes_columns:
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen))
@@ -269,10 +273,7 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
             for (step, column, copy), quota in sorted(plan.quotas.items())
         ]
     shifts = [
-        ShiftFacts(sweep=folder or None, step=step, column=column, shift=chooser.shift)
-        for folder, plan in plans.items()
-        for (step, column), chooser in plan.choosers.items()
-        if isinstance(chooser, ByScore)
+        curve.model_copy(update={"sweep": folder or None}) for folder, plan in plans.items() for curve in curves(plan)
     ]
     return Facts(columns=columns, quotas=quotas, shifts=shifts)
 
@@ -310,8 +311,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                 if len(limits) != (1 if strata is None else len(strata)):
                     raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
                 quotas[step.id, column, copy] = Quota(strata, limits)
-    curves = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
-    shifts = {(entry.step, entry.column): entry.shift for entry in curves}
+    shifts = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
     return recorded_choosers(recipe, Plan(recipe.seed, steps, columns, quotas, split=split), shifts)
 
 
