@@ -280,6 +280,7 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
         source.fault(where[:-1], f"missing key {key!r}{of}")
     else:
         message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        message = "should be a mapping" if fault["type"] == "model_type" else message
         source.fault(where, f"{key}: {message}" if key else message)
 
 

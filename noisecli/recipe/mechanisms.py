@@ -140,11 +140,13 @@ def _as_mapping(value: Any) -> Any:
     """A name alone is the mechanism with nothing said about it."""
     if isinstance(value, str):
         return {value: {}}
-    return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        raise ValueError("takes a name, or one key, such as {mar: {columns: age}}")
+    return {key: {} if said is None else said for key, said in value.items()}
 
 
 def _by_column(value: Any) -> Any:
-    return {"by": value} if isinstance(value, str) else value
+    return value if isinstance(value, Mapping) else {"by": value}
 
 
 class Choice(Parameters):
