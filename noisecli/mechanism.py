@@ -229,7 +229,8 @@ class ByGroup(Chooser):
     def _names(self, values: pa.Array) -> list[str | None]:
         """Name values, alike in every format and however a number or a time is written."""
         if self.by.kind is Kind.FLOAT:
-            return [None if number != number else repr(number) for number in self.by.to_numbers(values).tolist()]
+            # A negative zero is zero.
+            return [None if number != number else repr(number + 0.0) for number in self.by.to_numbers(values).tolist()]
         if self.by.kind in (Kind.DATE, Kind.DATETIME):
             times, valid = self.by.to_times(values)
             return [str(time) if known else None for time, known in zip(times.tolist(), valid, strict=True)]

@@ -153,7 +153,8 @@ class ColumnSurvey:
             sd = float(np.sqrt(self.moments.squares / self.moments.count))
             if not np.isfinite(sd) and self.wanted & {"mean", "sd"}:
                 raise DataProblem(
-                    f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`"
+                    f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`, or a "
+                    "mechanism that does not go by this column"
                 )
             facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
         elif self.wanted - {"categories", "counts"}:

@@ -412,6 +412,53 @@ def test_rows_are_chosen_too(mechanism: Any) -> None:
     assert 0.1 < twice.mean() < 0.3
 
 
+def forget(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    return rows.map(lambda value: None)
+
+
+@pytest.mark.parametrize("mechanism", OTHERS[:2] + OTHERS[3:], ids=str)
+def test_a_function_of_the_users_own_gets_the_chosen_rows(mechanism: Any) -> None:
+    step = {"op": "custom", "columns": ["y", "x"], "function": f"{__name__}:forget", "rate": 0.2}
+    frame = FRAME.head(40_000)
+    done = noisecli.corrupt(frame, a_recipe({**step, "mechanism": mechanism}), allow_code=True)
+    mask = done["y"].isna().to_numpy()
+    np.testing.assert_array_equal(done["x"].isna(), mask)
+    assert 0.1 < mask.mean() < 0.3
+    if "mar" in mechanism and mechanism["mar"]["columns"] == "x":
+        assert_slopes(mask, standard(frame["x"]), are=1)
+    if "clustered" in mechanism:
+        assert set(pd.Series(mask).groupby(frame["g"]).mean()) == {0.0, 1.0}
+
+
+def test_rows_that_do_not_fit_are_in_no_score_and_no_group(tmp_path: Path) -> None:
+    lines = [f"{i % 50},{i},k{i % 30}" if i % 97 else "oops,1" for i in range(5_000)]
+    (tmp_path / "in.csv").write_text("\n".join(["x,y,g", *lines, ""]))
+    for mechanism in ({"mar": {"columns": "x"}}, {"clustered": "g"}, {"burst": {"length": 3}}, "mnar"):
+        recipe = a_recipe(missing(mechanism, 0.3), on_error="skip")
+        outcome = noisecli.augment(tmp_path / "in.csv", recipe, tmp_path / "out.csv", force=True)
+        assert outcome.output.read_text().split("\n")[1::97] == ["oops,1"] * 52
+        counts = outcome.manifest.steps[0].columns["y"]
+        assert counts["eligible"] == 5_000 - 52
+        assert 0.1 < counts["struck"] / 5_000 < 0.6
+
+
+def test_a_number_is_one_group_however_it_is_written(tmp_path: Path) -> None:
+    spellings = ["1.0", "1.00", "1", "10e-1", "+1.0"] * 20
+    other = ["0.0", "-0.0", "0"] * 30
+    rows = [f"{name},{i}" for i, name in enumerate([*spellings, *other])]
+    (tmp_path / "in.csv").write_text("\n".join(["k,y", *rows, ""]))
+    for seed in range(8):
+        recipe = a_recipe(missing({"clustered": "k"}, 0.5)) | {"seed": seed}
+        mask = blank(noisecli.augment(tmp_path / "in.csv", recipe, tmp_path / "out.csv", force=True).output)
+        assert len(set(mask[:100])) == len(set(mask[100:])) == 1
+
+
+def test_numbers_too_large_to_score_are_refused() -> None:
+    frame = FRAME.head(100).assign(x=np.tile([1.7e308, -1.7e308], 50))
+    with pytest.raises(NoiseError, match="column 'x': numbers too large for a standard deviation"):
+        gone(missing({"mar": {"columns": "x"}}), frame=frame)
+
+
 def test_label_ops_strike_about_the_rate_with_a_mechanism() -> None:
     frame = FRAME.assign(label=np.where(FRAME["w"] > 0, "a", "b"))
     done = noisecli.corrupt(
