@@ -73,16 +73,14 @@ class Census:
             return Kind.DATE
         return Kind.DATETIME if self.dates + self.datetimes >= enough else Kind.TEXT
 
-    def misfits(self, kind: Kind, format: str | None) -> str | None:
-        """Say how many cells are not what the column's type and format say, if any."""
+    def misfits(self, kind: Kind, format: str | None) -> tuple[int, str]:
+        """Say how many cells are not what the column's type and format say, and what they are."""
         if kind in NUMBER:
-            count, what = self.cells - self.numbers, "no numbers"
-        elif kind in (Kind.DATE, Kind.DATETIME):
-            count = self.cells - self.dates - self.datetimes
+            return self.cells - self.numbers, "no numbers"
+        if kind in (Kind.DATE, Kind.DATETIME):
             what = "no dates" if format is None else f"not written like {format!r}"
-        else:
-            return None
-        return f"{count} cells are {what} and are carried" if count else None
+            return self.cells - self.dates - self.datetimes, what
+        return 0, ""
 
     def null(self, known: Sequence[str]) -> str:
         """Return the commonest spelling of a missing cell; where none is missing the empty one, if it is one."""

@@ -178,7 +178,7 @@ class NumberCorruption(CellCorruption):
 
     accepts = NUMBER
     as_number = True
-    unchanged = "the change is smaller than the column's resolution"
+    unchanged = "there is no change, or it is smaller than the column's resolution"
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         """Return as many new numbers."""
@@ -279,7 +279,7 @@ _loaded = False
 
 def register(cls: C) -> C:
     """Make an op available to recipes under its class name in snake case."""
-    cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
     if (cls.target, cls.name) in _registry:
         raise ValueError(f"the {cls.target} op {cls.name} is registered twice")
     _registry[cls.target, cls.name] = cls

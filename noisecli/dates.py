@@ -57,7 +57,7 @@ DIRECTIVES = {
     "S": ("second", "[1-5][0-9]|0?[0-9]"),
     "f": ("fraction of a second", "[0-9]{1,9}"),
     "p": ("half of the day", r"[AaPp]\.?[Mm]\.?"),
-    "z": ("zone", "Z|[-+][0-9]{2}:?[0-9]{2}"),
+    "z": ("zone", "Z|[-+](?:[01][0-9]|2[0-3]):?[0-5][0-9]"),
     "a": ("weekday", _names(WEEKDAYS)),
     "A": ("weekday", _names(WEEKDAYS)),
 }

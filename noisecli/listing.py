@@ -102,7 +102,9 @@ def read(path: Path) -> dict[str, list[Any]]:
                 _take(batch.to_pylist(), lists)
         if not lists["outputs"]:
             raise ValueError("no outputs")
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if getattr(error, "errno", None):  # trouble with the disk; pyarrow's own complaints have no number
+            raise
         reason = str(error)
         if isinstance(error, ValidationError):
             fault = error.errors()[0]

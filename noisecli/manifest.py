@@ -305,13 +305,17 @@ def strangers(manifest: Manifest, output: Path) -> list[Path]:
     return sorted(item for item in others if item.is_file())
 
 
-def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]]:
+def verify(given: str | Path, source: str | Path | None = None) -> tuple[Manifest, list[str]]:
     """Re-hash an output, and the input if it is given.
+
+    Args:
+        given: an output, or its manifest.
+        source: the input of that run.
 
     Returns:
         the manifest, and a line for every file, companions too, that is missing, differs, or is not in the manifest.
     """
-    path = locate(given)
+    path = locate(Path(given))
     manifest, output = _read_alone(path), output_for(path)
     if not output.exists():
         return manifest, [f"{output}: missing: the run was not completed, or its output was removed"]
@@ -323,7 +327,7 @@ def verify(given: Path, source: Path | None = None) -> tuple[Manifest, list[str]
     faults += [f"{item}: is not in the manifest" for item in strangers(manifest, output)]
     faults += check_companions(manifest, output)
     if source is not None:
-        if not source.exists():
+        if not Path(source).exists():
             raise UsageProblem(f"{source}: no such file or folder")
-        faults += check(manifest.inputs, source)
+        faults += check(manifest.inputs, Path(source))
     return manifest, faults

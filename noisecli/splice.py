@@ -34,10 +34,19 @@ def splice(data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Ar
     return taken
 
 
-def reorder(data: pa.Buffer, bounds: Offsets, order: NDArray[np.intp]) -> pa.Buffer:
-    """Put stretches of bytes in another order: piece `i` goes from `bounds[i]` to `bounds[i + 1]`."""
-    pieces = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
-    taken, _ = string_buffers(pieces.take(pa.array(order)))
+def splice_rows(
+    data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Array, bounds: Offsets, order: NDArray[np.intp]
+) -> pa.Buffer:
+    """Replace spans as `splice` does, then put rows in another order: row `i` goes from `bounds[i]` to `bounds[i + 1]`.
+
+    A span lies within one row.
+    """
+    spliced = splice(data, starts, stops, replacements)
+    _, offsets = string_buffers(replacements)
+    growth = np.concatenate([[0], np.cumsum(np.diff(offsets) - (stops - starts))])
+    bounds = bounds + growth[np.searchsorted(starts, bounds)]
+    rows = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), spliced])
+    taken, _ = string_buffers(rows.take(pa.array(order)))
     return taken
 
 

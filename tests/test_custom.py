@@ -77,6 +77,26 @@ def numbers(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return rows.assign(word=1.5)
 
 
+def leaves(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    sys.exit(0)
+
+
+def huge(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    return rows.assign(x=[10**400] * len(rows))
+
+
+def imaginary(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    return rows.assign(x=1 + 2j)
+
+
+def moments(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    return rows.assign(x=pd.Timestamp("2026-03-01"))
+
+
+def fill(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    return rows.fillna(7)
+
+
 NOT_CALLABLE = 3
 
 
@@ -176,6 +196,31 @@ def test_a_number_that_is_kept_keeps_its_text_and_zero_can_become_missing(tmp_pa
     assert done.output.read_text() == "x,word\n1.50,a\n,b\n+2,c\n1e3,d\n,e\n"
 
 
+def test_only_training_rows_that_fit_and_meet_the_condition_are_given(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("x,split\n1,train\n2,test\n,train\n4,train,9\n5,train\n-6,train\n7,val\n")
+    step = {**recipe("fill", ["x"], rate=1)["steps"][0], "where": {"any": [{"x": {"gt": 1}}, {"x": {"null": True}}]}}
+    head = {"noisecli": 1, "seed": 1, "data": {"split": "split"}, "on_error": "skip"}
+    SEEN.clear()
+    given = {**head, "steps": [{**step, "function": f"{__name__}:watch"}]}
+    augment(source, given, tmp_path / "w.csv", allow_code=True)
+    (seen,) = SEEN
+    assert seen["x"].fillna(0).tolist() == [0, 5]
+    done = augment(source, {**head, "steps": [step]}, tmp_path / "o.csv", allow_code=True)
+    assert done.output.read_text() == source.read_text().replace("\n,train", "\n7,train")
+    assert done.manifest.steps[0].columns["x"] == {**done.manifest.steps[0].columns["x"], "eligible": 2, "struck": 2}
+
+
+def test_nothing_is_changed_nor_counted_where_a_row_has_no_such_key(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"x":1,"k":1}\n{"k":2}\n{"x":null,"k":3}\n{"x":4,"k":4}\n')
+    done = augment(source, recipe("fill", ["x"], rate=1), tmp_path / "o.jsonl", truth=True, allow_code=True)
+    assert done.output.read_text() == '{"x":1,"k":1}\n{"k":2}\n{"x":7,"k":3}\n{"x":4,"k":4}\n'
+    assert done.manifest.steps[0].columns["x"]["changed"] == 1
+    truth = pq.read_table(f"{done.output}.noisecli-truth.parquet")
+    assert truth.select(["row", "before", "after"]).to_pylist() == [{"row": 2, "before": None, "after": "7"}]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -186,6 +231,10 @@ def test_a_number_that_is_kept_keeps_its_text_and_zero_can_become_missing(tmp_pa
         ("words", "returned what column 'x' cannot hold"),
         ("endless", "returned inf, too large for column 'x'"),
         ("numbers", "returned what column 'word' cannot hold"),
+        ("leaves", "failed with SystemExit: 0"),
+        ("huge", "returned what column 'x' cannot hold"),
+        ("imaginary", "returned what column 'x' cannot hold"),
+        ("moments", "returned what column 'x' cannot hold"),
         ("unknown", "has no function 'unknown'"),
         ("NOT_CALLABLE", "has no function 'NOT_CALLABLE'"),
     ],
@@ -199,12 +248,15 @@ def test_what_goes_wrong_in_the_function_is_one_line(name: str, message: str, so
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv"]
 
 
-@pytest.mark.parametrize("function", ["nowhere:at_all", "broken:f", "json:dumps.x", "numpy:add", "math:sqrt"])
+@pytest.mark.parametrize(
+    "function", ["nowhere:at_all", "broken:f", "leaving:f", "json:dumps.x", "numpy:add", "math:sqrt"]
+)
 def test_functions_that_cannot_be_used(
     function: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "broken.py").write_text("1 / 0")
+    (tmp_path / "lib" / "leaving.py").write_text("raise SystemExit(0)")
     monkeypatch.syspath_prepend(tmp_path / "lib")
     with pytest.raises(NoiseError):
         augment(source, recipe("", function=function), tmp_path / "o.csv", allow_code=True)

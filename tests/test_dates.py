@@ -216,6 +216,8 @@ def test_times_are_what_python_makes_of_them(times: list[datetime], format: str)
         ("%d %B %Y", "1 mAr 2024", "2024-03-01T00:00:00"),
         ("%d %m %Y %I %p", "1 2 2024 12 a.m.", "2024-02-01T00:00:00"),
         ("%d %m %Y %H:%M %z", "1 2 2024 23:30 -01:30", "2024-02-02T01:00:00"),
+        ("%d %m %Y %H:%M %z", "1 2 2024 23:30 +24:00", None),
+        ("%d %m %Y %H:%M %z", "1 2 2024 23:30 -0160", None),
         ("%d %m %Y %H:%M:%S.%f", "1 2 2024 23:30:01.5", "2024-02-01T23:30:01.500000"),
         ("%Y年%m月%d日", "2024年3月1日", "2024-03-01T00:00:00"),
         ("(%Y-%m-%d) 5%%", "(2024-03-01) 5%", "2024-03-01T00:00:00"),
@@ -227,6 +229,15 @@ def test_what_fits_a_format(format: str, cell: str, iso: str | None) -> None:
     assert fits.tolist() == [iso is not None, False]
     if iso is not None:
         assert times[0].astype("datetime64[us]") == np.datetime64(iso)
+
+
+@pytest.mark.parametrize("zone", ["+24:00", "-99:99", "+0160"])
+def test_a_time_in_a_zone_that_cannot_be_is_carried(tmp_path: Path, zone: str) -> None:
+    source = write(tmp_path / "in.csv", [f"2024-02-01T12:00{zone}", *["2024-02-01T12:00+01:00"] * 200])
+    step = {"op": "missing", "columns": "x", "rate": 1, "where": {"when": {"lt": "2024-02-01T11:30"}}}
+    done = noisecli.augment(source, {"noisecli": 1, "seed": 1, "steps": [step]}, tmp_path / "out.csv")
+    assert blank(done.output) == set(range(1, 201))
+    assert done.manifest.warnings == ["column 'when': 1 cells are no dates and are carried"]
 
 
 # --------------------------------------------------------------------------------------------------- faults
@@ -277,3 +288,15 @@ def test_the_schema_knows_both_forms(command: Command) -> None:
     plain, written = definitions["Data"]["properties"]["types"]["additionalProperties"]["oneOf"]
     assert "datetime" in plain["enum"]
     assert set(definitions[written["$ref"].rpartition("/")[2]]["properties"]) == {"dtype", "format"}
+
+
+@pytest.mark.parametrize("said", ["integer", "date", '{dtype: date, format: "%d.%m.%Y"}'])
+def test_a_type_that_no_cell_has_is_refused(said: str, tmp_path: Path, command: Any) -> None:
+    (tmp_path / "in.csv").write_text("x,name\n1,ada\n2,eve\n")
+    (tmp_path / "r.yaml").write_text(
+        f"noisecli: 1\nseed: 1\ndata: {{types: {{name: {said}}}}}\nsteps: [{{op: missing, columns: [name]}}]\n"
+    )
+    result = command("augment", tmp_path / "in.csv", "-r", tmp_path / "r.yaml", "-o", tmp_path / "o.csv")
+    assert result.code == 3
+    assert "column 'name': all 2 cells are" in result.err
+    assert not (tmp_path / "o.csv").exists()

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import noisecli
-from noisecli.errors import CheckFailed, NoiseError
+from noisecli.errors import CheckFailed
 
 STEP = "op: missing, columns: [city, age], rate: 0.3"
 DATA = b"city,age\n" + b"".join(b"town %d,%d\n" % (i, i % 90) for i in range(500))
@@ -48,6 +48,15 @@ def test_a_pipe_carries_the_bytes_of_a_file(from_pipe, to_pipe, recipe, source, 
     assert (b"no manifest" in done.stderr) == to_pipe
 
 
+def test_what_own_code_prints_stays_out_of_the_data(recipe, source, tmp_path, monkeypatch):
+    (tmp_path / "talk.py").write_text("print('loaded')\ndef talk(rows, rng):\n    print('called')\n    return rows\n")
+    monkeypatch.chdir(tmp_path)
+    step = "op: custom, columns: age, function: 'talk:talk'"
+    done = run(["augment", source, "-r", recipe(step), "-o", "-", "--allow-code"], b"")
+    assert (done.returncode, done.stdout) == (0, DATA)
+    assert {b"loaded", b"called"} <= set(done.stderr.split())
+
+
 def test_several_copies_into_a_pipe_are_refused_and_nothing_comes_out(recipe, source):
     done = run(["augment", source, "-r", recipe(STEP), "-o", "-", "--copies", 2], b"")
     assert done.returncode == 2
@@ -80,13 +89,14 @@ def test_python_writes_what_the_command_writes(source, expected, tmp_path):
     done = noisecli.augment(source, {"noisecli": 1, "seed": 7, "steps": steps}, tmp_path / "out.csv")
     assert done.output.read_bytes() == expected
     assert noisecli.verify(done.output)[1] == []
+    assert noisecli.verify(str(done.output), str(source))[1] == []
     again, same_content, different = noisecli.replay(done.output, source, tmp_path / "again.csv")
     assert again.output.read_bytes() == expected
     assert (same_content, different) == ([], [])
 
 
 def test_python_raises_what_the_command_prints(tmp_path, source):
-    with pytest.raises(NoiseError, match="did you mean 'city'") as caught:
+    with pytest.raises(noisecli.NoiseError, match="did you mean 'city'") as caught:
         noisecli.augment(
             source, {"noisecli": 1, "steps": [{"op": "missing", "columns": ["cty"]}]}, tmp_path / "out.csv"
         )
@@ -99,6 +109,12 @@ def test_importing_the_package_stays_light():
     code = f"import json, sys, noisecli; print(json.dumps({heavy}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert json.loads(found.stdout) == []
+
+
+def test_a_replay_takes_no_pipe(recipe, source, tmp_path):
+    run(["augment", source, "-r", recipe(STEP), "-o", tmp_path / "out.csv"], b"")
+    done = run(["replay", tmp_path / "out.csv", "--input", "-", "-o", tmp_path / "again.csv"], DATA)
+    assert (done.returncode, done.stderr) == (2, b"error: -: the input of a replay cannot be a pipe: name the file\n")
 
 
 def test_a_pipe_is_plain_csv(recipe, source):

@@ -558,6 +558,10 @@ MISSING = recipe_of({"op": "missing", "columns": "*", "rate": 1})
         (FRAME, recipe_of({"op": "missing", "columns": "gasp"}), {}, "no column 'gasp' in the data.*'gaps'"),
         (FRAME, recipe_of({"op": "typo", "columns": "gaps"}), {}, "'gaps' is float"),
         (FRAME, "nowhere.yaml", {}, "no such recipe file"),
+        (FRAME, "noisecli: 1\nsteps: []\n", {}, "a recipe is a YAML file or a mapping, and this is YAML text"),
+        (FRAME, [NOISE], {}, "a recipe is a YAML file or a mapping, and this is list"),
+        (FRAME, None, {}, "and this is NoneType"),
+        ([np.zeros((4, 4), np.uint8)], IMAGE, {}, "list is not taken"),
     ],
 )
 def test_faults_are_told_in_one_line(data: Any, recipe: Any, options: Any, message: str) -> None:

@@ -516,7 +516,7 @@ def test_a_pipe_is_not_taken_for_csv(
     out = command("augment", "-", "-r", recipe("op: missing, columns: y"), "-o", "-")
     assert (out.code, out.errors) == (
         2,
-        ["error: -: a pipe carries plain CSV, and this is JSON Lines: unpack it first, or name the file"],
+        ["error: -: a pipe carries plain CSV, and this is JSON Lines: name the file"],
     )
 
 

@@ -230,6 +230,7 @@ def test_broken_images_are_skipped(
     assert [line for line in told.out.splitlines() if line.startswith("skipped")] == [
         f"skipped   {entry['path']}: {entry['why']}" for entry in done["skipped"]
     ]
+    assert [line for line in document["warnings"] if "4 of 10 struck cannot be read and are carried" in line]
 
 
 @pytest.mark.parametrize("head", [{}, {"on_error": "fail"}])

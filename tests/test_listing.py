@@ -202,6 +202,14 @@ def with_cell(column: str, value: Any, row: int = 0) -> Callable[[pa.Table], pa.
     return change
 
 
+def with_torn_pages(table: pa.Table) -> bytes:
+    """Leave the footer as it is, and tear up what it speaks of."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    raw: bytes = sink.getvalue().to_pybytes()
+    return raw[:4] + b"\xff" * 40 + raw[44:]
+
+
 def without(role: str) -> Callable[[pa.Table], pa.Table]:
     return lambda table: table.filter(pa.array([name != role for name in table["role"].to_pylist()]))
 
@@ -233,6 +241,7 @@ def without(role: str) -> Callable[[pa.Table], pa.Table]:
         lambda table: table.set_column(1, pa.field("path", pa.binary(), nullable=False), table["path"].cast("binary")),
         lambda table: b"",
         lambda table: b"PAR1 is all that is right with it PAR1",
+        with_torn_pages,
     ],
 )
 @pytest.mark.parametrize("verb", ["verify", "replay"])

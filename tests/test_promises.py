@@ -463,6 +463,18 @@ def test_what_cannot_be_reached_is_said(
     assert "'x'" in result.err
 
 
+def test_many_columns_with_one_reason_are_one_line(tmp_path: Path, recipe: Any, command: Callable[..., Any]) -> None:
+    source = tmp_path / "in.csv"
+    names = [f"x{i}" for i in range(40)]
+    source.write_text("\n".join([",".join(names), *[",".join(["7"] * 40)] * 50]))
+    path = recipe("op: gaussian_noise, columns: numeric")
+    result = command("augment", source, "-r", path, "-o", tmp_path / "out.csv", "--quiet")
+    assert result.err == (
+        "warning: step 'gaussian_noise', 40 columns ('x0', 'x1', 'x2' and more): "
+        "2000 of 2000 struck came out unchanged: there is no change, or it is smaller than the column's resolution\n"
+    )
+
+
 # ---------------------------------------------------------------------------------- 5: untouched means untouched
 
 

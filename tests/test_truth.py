@@ -13,7 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import groupby, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,8 @@ def check(source: Path, outcome: Any, cells: Callable[[Path], Cells] = read_tabl
             continue
         rows = [place_of(line)[:3] for line in ours]
         assert rows == sorted(rows)
+        struck = [(line["row"], line["column"]) for line in ours if line["column"] is not None]
+        assert len(list(groupby(struck))) == len(set(struck)), "lines about one cell stand together"
         assert rebuilt(cells(clean), ours) == cells(noisy).rows
     assert not left, "lines about a file that was not written"
     check_counts(outcome.manifest, lines)
@@ -357,10 +359,11 @@ def test_any_recipe(tmp_path_factory: pytest.TempPathFactory, steps: list[Any], 
 def test_two_steps_on_a_cell_chain(run: Any, tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_bytes(b"x,y\n1.50,a\n2.25,b\n")
-    steps = [{"op": "gaussian_noise", "columns": "x", "sigma": 3}, {"op": "missing", "columns": "x", "rate": 1}]
-    outcome = run(source, *steps)
+    gone = {"op": "missing", "rate": 1}
+    steps = [{"op": "gaussian_noise", "columns": "x", "sigma": 3}, {**gone, "columns": "y"}]
+    outcome = run(source, *steps, {**gone, "id": "later", "columns": "x"})
     lines = check(source, outcome)
-    first, second = (line for line in lines if line["row"] == 0)
+    first, second, _ = (line for line in lines if line["row"] == 0)
     assert first["before"] == "1.50"
     assert first["after"] == second["before"] != "1.50"
     assert second["after"] is None

@@ -217,6 +217,8 @@ def replay(
     from noisecli.cli.progress import progress
 
     _see_own_code(allow_code)
+    if str(source) == "-":
+        raise UsageProblem("-: the input of a replay cannot be a pipe: name the file")
     with progress(quiet) as meter:
         outcome, same_content, different = run.replay(
             manifest, source, output, allow_code=allow_code, workers=workers, force=force, progress=meter

@@ -53,4 +53,5 @@ def _refuse_other_formats(spooled: Path) -> None:
         start = file.read(8)
     for mark, name in STARTS.items():
         if start.startswith(mark):
-            raise UsageProblem(f"-: a pipe carries plain CSV, and this is {name}: unpack it first, or name the file")
+            way = "unpack it first, or name the file" if name in ("gzip", "zstd") else "name the file"
+            raise UsageProblem(f"-: a pipe carries plain CSV, and this is {name}: {way}")

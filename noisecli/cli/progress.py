@@ -17,6 +17,9 @@ from rich.progress import (
 
 Meter = Callable[[str, int, int], None]
 
+WORTH_TELLING = 10_000_000
+"""Bytes below which a stage gets no lines where there is no terminal."""
+
 LABELS = {"survey": "reading the facts", "write": "writing"}
 
 
@@ -55,12 +58,13 @@ def _on_terminal(bar: Progress) -> Meter:
 
 
 def _plain() -> Meter:
-    """A line at every tenth of a stage that takes more than a few steps."""
-    shown = {"": 0}
+    """A line at every tenth of a stage that is not soon done."""
+    shown: dict[str, int] = {}
 
     def meter(stage: str, done: int, total: int) -> None:
-        tenth = 10 * done // total if total else 10
-        if tenth > shown.get(stage, -1):
+        # What is unpacked may be more than there is.
+        tenth = min(10 * done // total, 10) if total >= WORTH_TELLING else 0
+        if tenth > shown.get(stage, 0):
             shown[stage] = tenth
             print(f"{LABELS[stage]}: {10 * tenth} % of {total / 1e6:.1f} MB", file=sys.stderr, flush=True)
 

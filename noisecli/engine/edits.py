@@ -53,7 +53,8 @@ def apply(
     """Run a cell op on struck values: the new cells, and which of them differ from the old."""
     if op.as_number:
         numbers = column.to_numbers(values)
-        result = op.corrupt(numbers, column, draws)
+        with np.errstate(over="ignore"):  # what overflows is clipped, and counted
+            result = op.corrupt(numbers, column, draws)
         if np.isnan(result).any():
             raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
         if decimals is not None:

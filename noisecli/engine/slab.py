@@ -28,6 +28,8 @@ class Slab:
     """Rows that do not fit the others: never struck, never in facts. None: there are none."""
     told: Mapping[str, frozenset[Kind]] = field(default_factory=dict)
     """Kinds that the file itself gives to cells stored as text, by column: FLOAT (any number), TEXT, BOOL, OTHER."""
+    absent: Mapping[str, Mask] = field(default_factory=dict)
+    """Cells that the file has no place for, by column: they are null, and stay so. Left out where there are none."""
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,11 @@ class TableEngine:
             changed = differs(new[name], old)
             counts = self._count(step, name)
             counts.struck += len(old)
-            counts.changed += int(np.count_nonzero(changed))
             for (flow, rows), start, stop in zip(pieces, bounds, bounds[1:], strict=False):
                 mine = changed[start:stop]
+                if name in flow.slab.absent:
+                    mine = mine & ~flow.slab.absent[name][rows]
+                counts.changed += int(np.count_nonzero(mine))
                 edits = Edits()
                 edits.add(rows[mine], new[name][start:stop].filter(pa.array(mine)))
                 self._put(flow, number, name, edits)

@@ -6,11 +6,8 @@ in nothing.
 
 import codecs
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -18,11 +15,10 @@ import pyarrow as pa
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, unique_names, unquote
-from noisecli.formats.plain import Packing, read_blocks
-from noisecli.splice import reorder, splice, string_buffers
+from noisecli.formats.spliced import SplicedFile
+from noisecli.splice import splice, splice_rows
 
 SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
@@ -38,72 +34,14 @@ MAX_ROW_BYTES = 64 << 20
 BOM = codecs.BOM_UTF8
 
 
-class CsvFile:
-    """One CSV file; `name` is what faults call it."""
+class CsvFile(SplicedFile[Grid]):
+    """One CSV file."""
 
-    splits = True
-    as_text = True
     settings = frozenset({"delimiter", "encoding", "header", "null_values", "types"})
     misfit = "with another number of cells than the header"
 
-    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
-        self._name = name
-        self._reading = reading
-        self._packing = Packing(path, name, reading)
-
     def fields(self) -> Mapping[str, pa.DataType]:
         return dict.fromkeys(self._names, pa.string())
-
-    def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
-        first_row, start = 0, len(self._header)
-        for grid in self._row_runs():
-            stop = min(start + grid.data.size, self._end)
-            part = Part(first_row, grid.rows, start, stop)
-            yield part, self._slab(grid, part, columns)
-            first_row, start = first_row + grid.rows, stop
-        if first_row == 0:
-            raise DataProblem(f"{self._name}: has a header but no rows")
-
-    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
-        rows, changed = 0, False
-        waiting: deque[tuple[Grid, bool]] = deque()
-        with self._path.open("rb") as source, sink.open("wb") as target:
-            for struck in transform(self._read(source, parts, list(columns), waiting)):
-                grid, unended = waiting.popleft()
-                written = self._splice(grid, columns, struck)
-                target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
-                rows += grid.rows if struck.order is None else len(struck.order)
-                changed |= bool(struck.cells) or struck.order is not None
-        return Written(rows, changed, None)
-
-    def _read(
-        self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[Grid, bool]]
-    ) -> Iterator[Slab]:
-        """Yield the slabs of some parts; their cells, and whether a last line end was added, are left in `waiting`."""
-        for part in parts:
-            source.seek(part.start)
-            data = source.read(part.stop - part.start)
-            unended = part.stop == self._end and not data.endswith(b"\n")
-            data += self._line_end * unended
-            grid = Grid(data, cut(data, self._layout.delimiter), self._layout, part.first_row)
-            waiting.append((grid, unended))
-            yield self._slab(grid, part, columns)
-
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
-        return self._packing.pack(self._pieces(sinks), target)
-
-    def _pieces(self, sinks: Sequence[Path]) -> Iterator[bytes]:
-        """The bytes of the output in order; what is written is removed."""
-        yield self._header
-        for sink in sinks:
-            yield from read_blocks(sink, 0)
-            sink.unlink()
-        yield from read_blocks(self._path, self._end)
-
-    @cached_property
-    def _path(self) -> Path:
-        """Where the text is as plain UTF-8."""
-        return self._packing.unpack()
 
     @cached_property
     def _head(self) -> bytes:
@@ -203,8 +141,7 @@ class CsvFile:
         line_end = b"\r\n" if blank.startswith(b"\r\n") else blank[:1]
         return size - len(blank) + len(line_end)
 
-    def _row_runs(self) -> Iterator[Grid]:
-        """Runs of whole rows of about a slab; a missing last line end is added."""
+    def _runs(self) -> Iterator[Grid]:
         carried, row = b"", 0
         with self._path.open("rb") as file:
             file.seek(len(self._header))
@@ -221,6 +158,11 @@ class CsvFile:
                     yield grid
                     row += grid.rows
                 carried = data[stop:]
+        if row == 0:
+            raise DataProblem(f"{self._name}: has a header but no rows")
+
+    def _find(self, data: bytes, first_row: int) -> Grid:
+        return Grid(data, cut(data, self._layout.delimiter), self._layout, first_row)
 
     def _check(self, cuts: Cuts, size: int, row: int, last: bool) -> int:
         """Return where the last whole row ends, if what follows it can still become one."""
@@ -231,11 +173,11 @@ class CsvFile:
             raise DataProblem(f"{self._name}: a row after row {row} is over {MAX_ROW_BYTES >> 20} MB")
         return stop
 
-    def _slab(self, grid: Grid, part: Part, columns: Sequence[str]) -> Slab:
+    def _slab(self, grid: Grid, first_row: int, columns: Sequence[str]) -> Slab:
         cells, spellings = {}, {}
         for name in columns:
             cells[name], spellings[name] = grid.cells(self._names.index(name), name)
-        return Slab(part.first_row, grid.rows, cells, spellings, grid.misfits)
+        return Slab(first_row, grid.rows, cells, spellings, grid.misfits)
 
     def _splice(self, grid: Grid, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
         names = [name for name in self._names if name in struck.cells]
@@ -259,10 +201,6 @@ class CsvFile:
             places[mine] = base + np.arange(len(new))
             base += len(new)
         replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())
-        data = splice(grid.data, starts, stops, replacements)
         if struck.order is None:
-            return data
-        _, offsets = string_buffers(replacements)
-        growth = np.zeros(grid.rows, np.int64)
-        np.add.at(growth, rows, np.diff(offsets) - (stops - starts))
-        return reorder(data, grid.row_bounds() + np.concatenate([[0], np.cumsum(growth)]), struck.order)
+            return splice(grid.data, starts, stops, replacements)
+        return splice_rows(grid.data, starts, stops, replacements, grid.row_bounds(), struck.order)

@@ -5,19 +5,16 @@ cell; nothing is ever put in where there is no key.
 """
 
 import codecs
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.engine import Slab
+from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
 from noisecli.formats.objects import Objects, keys
-from noisecli.formats.plain import Packing, read_blocks
+from noisecli.formats.spliced import SplicedFile
 from noisecli.formats.tokens import BLANKS
 
 SLAB_BYTES = 2 << 20
@@ -28,18 +25,11 @@ MAX_ROW_BYTES = 64 << 20
 BOM = codecs.BOM_UTF8
 
 
-class JsonLinesFile:
-    """One file of JSON Lines; `name` is what faults call it."""
+class JsonLinesFile(SplicedFile[Objects]):
+    """One file of JSON Lines."""
 
-    splits = True
-    as_text = True
     settings = frozenset({"encoding", "types"})
     misfit = "that are no JSON object"
-
-    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
-        self._name = name
-        self._reading = reading
-        self._packing = Packing(path, name, reading)
 
     def fields(self) -> Mapping[str, pa.DataType]:
         self._refuse_array()
@@ -53,42 +43,26 @@ class JsonLinesFile:
             raise DataProblem(f"{self._name}: no row is a JSON object with a key")
         return dict.fromkeys(names, pa.string())
 
-    def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
-        first_row, start = 0, len(self._header)
+    def _runs(self) -> Iterator[Objects]:
+        row = 0
         for data in self._stretches():
-            objects = self._objects(data, first_row)
-            stop = min(start + len(data), self._end)
-            part = Part(first_row, objects.rows, start, stop)
-            yield part, _slab(objects, part, columns)
-            first_row, start = first_row + objects.rows, stop
+            objects = self._find(data, row)
+            yield objects
+            row += objects.rows
 
-    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
-        rows, changed = 0, False
-        waiting: deque[tuple[Objects, bool]] = deque()
-        with sink.open("wb") as target:
-            for struck in transform(self._read(parts, list(columns), waiting)):
-                objects, unended = waiting.popleft()
-                written = objects.splice(struck, columns)
-                target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
-                rows += objects.rows if struck.order is None else len(struck.order)
-                changed |= bool(struck.cells) or struck.order is not None
-        return Written(rows, changed, None)
+    def _find(self, data: bytes, first_row: int) -> Objects:
+        return Objects(data, self._name, first_row, self._reading.skip_errors)
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
-        return self._packing.pack(self._pieces(sinks), target)
+    def _slab(self, objects: Objects, first_row: int, columns: Sequence[str]) -> Slab:
+        cells, told, absent = {}, {}, {}
+        for name in columns:
+            cells[name], told[name], none = objects.cells(name)
+            if none.any():
+                absent[name] = none
+        return Slab(first_row, objects.rows, cells, misfits=objects.misfits, told=told, absent=absent)
 
-    def _read(
-        self, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[Objects, bool]]
-    ) -> Iterator[Slab]:
-        """Yield the slabs of some parts; their objects, and whether a last line end was added, go into `waiting`."""
-        with self._path.open("rb") as source:
-            for part in parts:
-                source.seek(part.start)
-                data = source.read(part.stop - part.start)
-                unended = not data.endswith(b"\n")
-                objects = self._objects(data + self._line_end * unended, part.first_row)
-                waiting.append((objects, unended))
-                yield _slab(objects, part, columns)
+    def _splice(self, objects: Objects, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
+        return objects.splice(struck, columns)
 
     def _stretches(self) -> Iterator[bytes]:
         """Runs of whole rows of about a slab; a missing last line end is added."""
@@ -116,22 +90,6 @@ class JsonLinesFile:
                     "`jq -c '.[]'` does"
                 )
 
-    def _objects(self, data: bytes, first_row: int) -> Objects:
-        return Objects(data, self._name, first_row, self._reading.skip_errors)
-
-    def _pieces(self, sinks: Sequence[Path]) -> Iterator[bytes]:
-        """The bytes of the output in order; what is written is removed."""
-        yield self._header
-        for sink in sinks:
-            yield from read_blocks(sink, 0)
-            sink.unlink()
-        yield from read_blocks(self._path, self._end)
-
-    @cached_property
-    def _path(self) -> Path:
-        """Where the text is as plain UTF-8."""
-        return self._packing.unpack()
-
     @cached_property
     def _header(self) -> bytes:
         """The byte order mark, if there is one."""
@@ -157,13 +115,6 @@ class JsonLinesFile:
                     return start + len(ink) + len(file.readline())
                 stop = start
         raise DataProblem(f"{self._name}: empty")
-
-
-def _slab(objects: Objects, part: Part, columns: Sequence[str]) -> Slab:
-    cells, told = {}, {}
-    for name in columns:
-        cells[name], told[name] = objects.cells(name)
-    return Slab(part.first_row, objects.rows, cells, misfits=objects.misfits, told=told)
 
 
 def _whole(data: bytes, carried: int) -> int:

@@ -17,7 +17,7 @@ from noisecli.columns import NUMBER, Column, Kind
 from noisecli.engine import Struck
 from noisecli.errors import DataProblem
 from noisecli.formats.tokens import BLANKS, Places, Tokens
-from noisecli.splice import reorder, slices, splice, string_buffers
+from noisecli.splice import slices, splice, splice_rows
 from noisecli.streams import Mask
 
 STRING, NUMERIC, FLAG, NESTED, NULL = range(5)
@@ -80,8 +80,8 @@ class Objects:
         """What those keys mean that are written differently."""
         return _decode(self._keys.dictionary.cast(pa.string()).to_pylist())
 
-    def cells(self, name: str) -> tuple[pa.Array, frozenset[Kind]]:
-        """Cells of a column as text, null where a row has none; and the kinds that JSON gives to them."""
+    def cells(self, name: str) -> tuple[pa.Array, frozenset[Kind], Mask]:
+        """Cells of a column as text, null where a row has none; the kinds that JSON gives to them; rows without any."""
         values = self._values(name)
         quoted = values.sorts == STRING
         texts = slices(self.data, values.starts + quoted, values.stops - quoted).cast(pa.string())
@@ -96,32 +96,24 @@ class Objects:
         if len(texts) < self.rows or not there.all():
             texts = texts.take(pa.array(places, mask=places < 0))
         found = np.flatnonzero(np.bincount(values.sorts[there], minlength=len(FIRST)))
-        return texts, frozenset(KINDS[sort] for sort in found.tolist())
+        absent = np.ones(self.rows, bool)
+        absent[values.rows] = False
+        return texts, frozenset(KINDS[sort] for sort in found.tolist()), absent
 
     def splice(self, struck: Struck, columns: Mapping[str, Column]) -> pa.Buffer:
         """Write new values over those that changed, and put the rows in their new order."""
-        values, texts = [], []
+        spans, texts = [np.zeros((2, 0), np.int64)], [pa.array([], pa.string())]
         for name, cells in struck.cells.items():
             old = self._values(name, struck.changed[name])
-            values.append(old)
+            spans.append(np.stack([old.starts, old.stops]))
             texts.append(_write(cells.take(pa.array(old.rows)), old.sorts, columns[name].kind))
-        if not values:
-            rows = starts = stops = np.zeros(0, np.int64)
-            replacements = pa.array([], pa.string())
-        else:
-            starts = np.concatenate([old.starts for old in values])
-            order = np.argsort(starts)
-            starts, stops = starts[order], np.concatenate([old.stops for old in values])[order]
-            rows = np.concatenate([old.rows for old in values])[order]
-            replacements = pa.concat_arrays(texts).take(pa.array(order))
-        data = splice(self.data, starts, stops, replacements)
+        starts, stops = np.concatenate(spans, axis=1)
+        by_place = np.argsort(starts)
+        starts, stops = starts[by_place], stops[by_place]
+        replacements = pa.concat_arrays(texts).take(pa.array(by_place))
         if struck.order is None:
-            return data
-        _, offsets = string_buffers(replacements)
-        growth = np.zeros(self.rows, np.int64)
-        np.add.at(growth, rows, np.diff(offsets) - (stops - starts))
-        bounds = np.concatenate([[0], self._tokens.ends + 1 + np.cumsum(growth)])
-        return reorder(data, bounds, struck.order)
+            return splice(self.data, starts, stops, replacements)
+        return splice_rows(self.data, starts, stops, replacements, np.append(0, self._tokens.ends + 1), struck.order)
 
     def _values(self, name: str, among: Mask | None = None) -> Values:
         """The values of a column, in all rows that have one or some of them."""

@@ -181,14 +181,6 @@ def _ended(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def read_blocks(path: Path, start: int) -> Iterator[bytes]:
-    """Yield the bytes of a file from some place on."""
-    with path.open("rb") as file:
-        file.seek(start)
-        while block := file.read(BLOCK_BYTES):
-            yield block
-
-
 @cache
 def _own_spool() -> Path:
     """A folder of this process, gone when it ends."""

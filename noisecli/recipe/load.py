@@ -19,6 +19,7 @@ from noisecli.corruption import (
     plain,
     registered,
 )
+from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.mechanisms import Burst, Mnar
@@ -47,11 +48,7 @@ def load(
     Raises:
         RecipeProblem: with every fault, each at its place.
     """
-    given = (
-        sources.from_data(deepcopy(dict(recipe)), "recipe")
-        if isinstance(recipe, Mapping)
-        else sources.read(str(recipe))
-    )
+    given = _read(recipe)
     for path, value, option in overrides:
         override(given, path, value, option)
     if not isinstance(given.data, dict):
@@ -71,6 +68,15 @@ def load(
     given.raise_faults()
     assert result is not None
     return replace(result, sweep=_sweep(given, result)) if result.head.sweep else result
+
+
+def _read(recipe: str | Path | Mapping[str, Any]) -> Source:
+    if isinstance(recipe, Mapping):
+        return sources.from_data(deepcopy(dict(recipe)), "recipe")
+    if not isinstance(recipe, str | Path) or "\n" in str(recipe):
+        what = "YAML text" if isinstance(recipe, str | Path) else type(recipe).__name__
+        raise RecipeProblem(f"a recipe is a YAML file or a mapping, and this is {what}: give the path, or the mapping")
+    return sources.read(str(recipe))
 
 
 def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:

@@ -1,12 +1,13 @@
 """The account of a run: its manifest, and warnings where a rate could not be reached."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from noisecli import listing
 from noisecli import manifest as manifests
 from noisecli.corruption import TableCorruption
-from noisecli.engine import Tally
+from noisecli.engine import Counts, Tally
 from noisecli.manifest import Manifest, StepEntry
 from noisecli.plan import Plan, StepPlan
 from noisecli.run import prepare
@@ -78,23 +79,35 @@ def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
 
 
 def shortfalls(plan: Plan, tally: Tally) -> list[str]:
-    """Say where a rate could not be reached, and why."""
+    """Say where a rate could not be reached, and why: a line for each step and reason."""
     lines = []
     for step in plan.steps:
-        for (name, column), counts in tally.items():
-            if name != step.id or step.rate == 0:
-                continue
-            where = f"step {step.id!r}" + (f", column {column!r}" if column else "")
-            kept = counts.struck - counts.void - counts.changed
-            if counts.eligible == 0:
-                lines.append(f"{where}: nothing is eligible")
-            elif counts.struck == 0:
-                lines.append(f"{where}: rate {step.rate:g} of {counts.eligible} strikes none")
-            if kept > 0:
-                reason = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
-                lines.append(f"{where}: {kept} of {counts.struck} struck came out unchanged: {reason}")
-            if counts.void:
-                lines.append(f"{where}: {counts.void} of {counts.struck} struck had been removed by an earlier step")
-            if counts.clipped:
-                lines.append(f"{where}: {counts.clipped} results were clipped into the range of the column's type")
+        counts = {column: counts for (name, column), counts in tally.items() if name == step.id and step.rate > 0}
+        unchanged = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
+        lost = "had been removed by an earlier step"
+        if not isinstance(step.corruption, TableCorruption):
+            lost = "cannot be read and are carried"
+        remarks: tuple[tuple[str, Callable[[Counts], int]], ...] = (
+            ("nothing is eligible" + ("; see its `where`" if step.where else ""), lambda c: c.eligible == 0),
+            (f"rate {step.rate:g} of {{eligible}} strikes none", lambda c: c.eligible > 0 and c.struck == 0),
+            (
+                f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
+                lambda c: c.struck - c.void - c.changed,
+            ),
+            (f"{{count}} of {{struck}} struck {lost}", lambda c: c.void),
+            ("{count} results were clipped into the range of the column's type", lambda c: c.clipped),
+        )
+        for text, count in remarks:
+            concerned = {column: c for column, c in counts.items() if count(c) > 0}
+            if concerned:
+                sums = {key: sum(getattr(c, key) for c in concerned.values()) for key in ("eligible", "struck")}
+                said = text.format(count=sum(map(count, concerned.values())), **sums)
+                lines.append(f"step {step.id!r}{_columns(list(concerned))}: {said}")
     return lines
+
+
+def _columns(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f", column {names[0]!r}" if names[0] else ""
+    some = ", ".join(map(repr, names[:3])) + (" and more" if len(names) > 3 else "")
+    return f", {len(names)} columns ({some})"

@@ -115,10 +115,7 @@ def replay(
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
     root = Path(source)
     recipe = recipes.load(recorded.recipe, target=find_target(root))
-    code = settle_code(recipe, allow_code)
-    changed = [name for name, sha256 in code.items() if recorded.code.get(name) != sha256]
-    if changed:
-        raise DataProblem(f"{changed[0]}: its source is not the one that the manifest records: replay needs the same")
+    code = settle_code(recipe, allow_code, recorded.code)
     outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, code, workers, force, progress)
     same_content, different = _compare(recorded, outcome.manifest)
     truth, again = recorded.truth, outcome.manifest.truth
@@ -285,7 +282,10 @@ def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
     lines = []
     columns = {name: column for plan in plans for name, column in plan.columns.items()}
     for name, column in columns.items():
-        remark = survey.columns[name].census.misfits(column.kind, column.format)
-        if remark is not None:
-            lines.append(f"column {name!r}: {remark}")
+        census = survey.columns[name].census
+        count, what = census.misfits(column.kind, column.format)
+        if count and count == census.cells:
+            raise DataProblem(f"column {name!r}: all {count} cells are {what}: mend its type under `data.types`")
+        if count:
+            lines.append(f"column {name!r}: {count} cells are {what} and are carried")
     return lines

@@ -3,7 +3,7 @@
 import operator
 import sys
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -120,7 +120,7 @@ def corrupt(
 
 def _target(data: Any) -> Target | None:
     """What the data can be; None: the recipe decides."""
-    if not isinstance(data, np.ndarray):
+    if _reader(data) is not NumpyTable:
         return "table"
     if isinstance(data, np.ma.MaskedArray):
         raise DataProblem("a masked array is not taken: give array.filled(numpy.nan), in which NaN is missing")
@@ -156,7 +156,7 @@ def _settle_copy(copy: int, recipe: Recipe) -> int:
 
 
 def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tally]:
-    table = _table(data)
+    table = _reader(data)(data)
     _refuse_opaque(recipe, table.opaque)
     plan = _plan(recipe, table)
     engine = TableEngine(plan, copy, "")
@@ -165,16 +165,17 @@ def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tall
     return table.replaced(noisy), plan, engine.tally
 
 
-def _table(data: Any) -> MemoryTable:
+def _reader(data: Any) -> Callable[[Any], MemoryTable]:
+    """What reads the data as a table."""
     if isinstance(data, pa.Table):
-        return ArrowTable(data)
+        return ArrowTable
     if isinstance(data, np.ndarray):
-        return NumpyTable(data)
+        return NumpyTable
     pandas = sys.modules.get("pandas")  # what is not imported has made no DataFrame
     if pandas is not None and isinstance(data, pandas.DataFrame):
         from noisecli.formats.frames import PandasFrame
 
-        return PandasFrame(data)
+        return PandasFrame
     kind = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
     hint = "polars: give frame.to_arrow(); a file or folder: use noisecli.augment"
     raise UsageProblem(f"{kind} is not taken: give a pandas DataFrame, a pyarrow.Table or a numpy array ({hint})")

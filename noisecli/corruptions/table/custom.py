@@ -1,8 +1,10 @@
 """Steps that run a function of the user's own."""
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,7 +40,7 @@ class Custom(BlockCorruption):
     """
 
     accepts = ANY - {Kind.OTHER}
-    unchanged = "the function returned the same value"
+    unchanged = "the function returned the same value, or the row has no such key"
 
     function: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
     """Which function, as "module:name"; the module is looked for in the working directory, then where Python looks."""
@@ -58,8 +60,9 @@ class Custom(BlockCorruption):
     def _call(self, frame: "pd.DataFrame", rng: Generator) -> "pd.DataFrame":
         function = load(self.function)
         try:
-            result = function(frame.copy(), rng)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):  # the data, or a JSON object, may go to stdout
+                result = function(frame.copy(), rng)
+        except (Exception, SystemExit) as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
             raise self._fault(f"failed with {what}{_line(function, error)}") from error
         if type(result) is not type(frame):
@@ -75,8 +78,10 @@ class Custom(BlockCorruption):
         try:
             if column.kind not in NUMBER:
                 return pa.array(new, cells.type, from_pandas=True)
+            if new.dtype.kind in "mMc":  # pandas makes numbers of times, and drops what is imaginary
+                raise TypeError(f"cells of {new.dtype}")
             values = np.asarray(pd.to_numeric(new), np.float64)
-        except (ValueError, TypeError, pa.ArrowException) as error:
+        except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
             raise self._fault(f"returned what column {column.name!r} cannot hold: {error}") from error
         known = old.to_numpy()
         changed = (values != known) & ~(np.isnan(values) & np.isnan(known))
@@ -103,8 +108,9 @@ def load(function: str) -> Callable[..., Any]:
     """
     module, _, name = function.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name, None)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):
+            found = getattr(importlib.import_module(module), name, None)
+    except (Exception, SystemExit) as error:
         raise RecipeProblem(f"{function}: cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise RecipeProblem(f"{function}: module {module!r} has no function {name!r}")
@@ -122,7 +128,7 @@ def _to_series(cells: pa.Array, column: Column) -> "pd.Series[Any]":
     return series
 
 
-def _line(function: Callable[..., Any], error: Exception) -> str:
+def _line(function: Callable[..., Any], error: BaseException) -> str:
     """Where in the function's own file it failed."""
     code = getattr(function, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,0 +1,123 @@
+"""Tables as text, spliced: rows are found in the bytes, new values are put in, every other byte is carried."""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, Generic, Protocol, TypeVar
+
+import pyarrow as pa
+
+from noisecli.columns import Column
+from noisecli.engine import Slab, Struck
+from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
+from noisecli.formats.plain import BLOCK_BYTES, Packing
+
+
+class Rows(Protocol):
+    """Some whole rows: their bytes, and whatever was found in them."""
+
+    data: pa.Buffer
+    rows: int
+
+
+R = TypeVar("R", bound=Rows)
+
+
+class SplicedFile(ABC, Generic[R]):
+    """One file of text with a row a line or more; `name` is what faults call it."""
+
+    splits = True
+    as_text = True
+
+    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
+        self._name = name
+        self._reading = reading
+        self._packing = Packing(path, name, reading)
+
+    def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
+        first_row, start = 0, len(self._header)
+        for run in self._runs():
+            stop = min(start + run.data.size, self._end)
+            part = Part(first_row, run.rows, start, stop)
+            yield part, self._slab(run, first_row, columns)
+            first_row, start = first_row + run.rows, stop
+
+    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
+        rows, changed = 0, False
+        waiting: deque[tuple[R, bool]] = deque()
+        with self._path.open("rb") as source, sink.open("wb") as target:
+            for struck in transform(self._read(source, parts, list(columns), waiting)):
+                run, unended = waiting.popleft()
+                written = self._splice(run, columns, struck)
+                target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
+                rows += run.rows if struck.order is None else len(struck.order)
+                changed |= bool(struck.cells) or struck.order is not None
+        return Written(rows, changed, None)
+
+    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
+        return self._packing.pack(self._pieces(sinks), target)
+
+    def _read(
+        self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[R, bool]]
+    ) -> Iterator[Slab]:
+        """Yield the slabs of some parts; their rows, and whether a last line end was added, are left in `waiting`."""
+        for part in parts:
+            source.seek(part.start)
+            data = source.read(part.stop - part.start)
+            unended = part.stop == self._end and not data.endswith(b"\n")
+            run = self._find(data + self._line_end * unended, part.first_row)
+            waiting.append((run, unended))
+            yield self._slab(run, part.first_row, columns)
+
+    def _pieces(self, sinks: Sequence[Path]) -> Iterator[bytes]:
+        """The bytes of the output in order; what is written is removed."""
+        yield self._header
+        for sink in sinks:
+            yield from _blocks(sink, 0)
+            sink.unlink()
+        yield from _blocks(self._path, self._end)
+
+    @cached_property
+    def _path(self) -> Path:
+        """Where the text is as plain UTF-8."""
+        return self._packing.unpack()
+
+    @property
+    @abstractmethod
+    def _header(self) -> bytes:
+        """The bytes before the rows."""
+
+    @property
+    @abstractmethod
+    def _end(self) -> int:
+        """Where the last row ends: what follows is carried."""
+
+    @property
+    @abstractmethod
+    def _line_end(self) -> bytes:
+        """What ends the last row if nothing does."""
+
+    @abstractmethod
+    def _runs(self) -> Iterator[R]:
+        """Runs of whole rows of about a slab; a missing last line end is added."""
+
+    @abstractmethod
+    def _find(self, data: bytes, first_row: int) -> R:
+        """Find the rows in the bytes of a run."""
+
+    @abstractmethod
+    def _slab(self, run: R, first_row: int, columns: Sequence[str]) -> Slab:
+        """Say what some columns hold in a run."""
+
+    @abstractmethod
+    def _splice(self, run: R, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
+        """Write what became of a run."""
+
+
+def _blocks(path: Path, start: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while block := file.read(BLOCK_BYTES):
+            yield block
