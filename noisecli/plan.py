@@ -71,10 +71,10 @@ class Plan:
     columns: Mapping[str, Column] = field(default_factory=dict)
     """Every column that a step strikes or that decides who is struck."""
     quotas: Mapping[QuotaKey, Quota] = field(default_factory=dict)
-    choosers: Mapping[tuple[str, str], Chooser] = field(default_factory=dict)
-    """Mechanisms by step id and column, "" for rows; where there is none it is mcar."""
     split: str | None = None
     """Column whose rows are held out unless it says train; None: all rows are training rows."""
+    choosers: Mapping[tuple[str, str], Chooser] = field(default_factory=dict)
+    """Mechanisms by step id and column, "" for rows; where there is none it is mcar."""
 
     @property
     def whole_blocks(self) -> bool:
