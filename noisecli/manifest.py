@@ -28,6 +28,7 @@ from noisecli.columns import Kind
 from noisecli.dates import check_format
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.listing import InputEntry, OutputEntry, Sha256
+from noisecli.mechanism import CERTAIN
 
 SUFFIX = ".noisecli.json"
 TRUTH = ".noisecli-truth.parquet"
@@ -110,11 +111,24 @@ class QuotaFacts(_Model):
     limits: tuple[Annotated[int, Field(ge=0, lt=2**64)] | None, ...]
 
 
+class ShiftFacts(_Model):
+    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.ByScore`."""
+
+    sweep: str | None = None
+    step: str
+    column: str
+    rate: float
+    by: tuple[str, ...]
+    tail: str
+    shift: Annotated[float, Field(ge=-CERTAIN, le=CERTAIN)]
+
+
 class Facts(_Model):
     """What the survey found."""
 
     columns: dict[str, ColumnFacts] = {}
     quotas: list[QuotaFacts] = []
+    shifts: list[ShiftFacts] = []
 
 
 class Manifest(_Model):

@@ -1,123 +1,238 @@
-"""Which cells a step strikes: by chance, or an exact share of every stratum."""
+"""How a step chooses what it strikes: all alike (mcar), by what the clean data say (mar, mnar), in runs, or by group.
 
-import heapq
+A mechanism settles how likely each cell is; a uniform of the cell, or of its group, decides. So strikes nest over
+rates, and the rate is what is expected over the whole column.
+"""
+
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from noisecli.errors import SystemProblem
-from noisecli.streams import BLOCK, Mask, Stream, Words, raw_words, strike
+from noisecli.columns import Column, Kind
+from noisecli.streams import BLOCK, Floats, Mask, Stream, strike, to_uniform
 
-KEYS = 2**64
+Tail = Literal["upper", "lower", "mid", "both"]
+Histogram = NDArray[np.int64]
+"""How many cells have a score in each bin."""
+
+REACH = 16
+"""Standard deviations from the mean beyond which a score counts as so many."""
+
+STEPS = 256
+"""Bins of a standard deviation: within one, cells are equally likely to be struck."""
+
+BINS = 2 * REACH * STEPS
+CERTAIN = 64
+"""A shift of the logistic curve by which every cell is struck, or none."""
 
 
-def strike_cells(stream: Stream, column: str, block: int, rate: float) -> Mask:
-    """MCAR: strike each slot of a block with the same probability."""
+def strike_cells(stream: Stream, column: str, block: int, rate: float | Floats) -> Mask:
+    """Strike each slot of a block with the same probability (mcar), or each with its own."""
     return strike(stream.generator("strike", column, block), rate)
 
 
-def cell_keys(stream: Stream, column: str, block: int) -> Words:
-    """One 64-bit key for every slot of a block: exact steps strike the smallest ones."""
-    return raw_words(stream.generator("strike", column, block), BLOCK)
+class Chooser(ABC):
+    """A mechanism settled for one column of one step."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns whose clean cells it looks at."""
+        return ()
+
+    @abstractmethod
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        """Say which slots are struck, eligible or not.
+
+        Args:
+            stream: the random numbers of the step.
+            column: what they are drawn for; "" for whole rows.
+            block: number of the block.
+            slots: some consecutive slots of it.
+            cells: clean cells of these slots, by column.
+            rate: share that is struck.
+        """
 
 
 @dataclass(frozen=True)
-class Quota:
-    """How an exact step finds its cells: in each stratum those whose key does not exceed the limit."""
+class Score:
+    """How far a row's clean values lie out, in standard deviations."""
 
-    strata: tuple[object, ...] | None
-    """Values of the column that make a stratum each; None: one stratum for all."""
-    limits: tuple[int | None, ...]
-    """Largest struck key of each stratum; None where nothing is struck."""
+    columns: tuple[Column, ...]
+    tail: Tail
 
-    def mask(self, keys: Words, cells: pa.Array) -> Mask:
-        """Say which cells are struck, given their keys; both have one entry a cell."""
-        closed = np.array([limit is None for limit in self.limits] or [True])
-        bounds = np.array([limit or 0 for limit in self.limits] or [0], dtype=np.uint64)
-        codes = np.zeros(len(keys), np.intp)
-        if self.strata is not None:
-            found = pc.fill_null(pc.index_in(cells, pa.array(self.strata, cells.type)), -1)
-            codes = np.asarray(found.to_numpy(zero_copy_only=False))
-        return np.asarray((codes >= 0) & (keys <= bounds[codes]) & ~closed[codes], dtype=bool)
+    def bins(self, cells: Mapping[str, pa.Array]) -> NDArray[np.intp]:
+        """Score rows: the sum of their standardised numbers over the root of its terms, as bins.
+
+        Such a sum of columns that do not correlate has the standard deviation 1. A missing number counts as the mean.
+        """
+        total = np.zeros(len(cells[self.columns[0].name]))
+        for column in self.columns:
+            if column.sd > 0:
+                with np.errstate(invalid="ignore", over="ignore"):
+                    place = (column.to_numbers(cells[column.name]) - column.mean) / column.sd
+                total += np.where(np.isnan(place), 0.0, np.clip(place, -REACH, REACH))
+        total /= math.sqrt(len(self.columns))
+        if self.tail in ("mid", "both"):
+            total = np.abs(total)
+        if self.tail in ("mid", "lower"):
+            total = -total
+        return np.clip(np.floor((total + REACH) * STEPS), 0, BINS - 1).astype(np.intp)
 
 
-@dataclass
-class KeySample:
-    """The keys of one stratum that may turn out to be the limit of its quota.
+@dataclass(frozen=True)
+class ByScore(Chooser):
+    """mar and mnar: the higher the score, the likelier, on a logistic curve of slope 1 a standard deviation.
 
-    Keys are uniform, so the limit lies close to the rate: keys farther than eight standard errors are only counted.
-    Memory grows with the square root of the number of cells.
+    Source: van Buuren 2018, "Flexible Imputation of Missing Data", section 3.2.6 (`ampute`).
     """
 
-    rate: float
-    count: int = 0
-    below: int = 0
-    kept: list[Words] = field(default_factory=list)
-    waiting: int = 0
+    score: Score
+    shift: float
+    """Where the curve lies, so that the mean is the rate."""
 
-    def add(self, keys: Words) -> None:
-        """Take the keys of more cells."""
-        self.count += len(keys)
-        self.kept.append(keys)
-        self.waiting += len(keys)
-        if self.waiting > 4 * BLOCK:
-            self._prune()
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.score.columns)
 
-    def merge(self, other: "KeySample") -> None:
-        """Take what another part of the data has counted."""
-        self.count += other.count
-        self.below += other.below
-        self.kept += other.kept
-        self._prune()
-
-    def limit(self, quota: int) -> int | None:
-        """Return the key of the last struck cell when `quota` cells are struck."""
-        if quota == 0:
-            return None
-        keys = np.sort(np.concatenate(self.kept))
-        place = quota - self.below - 1
-        if not 0 <= place < len(keys):
-            raise SystemProblem(f"the quota of {quota} of {self.count} cells lies outside the sample: try another seed")
-        return int(keys[place])
-
-    def _prune(self) -> None:
-        keys = np.concatenate(self.kept) if self.kept else np.zeros(0, np.uint64)
-        self.waiting = 0
-        spread = 8 * math.sqrt(self.rate * (1 - self.rate) / max(self.count, 1)) + 16 / max(self.count, 1)
-        low = np.uint64(max(0, int((self.rate - spread) * KEYS)))
-        high = np.uint64(min(KEYS - 1, int((self.rate + spread) * KEYS)))
-        self.below += int(np.count_nonzero(keys < low))
-        self.kept = [keys[(keys >= low) & (keys <= high)]]
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        chances = np.zeros(BLOCK)
+        chances[slots] = _logistic(self.shift)[self.score.bins(cells)]
+        return strike_cells(stream, column, block, chances)[slots]
 
 
-def share(rate: float, count: int) -> int:
-    """Round `rate * count` half up, with the rate as it is written (0.285 of 100 is 29, in floats it is 28)."""
-    return int((Decimal(repr(rate)) * count).to_integral_value(ROUND_HALF_UP))
+def solve_shift(histogram: Histogram, rate: float) -> float:
+    """Find where the logistic curve lies if it strikes so many of the scored cells on average."""
+    total = int(histogram.sum())
+    low, high = -float(CERTAIN), float(CERTAIN)
+    if total == 0 or rate in (0, 1):
+        return high if rate == 1 else low
+    for _ in range(60):
+        middle = (low + high) / 2
+        mean = float(np.sum(histogram * _curve(middle))) / total
+        low, high = (middle, high) if mean < rate else (low, middle)
+    return round(low, 9)  # the last bits differ between mathematical libraries
 
 
-def apportion(total: int, sizes: Sequence[int]) -> list[int]:
-    """Divide `total` over strata in proportion to their sizes: each gets its share rounded up or down.
+def _curve(shift: float) -> Floats:
+    return 1 / (1 + _falling() * math.exp(-shift))
 
-    House-monotone: a larger total takes nothing from any stratum. Seats go one by one to the stratum that must have its
-    next one first, among those that may have it without exceeding their share rounded up; ties to the earlier stratum.
-    Source: Still 1979, "A Class of New Methods for Congressional Apportionment". (The divisor methods, Sainte-Laguë
-    among them, are house-monotone too, but can miss a share by more than one beside many small strata.)
+
+@lru_cache
+def _falling() -> Floats:
+    """e to the power of minus the score, by bin; not by numpy, whose last bits differ between processors."""
+    middles = (np.arange(BINS) + 0.5) / STEPS - REACH
+    return np.array([math.exp(-place) for place in middles.tolist()])
+
+
+@lru_cache(maxsize=64)
+def _logistic(shift: float) -> Floats:
+    """How likely a cell is struck, by bin of its score."""
+    return np.round(_curve(shift), 12)  # the last bits differ between mathematical libraries
+
+
+@dataclass(frozen=True)
+class InRuns(Chooser):
+    """burst: runs of struck rows, the two states of a Markov chain that each row's uniform drives.
+
+    Source: Gilbert 1960, "Capacity of a Burst-Noise Channel".
     """
-    everything = sum(sizes)
-    seats = [0] * len(sizes)
-    waiting = [(1, i) for i, size in enumerate(sizes) if size]  # (total from which it may have its next seat, stratum)
-    ready: list[tuple[int, int]] = []  # (total by which it must have it, stratum)
-    for house in range(1, total + 1):
-        while waiting and waiting[0][0] <= house:
-            i = heapq.heappop(waiting)[1]
-            heapq.heappush(ready, (-(-(seats[i] + 1) * everything // sizes[i]), i))
-        i = heapq.heappop(ready)[1]
-        seats[i] += 1
-        if seats[i] < sizes[i]:
-            heapq.heappush(waiting, (seats[i] * everything // sizes[i] + 1, i))
-    return seats
+
+    enter: float
+    """Probability that a row is struck after one that is not."""
+    stay: float
+    """Probability that a row is struck after one that is; not less than `enter`, or strikes would not nest."""
+
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        runs = self._runs(stream, column, block)
+        states = runs.states[slots]
+        if slots.start < runs.settled and self._goes_on(stream, column, block):
+            states = states.copy()
+            states[: runs.settled - slots.start] = True
+        return states
+
+    def _runs(self, stream: Stream, column: str, block: int) -> "_Runs":
+        return _runs(stream, column, block, self.enter, self.stay)
+
+    def _goes_on(self, stream: Stream, column: str, block: int) -> bool:
+        """Whether the last row before a block is struck; before the first one the chain is as it is in the long run."""
+        for number in range(block - 1, -1, -1):
+            end = _end(stream, column, number, self.enter, self.stay)
+            if end is not None:
+                return end
+        return self._runs(stream, column, 0).start < self.enter / (1 + self.enter - self.stay)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of a block if the row before it is not struck."""
+
+    states: Mask
+    settled: int
+    """First slot whose state does not depend on the row before it; those ahead of it keep that row's."""
+    start: float
+    """What decides about the row before a file's first block."""
+
+
+@lru_cache(maxsize=64)
+def _runs(stream: Stream, column: str, block: int, enter: float, stay: float) -> _Runs:
+    uniform = stream.generator("strike", column, block).random(BLOCK + 1)
+    struck, start = uniform[:BLOCK], float(uniform[BLOCK])
+    # A uniform below `enter` strikes, one from `stay` on does not, and one between keeps the state.
+    deciding = np.flatnonzero((struck < enter) | (struck >= stay))
+    settled = int(deciding[0]) if len(deciding) else BLOCK
+    states = np.zeros(BLOCK, bool)
+    states[settled:] = np.repeat(struck[deciding] < enter, np.diff(deciding, append=BLOCK))
+    states.flags.writeable = False
+    return _Runs(states, settled, start)
+
+
+@lru_cache(maxsize=1 << 16)
+def _end(stream: Stream, column: str, block: int, enter: float, stay: float) -> bool | None:
+    """State of a block's last row; None: that of the row before the block."""
+    runs = _runs(stream, column, block, enter, stay)
+    return bool(runs.states[-1]) if runs.settled < BLOCK else None
+
+
+@dataclass(frozen=True)
+class ByGroup(Chooser):
+    """clustered: all rows with the same value of a column are struck, or none; rows without a value each for itself."""
+
+    by: Column
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.by.name,)
+
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        groups = cells[self.by.name].dictionary_encode()
+        names = [*self._names(groups.dictionary), None]
+        codes = groups.indices.cast(pa.int64()).fill_null(len(names) - 1).to_numpy(zero_copy_only=False)
+        alone = np.array([name is None for name in names])[codes]
+        struck = to_uniform(stream.words("cluster", column, [name or "" for name in names])) < rate
+        return np.where(alone, strike_cells(stream, column, block, rate)[slots], struck[codes])
+
+    def _names(self, values: pa.Array) -> list[str | None]:
+        """Name values, alike in every format and however a number or a time is written."""
+        if self.by.kind is Kind.FLOAT:
+            # A negative zero is zero.
+            return [None if number != number else repr(number + 0.0) for number in self.by.to_numbers(values).tolist()]
+        if self.by.kind in (Kind.DATE, Kind.DATETIME):
+            times, valid = self.by.to_times(values)
+            return [str(time) if known else None for time, known in zip(times.tolist(), valid, strict=True)]
+        texts: list[str | None] = values.cast(pa.string()).to_pylist()
+        return [text and text.lower() for text in texts] if self.by.kind is Kind.BOOL else texts

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption
-from noisecli.mechanism import Quota
+from noisecli.mechanism import Chooser
+from noisecli.quota import Quota
 from noisecli.streams import Mask
 from noisecli.where import Where
 
@@ -72,6 +73,8 @@ class Plan:
     quotas: Mapping[QuotaKey, Quota] = field(default_factory=dict)
     split: str | None = None
     """Column whose rows are held out unless it says train; None: all rows are training rows."""
+    choosers: Mapping[tuple[str, str], Chooser] = field(default_factory=dict)
+    """Mechanisms by step id and column, "" for rows; where there is none it is mcar."""
 
     @property
     def whole_blocks(self) -> bool:
@@ -83,6 +86,7 @@ class Plan:
         """Columns to be read."""
         struck = [name for step in self.steps for name in step.columns]
         asked = [name for step in self.steps if step.where for name in step.where.columns]
+        asked += [name for chooser in self.choosers.values() for name in chooser.reads]
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 

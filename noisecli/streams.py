@@ -65,6 +65,14 @@ class Stream:
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=64)
         return Generator(SFC64(cast(SeedSequence, _Key(digest.digest()))))
 
+    def words(self, purpose: str, column: str, names: Sequence[str]) -> Words:
+        """Return one 64-bit word for each of some things that bear a name, the same in every file."""
+        address = json.dumps([FORMAT, self.seed, self.copy, self.step, purpose, column])
+        key = hashlib.blake2b(address.encode("utf-8", "surrogatepass"), digest_size=64).digest()
+        found = (name.encode("utf-8", "surrogatepass") for name in names)
+        digests = b"".join(hashlib.blake2b(name, digest_size=8, key=key).digest() for name in found)
+        return np.frombuffer(digests, "<u8").astype(np.uint64)
+
 
 class BlockDraws:
     """Raw random numbers for the struck slots of a block, one a slot and call; drawn for every slot of the block.

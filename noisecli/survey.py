@@ -17,8 +17,9 @@ from noisecli.census import Census
 from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.engine import Index, Slab, blocks, strikeable
 from noisecli.errors import DataProblem
-from noisecli.mechanism import KeySample, Quota, apportion, cell_keys, share
+from noisecli.mechanism import BINS, Histogram, Score
 from noisecli.plan import QuotaKey
+from noisecli.quota import KeySample, Quota, apportion, cell_keys, share
 from noisecli.streams import BLOCK, Floats, Mask, Stream, Words
 from noisecli.summaries import QUARTILES, Moments, Sample, row_keys
 from noisecli.where import Where
@@ -44,6 +45,18 @@ class QuotaRequest:
 
 
 @dataclass(frozen=True)
+class ScoreRequest:
+    """A step that strikes cells by a score: how the scores of eligible cells are distributed."""
+
+    step: str
+    column: str
+    """"" for whole rows."""
+    score: Score
+    as_number: bool
+    where: Where | None = None
+
+
+@dataclass(frozen=True)
 class Request:
     """What a survey has to find out."""
 
@@ -59,7 +72,8 @@ class Request:
     """How the dates of such columns are written, where that is not ISO 8601."""
     null_values: tuple[str, ...] = celltext.NULLS
     settled: Mapping[str, Column] = field(default_factory=dict)
-    """Columns that conditions of quotas speak of."""
+    """Columns that conditions of quotas and scores speak of."""
+    scores: Sequence[ScoreRequest] = ()
 
 
 @dataclass
@@ -139,7 +153,8 @@ class ColumnSurvey:
             sd = float(np.sqrt(self.moments.squares / self.moments.count))
             if not np.isfinite(sd) and self.wanted & {"mean", "sd"}:
                 raise DataProblem(
-                    f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`"
+                    f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`, or a "
+                    "mechanism that does not go by this column"
                 )
             facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
         elif self.wanted - {"categories", "counts"}:
@@ -183,6 +198,8 @@ class Survey:
     columns: dict[str, ColumnSurvey]
     samples: dict[tuple[QuotaRequest, int], dict[object, KeySample]] = field(default_factory=dict)
     training: int = 0
+    scores: list[Histogram] = field(default_factory=list)
+    """One for each that the request asks for."""
 
     @classmethod
     def of(cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool) -> "Survey":
@@ -199,7 +216,7 @@ class Survey:
             )
             for name, wanted in request.columns.items()
         }
-        return cls(request, columns)
+        return cls(request, columns, scores=[np.zeros(BINS, np.int64) for _ in request.scores])
 
     def add_file(self, path: str, slabs: Iterable[Slab]) -> None:
         """Take all slabs of one file, in order."""
@@ -212,6 +229,8 @@ class Survey:
                 column.census.told |= slab.told.get(name, frozenset())
             for quota in self.request.quotas:
                 self._sample(quota, path, slab, training)
+            for asked, histogram in zip(self.request.scores, self.scores, strict=True):
+                histogram += self._scored(asked, slab, training)
         for column in self.columns.values():
             column.end_file()
 
@@ -227,6 +246,8 @@ class Survey:
                 else:
                     mine[value] = sample
         self.training += later.training
+        for histogram, more in zip(self.scores, later.scores, strict=True):
+            histogram += more
 
     def quotas(self, columns: Mapping[str, Column], asked: Sequence[QuotaRequest]) -> dict[QuotaKey, Quota]:
         """Settle how many cells each exact step strikes in each stratum, and up to which key."""
@@ -237,6 +258,14 @@ class Survey:
                 samples = self.samples.get((request, copy), {})
                 result[request.step, request.column, copy] = settle_quota(samples, request, strata or ())
         return result
+
+    def _scored(self, asked: ScoreRequest, slab: Slab, training: Mask) -> Histogram:
+        eligible = training
+        if asked.column:
+            eligible = eligible & self.request.settled[asked.column].eligible(slab.cells[asked.column], asked.as_number)
+        if asked.where is not None:
+            eligible = eligible & asked.where.mask(slab.cells, self.request.settled)
+        return np.bincount(asked.score.bins(slab.cells)[eligible], minlength=BINS)
 
     def _row_keys(self, path: str, slab: Slab) -> Words | None:
         """What decides which rows are sampled; None where no column asks for quartiles."""

@@ -17,7 +17,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 LAYERS = [
     {"errors", "splice", "streams"},
     {"celltext", "columns", "dates", "text"},
-    {"census", "summaries", "corruption", "mechanism", "where"},
+    {"census", "summaries", "corruption", "mechanism", "quota", "where"},
     {"corruptions"},
     {"recipe"},
     {"plan"},

@@ -24,8 +24,8 @@ from noisecli.corruptions.table.number import GaussianNoise, LaplaceNoise
 from noisecli.corruptions.table.rows import Duplicate
 from noisecli.corruptions.table.text import Typo
 from noisecli.engine import ImageEngine
-from noisecli.mechanism import share
 from noisecli.plan import Plan, StepPlan
+from noisecli.quota import share
 from noisecli.streams import BLOCK, Stream
 
 N = 12 * BLOCK

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from noisecli.corruption import Pixels
 from noisecli.engine.counts import Counts, Tally
-from noisecli.mechanism import cell_keys, strike_cells
+from noisecli.mechanism import strike_cells
 from noisecli.plan import Plan, StepPlan
+from noisecli.quota import cell_keys
 from noisecli.streams import Stream
 
 

@@ -13,8 +13,9 @@ from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption,
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply, differs, put
 from noisecli.engine.slab import Block, Change, Index, Slab, Struck, blocks, strikeable
-from noisecli.mechanism import cell_keys, strike_cells
+from noisecli.mechanism import strike_cells
 from noisecli.plan import Plan, StepPlan
+from noisecli.quota import cell_keys
 from noisecli.streams import (
     BLOCK,
     BlockDraws,
@@ -112,12 +113,12 @@ class TableEngine:
 
     def _strike_block(self, number: int, op: BlockCorruption, block: int, held: Iterable[tuple[Flow, Mask]]) -> None:
         step = self._plan.steps[number]
-        chosen = strike_cells(self._stream(step), "", block, step.rate)
         pieces: list[tuple[Flow, Index]] = []
         for flow, allowed in held:
             for part in blocks(flow.slab.first_row, flow.slab.rows):
                 if part.number == block:
-                    rows = np.flatnonzero(chosen[part.slots] & allowed[part.rows]) + part.rows.start
+                    chosen = self._chosen(step, "", part, flow.slab) & allowed[part.rows]
+                    rows = np.flatnonzero(chosen) + part.rows.start
                     pieces.append((flow, rows))
         bounds = np.cumsum([0, *(len(rows) for _, rows in pieces)])
         if bounds[-1] == 0:
@@ -158,13 +159,17 @@ class TableEngine:
     def _count(self, step: StepPlan, column: str) -> Counts:
         return self.tally.setdefault((step.id, column), Counts())
 
-    def _chosen(self, step: StepPlan, column: str, block: Block, clean: pa.Array) -> Mask:
-        """Which of the cells a step chooses, eligible or not."""
+    def _chosen(self, step: StepPlan, column: str, block: Block, slab: Slab) -> Mask:
+        """Which of the cells of a block a step chooses, eligible or not; column "" stands for whole rows."""
         stream = self._stream(step)
         if step.exact:
             keys = cell_keys(stream, column, block.number)[block.slots]
-            return self._plan.quotas[step.id, column, self._copy].mask(keys, clean)
-        return strike_cells(stream, column, block.number, step.rate)[block.slots]
+            return self._plan.quotas[step.id, column, self._copy].mask(keys, slab.cells[column][block.rows])
+        chooser = self._plan.choosers.get((step.id, column))
+        if chooser is None:
+            return strike_cells(stream, column, block.number, step.rate)[block.slots]
+        cells = {name: slab.cells[name][block.rows] for name in chooser.reads}
+        return chooser.choose(stream, column, block.number, block.slots, cells, step.rate)
 
     def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
@@ -179,7 +184,7 @@ class TableEngine:
         for block in blocks(slab.first_row, slab.rows):
             if step.rate == 0 or not eligible[block.rows].any():
                 continue
-            chosen = self._chosen(step, column.name, block, clean[block.rows]) & eligible[block.rows]
+            chosen = self._chosen(step, column.name, block, slab) & eligible[block.rows]
             struck = np.flatnonzero(chosen)
             values = current[block.rows].take(pa.array(struck))
             alive = now.eligible(values, op.as_number)
@@ -234,11 +239,11 @@ class TableEngine:
         for block in blocks(slab.first_row, slab.rows):
             members = np.flatnonzero((order >= block.rows.start) & (order < block.rows.stop))
             source, line, maker = order[members], flow.lineage[members], flow.makers[members]
-            slots = source - block.rows.start + block.slots.start
-            chosen = strike_cells(self._stream(step), "", block.number, step.rate)[slots]
+            place = source - block.rows.start
+            chosen = self._chosen(step, "", block, slab)[place]
             clones = line > 0
-            if clones.any():
-                keys = raw_words(self._stream(step).generator("clone", "", block.number), BLOCK)[slots]
+            if clones.any() and (step.id, "") not in self._plan.choosers:  # where there is one, as their source is
+                keys = raw_words(self._stream(step).generator("clone", "", block.number), BLOCK)[block.slots][place]
                 chosen[clones] = (to_uniform(scramble(keys ^ line, 0)) < step.rate)[clones]
             struck = chosen & allowed[source]
             times = op.times(struck)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,7 +22,8 @@ from noisecli.corruption import (
 from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
-from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Variant
+from noisecli.recipe.mechanisms import Burst, Mnar
+from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
 from noisecli.recipe.source import Loc, Source, did_you_mean
 
@@ -167,9 +168,24 @@ def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedSt
         return None
     rate = settings.rate if settings.rate is not None else preset.get("rate", op.default_rate)
     rate = 0.0 if settings.severity == 0 else rate
-    exact = op.exact_by_default if settings.exact is None else settings.exact
+    mechanism = settings.mechanism.mechanism if isinstance(settings, TableStep) else None
+    if isinstance(mechanism, Burst):
+        rate = _burst_rate(source, mechanism, settings, rate, loc)
+    exact = (op.exact_by_default and mechanism is None) if settings.exact is None else settings.exact
     asked = corruption.model_dump(mode="json", include=set(rest))
     return PlannedStep(settings.id or name, int(loc[-1]), settings, corruption, asked, float(rate), exact)
+
+
+def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: Loc) -> float:
+    """Return the rate of a step that strikes runs: the one asked for, if they can have it, or the one they imply."""
+    if burst.rate is not None:
+        if settings.rate is not None:
+            source.fault((*loc, "rate"), "follows from `enter` and `stay`: give one or the other", True)
+        return 0.0 if settings.severity == 0 else burst.rate
+    if burst.most < rate < 1:
+        what = f"at rate {rate:g} runs are {1 / (1 - rate):.3g} rows long by chance alone, not {burst.length:g}"
+        source.fault((*loc, "mechanism"), f"burst: {what}: let them be longer, or use mcar")
+    return rate
 
 
 def _unknown_op(name: str, target: Target) -> str:
@@ -203,6 +219,9 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
         seen.add(name if name != "?" else "")
         if step is None:
             continue
+        if isinstance(step.mechanism, Mnar) and isinstance(step.corruption, RowsCorruption | BlockCorruption):
+            what = f"op {step.corruption.name!r} strikes whole rows, which have no value of their own: use mar"
+            source.fault((*loc, "mechanism"), what, True)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
             for key in ("columns", "exact"):
@@ -211,6 +230,12 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
                         (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
                     )
             continue
+        if step.mechanism is not None and step.exact:
+            source.fault((*loc, "exact"), "an exact number of cells is chosen by mcar only", True)
+        if step.mechanism is not None and isinstance(step.corruption, TextCorruption):
+            source.fault(
+                (*loc, "mechanism"), f"op {step.corruption.name!r} strikes words, which only mcar chooses", True
+            )
         if isinstance(step.corruption, BlockCorruption):
             for key in ("exact", "decimals"):
                 if key in step.settings.model_fields_set:
@@ -261,16 +286,19 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
         source.fault(where[:-1], f"missing key {key!r}{of}")
     else:
         message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        message = "should be a mapping" if fault["type"] == "model_type" else message
         source.fault(where, f"{key}: {message}" if key else message)
 
 
 def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
     """Keys that a model inside a model knows."""
     for key in loc[:-1]:
-        inner = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        said = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
+        # What may be left out is a union with None.
+        inner = [part for part in get_args(said) or (said,) if isinstance(part, type) and issubclass(part, BaseModel)]
+        if len(inner) != 1:
             return []
-        model = inner
+        model = inner[0]
     return list(model.model_fields)
 
 

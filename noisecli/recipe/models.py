@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from noisecli.corruption import Corruption, Parameters, Target
+from noisecli.recipe.conditions import Asking, Condition
 from noisecli.recipe.dtypes import ColumnType, Dtype, SaidType
+from noisecli.recipe.mechanisms import AskedMechanism, Choice, Mcar, Mechanism
 from noisecli.recipe.source import Source
-from noisecli.where import Test, Where
+from noisecli.where import Where
 
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Severity = Annotated[int, Field(ge=0, le=5)]
@@ -32,68 +34,6 @@ Selector = str | ByType
 KEYWORDS = ("numeric", "text", "category", "datetime", "all")
 ALONE = "alone"
 ROLES = ("label", "split", "id", "time", "entity")
-
-
-def _as_condition(value: Any) -> Any:
-    """A plain value means eq, a list of them means in; the alternatives of `any` stay a list of mappings."""
-    if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], Mapping)):
-        return value
-    return {"in": value} if isinstance(value, list) else {"eq": value}
-
-
-def _written(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-Value = Annotated[str, BeforeValidator(_written)]
-
-
-class Condition(Parameters):
-    """What the clean cell of a column must be; all that is given must hold. A missing cell passes only `null: true`."""
-
-    eq: Value | None = None
-    """Equal to."""
-    ne: Value | None = None
-    """Not equal to."""
-    gt: Value | None = None
-    """Greater than, or later than."""
-    ge: Value | None = None
-    """Greater than or equal to."""
-    lt: Value | None = None
-    """Less than, or earlier than."""
-    le: Value | None = None
-    """Less than or equal to."""
-    in_: Annotated[list[Value], Field(min_length=1)] | None = Field(default=None, alias="in")
-    """One of these."""
-    between: Annotated[list[Value], Field(min_length=2, max_length=2)] | None = None
-    """From the first to the second, both included."""
-    null: bool | None = None
-    """true: missing; false: not missing."""
-    matches: str | None = None
-    """Text in which this regular expression (RE2) finds something."""
-
-    def tests(self, column: str) -> list[Test]:
-        """Return the comparisons that are asked for."""
-        tests = []
-        for relation, value in self.model_dump(by_alias=True, exclude_none=True).items():
-            values = value if isinstance(value, (list, tuple)) else [_written(value)]
-            tests.append(Test(column, relation, tuple(values)))
-        return tests
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> "Condition":
-        if not self.tests(""):
-            raise ValueError("should be a value, a list of them, or a mapping such as {gt: 30}")
-        return self
-
-
-def _kind(value: Any) -> str:
-    return "any" if isinstance(value, list) else "condition"
-
-
-Conditions = dict[str, Annotated[Condition, BeforeValidator(_as_condition)]]
-Asked = Annotated[Condition, Tag("condition")]
-Alternatives = Annotated[list[Conditions], Tag("any")]
 
 
 def _is_trimmed(text: str) -> str:
@@ -176,11 +116,10 @@ class TableStep(Step):
 
     columns: Annotated[list[Selector], Field(min_length=1), BeforeValidator(_as_list)] | None = None
     """Names, globs, {dtype: ...}, or numeric | text | category | datetime | all."""
-    mechanism: Literal["mcar"] = "mcar"
-    """How cells are chosen; mcar: every eligible cell alike."""
-    where: dict[str, Annotated[Asked | Alternatives, Discriminator(_kind), BeforeValidator(_as_condition)]] | None = (
-        None
-    )
+    mechanism: AskedMechanism = Choice(mcar=Mcar())
+    """How cells are chosen: mcar, {mar: {columns: ..., tail: upper}}, {mnar: {tail: upper}}, {burst: {length: ...}} or
+    {clustered: COLUMN}."""
+    where: dict[str, Asking] | None = None
     """Strike only rows whose clean cells are so: column to value, list of values, or {gt: 30}. All must hold; of the
     list under `any` one at least."""
     decimals: Literal["keep"] | Annotated[int, Field(ge=0, le=15)] = "keep"
@@ -296,6 +235,17 @@ class PlannedStep:
     def columns(self) -> list[Selector] | None:
         """What the step selects; None where it names nothing, or strikes images."""
         return self.settings.columns if isinstance(self.settings, TableStep) else None
+
+    @property
+    def mechanism(self) -> Mechanism | None:
+        """How cells are chosen; None: mcar."""
+        return self.settings.mechanism.mechanism if isinstance(self.settings, TableStep) else None
+
+    @property
+    def asks(self) -> list[str]:
+        """Columns, besides those that it strikes, whose clean cells the step looks at."""
+        asked = self.where.columns if self.where else []
+        return list(dict.fromkeys([*asked, *(self.mechanism.reads("") if self.mechanism else ())]))
 
     @cached_property
     def where(self) -> Where | None:

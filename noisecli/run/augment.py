@@ -17,6 +17,7 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
 from noisecli.run.account import account
+from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.commit import check_output, commit, settle_output, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
@@ -261,7 +262,9 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     if facts is not None:
         plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
         return Prepared(recipe, dataset, plans, tables, [])
-    plans = {v.folder: prepare.plan_table(v.recipe, s, fields, survey) for v, s in both}
+    bare = [prepare.plan_table(variant.recipe, selection, fields, survey) for variant, selection in both]
+    settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
+    plans = {variant.folder: plan for variant, plan in zip(recipe.variants, settled, strict=True)}
     return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))
 
 

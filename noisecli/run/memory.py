@@ -24,6 +24,7 @@ from noisecli.recipe import Recipe
 from noisecli.recipe.source import Loc
 from noisecli.run import prepare
 from noisecli.run.account import shortfalls
+from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.facts import find_facts
 from noisecli.survey import Request, Survey
@@ -206,8 +207,9 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
         survey.add_file("", ArrowTable(table.read(list(request.columns))).slabs(table.rows))
         return survey
 
-    survey = find_facts(prepare.request(recipe, selection, fields), look)
-    return prepare.plan_table(recipe, selection, fields, survey)
+    wanted = prepare.request(recipe, selection, fields)
+    bare = prepare.plan_table(recipe, selection, fields, find_facts(wanted, look))
+    return settle_choosers([recipe], [bare], wanted, look)[0]
 
 
 def _strike_images(recipe: Recipe, data: NDArray[Any], copy: int) -> tuple[NDArray[Any], Plan, Tally]:

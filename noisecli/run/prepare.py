@@ -14,10 +14,11 @@ from noisecli.corruption import CellCorruption, TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.formats import Reading
 from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
-from noisecli.mechanism import KeySample, Quota, cell_keys
 from noisecli.plan import Plan, QuotaKey, StepPlan
+from noisecli.quota import KeySample, Quota, cell_keys
 from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe, Variant
 from noisecli.recipe.source import Loc, did_you_mean
+from noisecli.run.choose import curves, facts_to_choose, recorded_choosers
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -62,6 +63,8 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Sel
     spoken_of += [(("data", "types", name), name) for name in recipe.head.data.types]
     for step in recipe.steps:
         spoken_of += [(("steps", step.number, "where"), name) for name in (step.where.columns if step.where else ())]
+        decides = step.mechanism.reads("") if step.mechanism else ()
+        spoken_of += [(("steps", step.number, "mechanism"), name) for name in decides]
     for loc, name in spoken_of:
         if name not in fields:
             recipe.source.fault(loc, f"no column {name!r} in {where}{did_you_mean(name, list(fields))}")
@@ -119,8 +122,12 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
             if step.exact:
                 as_number = isinstance(op, CellCorruption) and op.as_number
                 quotas.append(QuotaRequest(step.id, choice.column, step.rate, op.stratified, as_number, step.where))
-        for name in step.where.columns if step.where else ():
+            for name in facts_to_choose(step.mechanism, choice.column):
+                wanted[name] = wanted.get(name, frozenset()) | {"mean", "sd"}
+        for name in step.asks:
             wanted.setdefault(name, frozenset())
+        for name in facts_to_choose(step.mechanism, ""):
+            wanted[name] |= {"mean", "sd"}
     split = split_column(recipe)
     if split is not None:
         wanted.setdefault(split, frozenset())
@@ -153,10 +160,11 @@ def plan_table(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.Dat
     steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
     recipe.source.raise_faults()
     plan = Plan(recipe.seed, steps, split=split_column(recipe))
-    kept = {name: columns[name] for name in columns if name in plan.touched}
+    asked = {name for step in recipe.steps for name in step.asks}
+    kept = {name: columns[name] for name in columns if name in plan.touched or name in asked}
     struck = {name for step in steps for name in step.columns}
-    asked = [quota for quota in request(recipe, selection, fields).quotas if quota.column in struck]
-    quotas = survey.quotas(columns, asked)
+    wanted = [quota for quota in request(recipe, selection, fields).quotas if quota.column in struck]
+    quotas = survey.quotas(columns, wanted)
     return replace(plan, columns=kept, quotas=quotas)
 
 
@@ -216,6 +224,16 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
             step.where.check(columns)
         except ValueError as error:
             recipe.source.fault(("steps", i, "where"), f"where: {error}")
+    if step.mechanism is not None and set(step.asks) <= set(columns):
+        named = {choice.column for choice in selection[step.id] if choice.selector is None}
+        decide = {name: step.mechanism.objection_to_reading(columns[name]) for name in step.mechanism.reads("")}
+        own = {name: step.mechanism.objection_to_striking(columns[name]) for name in chosen}
+        if isinstance(op, CellCorruption):
+            chosen = [name for name in chosen if own[name] is None or name in named]
+            decide |= {name: own[name] for name in chosen if own[name] is not None}
+        for name, objection in decide.items():
+            if objection is not None:
+                recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
     if not chosen and not refused and op.strikes_columns:
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen))
@@ -256,7 +274,10 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
             QuotaFacts(sweep=folder or None, step=step, column=column, copy=copy, rate=rates[step], limits=quota.limits)
             for (step, column, copy), quota in sorted(plan.quotas.items())
         ]
-    return Facts(columns=columns, quotas=quotas)
+    shifts = [
+        curve.model_copy(update={"sweep": folder or None}) for folder, plan in plans.items() for curve in curves(plan)
+    ]
+    return Facts(columns=columns, quotas=quotas, shifts=shifts)
 
 
 def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
@@ -265,7 +286,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
     columns = {name: _recorded(name, found, fields[name]) for name, found in facts.columns.items() if name in fields}
     named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
     split = split_column(recipe)
-    named |= {name for step in recipe.steps if step.where for name in step.where.columns}
+    named |= {name for step in recipe.steps for name in step.asks}
     if not (named | {split} - {None}) <= set(columns):
         raise DataProblem("the manifest has no facts of some columns that its recipe names")
     for name, how in recipe.head.data.column_types.items():
@@ -292,7 +313,8 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                 if len(limits) != (1 if strata is None else len(strata)):
                     raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
                 quotas[step.id, column, copy] = Quota(strata, limits)
-    return Plan(recipe.seed, steps, columns, quotas, split)
+    shifts = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
+    return recorded_choosers(recipe, Plan(recipe.seed, steps, columns, quotas, split=split), shifts)
 
 
 def _recorded(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noisecli.mechanism import KEYS, KeySample, Quota, apportion, cell_keys, share, strike_cells
+from noisecli.mechanism import strike_cells
+from noisecli.quota import KEYS, KeySample, Quota, apportion, cell_keys, share
 from noisecli.streams import BLOCK, Stream, strike
 from noisecli.survey import QuotaRequest, settle_quota
 

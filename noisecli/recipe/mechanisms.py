@@ -1,0 +1,182 @@
+"""What a recipe can say of how cells are chosen."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from noisecli.columns import NUMBER, Column, Kind
+from noisecli.corruption import Parameters
+from noisecli.mechanism import ByGroup, ByScore, Chooser, InRuns, Score, Tail
+
+
+class Mechanism(Parameters):
+    """Base of every way to choose cells but mcar."""
+
+    def reads(self, own: str) -> tuple[str, ...]:
+        """Columns whose clean cells decide about the cells of a column; "" stands for whole rows."""
+        return ()
+
+    def objection_to_reading(self, column: Column) -> str | None:
+        """Say why a column cannot decide, after its name; None: it can."""
+        return None
+
+    def objection_to_striking(self, column: Column) -> str | None:
+        """Say why the cells of a column cannot be chosen so, after its name; None: they can."""
+        return None
+
+    def score(self, own: str, columns: Mapping[str, Column]) -> Score | None:
+        """Return what the chance depends on, if it is one curve over a score."""
+        return None
+
+    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
+        """Settle the mechanism for a column; what is scored needs the shift that gives the rate."""
+        raise NotImplementedError
+
+
+class Scored(Mechanism):
+    """Base of mar and mnar."""
+
+    tail: Tail = "upper"
+    """Which values make a cell likely to be struck: high, low, middling, or extreme ones."""
+
+    def objection_to_reading(self, column: Column) -> str | None:
+        return None if column.kind in NUMBER else f"is {column.kind.value}, and values that decide must be numbers"
+
+    def score(self, own: str, columns: Mapping[str, Column]) -> Score:
+        return Score(tuple(columns[name] for name in self.reads(own)), self.tail)
+
+    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
+        assert shift is not None
+        return ByScore(self.score(own, columns), shift)
+
+
+class Mar(Scored):
+    """Missing at random: the clean values of other columns decide."""
+
+    columns: Annotated[
+        list[str],
+        Field(min_length=1),
+        BeforeValidator(lambda v: v if isinstance(v, list) else [v], json_schema_input_type=str | list[str]),
+    ]
+    """Number columns, whose sum, each in standard deviations from its mean, decides."""
+
+    def reads(self, own: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.columns))
+
+    def objection_to_striking(self, column: Column) -> str | None:
+        return "would decide about itself: use mnar, or let others decide" if column.name in self.columns else None
+
+
+class Mnar(Scored):
+    """Missing not at random: the cell's own clean value decides."""
+
+    def reads(self, own: str) -> tuple[str, ...]:
+        return (own,) if own else ()
+
+    def objection_to_striking(self, column: Column) -> str | None:
+        return self.objection_to_reading(column)
+
+
+class Burst(Mechanism):
+    """Runs of struck rows, in the order of the file."""
+
+    length: Annotated[float, Field(ge=1)] | None = None
+    """Rows that a run has on average."""
+    enter: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Probability that a run begins at a row after one that is not struck; the rate follows from it and `stay`."""
+    stay: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Probability that a run goes on at the next row."""
+
+    @model_validator(mode="after")
+    def _is_settled(self) -> "Burst":
+        if (self.length is None) == (self.enter is None) or (self.enter is None) != (self.stay is None):
+            raise ValueError("takes `length`, or `enter` and `stay`")
+        if self.enter is not None and self.stay is not None and self.stay < self.enter:
+            raise ValueError("`stay` must not be less than `enter`: such runs are shorter than those of chance")
+        return self
+
+    @property
+    def rate(self) -> float | None:
+        """The rate that the parameters imply; None: they leave it open."""
+        return None if self.enter is None or self.stay is None else self.enter / (1 + self.enter - self.stay)
+
+    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
+        if self.enter is not None and self.stay is not None:
+            return InRuns(self.enter, self.stay)
+        assert self.length is not None
+        if rate == 1:  # one run without an end
+            return InRuns(1.0, 1.0)
+        stay = 1 - 1 / self.length
+        return InRuns(min(rate / (1 - rate) / self.length, stay), stay)
+
+    @property
+    def most(self) -> float:
+        """The largest rate below 1 at which chance alone (mcar) does not make longer runs."""
+        return 1.0 if self.length is None else 1 - 1 / self.length
+
+
+class Clustered(Mechanism):
+    """Whole groups of rows are struck."""
+
+    by: str
+    """The column whose values are the groups; rows without one are struck each for itself."""
+
+    def reads(self, own: str) -> tuple[str, ...]:
+        return (self.by,)
+
+    def objection_to_reading(self, column: Column) -> str | None:
+        return "has values of a type that makes no groups" if column.kind is Kind.OTHER else None
+
+    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
+        return ByGroup(columns[self.by])
+
+
+class Mcar(Mechanism):
+    """Every cell alike."""
+
+
+def _as_mapping(value: Any) -> Any:
+    """A name alone is the mechanism with nothing said about it."""
+    if isinstance(value, str):
+        return {value: {}}
+    if not isinstance(value, Mapping):
+        raise ValueError("takes a name, or one key, such as {mar: {columns: age}}")
+    return {key: {} if said is None else said for key, said in value.items()}
+
+
+def _by_column(value: Any) -> Any:
+    return value if isinstance(value, Mapping) else {"by": value}
+
+
+class Choice(Parameters):
+    """How cells are chosen: one of these keys."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    mcar: Mcar | None = None
+    """Every eligible cell alike."""
+    mar: Mar | None = None
+    """By the values of other columns."""
+    mnar: Mnar | None = None
+    """By the cell's own value."""
+    burst: Burst | None = None
+    """In runs of rows."""
+    clustered: Annotated[Clustered, BeforeValidator(_by_column, json_schema_input_type=str | Clustered)] | None = None
+    """The column whose groups are struck as a whole."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Choice":
+        if len(self.model_fields_set) != 1:
+            raise ValueError("takes one of mcar, mar, mnar, burst and clustered")
+        return self
+
+    @property
+    def mechanism(self) -> Mechanism | None:
+        """The one that is asked for; None: mcar."""
+        return self.mar or self.mnar or self.burst or self.clustered
+
+
+AskedMechanism = Annotated[
+    Choice, BeforeValidator(_as_mapping, json_schema_input_type=Literal["mcar", "mnar"] | Choice)
+]
