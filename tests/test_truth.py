@@ -257,7 +257,8 @@ def test_every_op_alone(run: Any, tmp_path: Path, name: str, suffix: str) -> Non
     step = example_step(op)
     for rate in ({}, {"rate": 0.5}, {"rate": 1}):
         outcome = run(source, {**step, **rate})
-        assert check(source, outcome), "the example changes nothing"
+        gone = outcome.manifest.outputs[0].rows == 0  # a row without a line is one that does not come out
+        assert gone or check(source, outcome), "the example changes nothing"
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".feather"])
