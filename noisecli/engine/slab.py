@@ -59,6 +59,8 @@ class Struck:
     """Number of the step that each outgoing row is a clone of, -1 for the row itself; None where `order` is."""
     changes: Sequence[Change] = ()
     """Every change of every step, if the engine was asked to keep them."""
+    gone: Sequence[tuple[int, Index]] = ()
+    """Number of a step and the rows of the slab, ascending, that it left out; kept like the changes."""
 
 
 @dataclass(frozen=True)

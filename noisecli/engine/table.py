@@ -46,6 +46,8 @@ class Flow:
     """Number of the step that an outgoing row is a clone of; -1 for the row itself."""
     order: Index | None = None
     """As in `Struck`."""
+    gone: list[tuple[int, Index]] = field(default_factory=list)
+    """As in `Struck`."""
     changes: list[Change] = field(default_factory=list)
 
     @property
@@ -256,6 +258,8 @@ class TableEngine:
             counts.eligible += int(np.count_nonzero(allowed[source]))
             counts.struck += int(np.count_nonzero(struck))
             counts.changed += int(np.abs(times - 1).sum())
+            if self._keep_changes and (times == 0).any():
+                flow.gone.append((number, source[times == 0]))
         flow.order = order
         if orders:
             flow.order, flow.lineage, flow.makers = map(np.concatenate, (orders, lineages, makers))
@@ -269,7 +273,7 @@ def _end(flow: Flow) -> Struck:
     cells = {name: flow.cells[name] for name in changed}
     makers, changes = None if flow.order is None else flow.makers, flow.changes
     flow.cells, flow.slab, flow.changes = {}, Slab(0, 0, {}), []
-    return Struck(cells, changed, flow.order, makers, changes)
+    return Struck(cells, changed, flow.order, makers, changes, flow.gone)
 
 
 def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:

@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
         "row": pa.int64(),  # of the input file, from 0; null for images
         "output_row": pa.int64(),  # of the copy, from 0; only in lines about a whole row
         "column": pa.string(),  # null in lines about a row or an image
-        "step": pa.string(),  # null for a row that is no clone
+        "step": pa.string(),  # what changed a cell, made a clone or left a row out; null for a row itself
         "before": pa.string(),
         "after": pa.string(),
         "drawn": pa.string(),  # what an image got, as JSON
@@ -87,7 +87,7 @@ class Shard:
             for lines in self._lines(struck, places, start, min(start + PIECE, part.rows)):
                 self._stream.write_table(self._named(lines.take(_order(lines)), part.first_row))
         self._written += part.rows if struck.order is None else len(struck.order)
-        return replace(struck, changes=())  # they need not stay while the cells are written
+        return replace(struck, changes=(), gone=())  # they need not stay while the cells are written
 
     def _lines(self, struck: Struck, places: Index | None, start: int, stop: int) -> Iterator[pa.Table]:
         """Lines about some rows, in one table, or in several where cells are long."""
@@ -101,6 +101,9 @@ class Shard:
         found = [self._cells(c, p) for c, p in zip(struck.changes, pieces, strict=True) if p.start < p.stop]
         if places is not None:
             found.append(self._rows(struck, places, start, stop))
+        for step, rows in struck.gone:
+            lost = rows[slice(*np.searchsorted(rows, [start, stop]))]
+            found.append(pa.table({"row": lost, "step": np.full(len(lost), step)}))
         if any(map(len, found)):
             yield pa.concat_tables(found, promote_options="default").combine_chunks()
 
@@ -243,8 +246,10 @@ def _plain(cells: pa.Array) -> list[Any]:
 
 def _order(lines: pa.Table) -> pa.Array:
     """How to sort lines: a cell before its row, an earlier step before a later."""
-    keys = [lines[name] for name in ("step", "column", "output_row", "row") if name in lines.column_names]
-    return pa.array(np.lexsort([np.asarray(pc.fill_null(key, -1)) for key in keys]))
+    keys = [lines[name] for name in ("step", "column", "output_row") if name in lines.column_names]
+    if "column" in lines.column_names:
+        keys.append(pc.is_null(lines["column"]).cast(pa.int8()))
+    return pa.array(np.lexsort([np.asarray(pc.fill_null(key, -1)) for key in [*keys, lines["row"]]]))
 
 
 def _repeated(values: Mapping[str, Any], count: int) -> dict[str, pa.Array]:
