@@ -92,7 +92,7 @@ class Score:
 class ByScore(Chooser):
     """mar and mnar: the higher the score, the likelier, on a logistic curve of slope 1 a standard deviation.
 
-    Source: van Buuren 2018, "Flexible Imputation of Missing Data", section 3.2.6 (`ampute`).
+    Source: Schouten, Lugtig and Vink 2018, "Generating Missing Values for Simulation Purposes" (`ampute`).
     """
 
     score: Score
