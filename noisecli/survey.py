@@ -104,7 +104,8 @@ class ColumnSurvey:
             self.census.null_spellings.update(null_spellings)
             numeric = chosen & found
         if self.wanted - {"categories", "counts"} and (self.as_text or kind_of(self.storage) in NUMBER):
-            values = np.where(numeric, self._probe.to_numbers(cells), np.nan)
+            numbers = celltext.parse_numbers(cells) if self.as_text else self._probe.to_numbers(cells)
+            values = np.where(numeric, numbers, np.nan)
             if keys is not None and self.wanted & set(QUARTILES):
                 self.sample.add(keys, values)
             self._add_numbers(values)
@@ -186,7 +187,9 @@ class ColumnSurvey:
         if not self.wanted & {"categories", "counts"} or len(self.categories) > MAX_CATEGORIES:
             return None
         if kind is Kind.INTEGER and self.as_text:
-            return tuple(sorted(self.categories, key=lambda text: (celltext.parse_numbers(pa.array([text]))[0], text)))
+            texts = pa.array(list(self.categories), self.storage)
+            texts = texts.filter(pa.array(celltext.matches(texts, celltext.NUMBER)))  # what is no number is carried
+            return tuple(text for _, text in sorted(zip(celltext.parse_numbers(texts), texts.to_pylist(), strict=True)))
         return tuple(sorted(self.categories, key=lambda v: v.encode() if isinstance(v, str) else v))  # type: ignore[return-value,arg-type]
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from noisecli.corruption import TextCorruption, registered
 from noisecli.errors import DataProblem, RecipeProblem, UsageProblem
+from noisecli.formats import csv as csv_format
 from noisecli.run import augment, inspect
 from noisecli.splice import splice
 from noisecli.streams import CounterDraws, scramble
@@ -370,3 +371,33 @@ def test_a_fault_about_columns_names_the_file(tmp_path: Path, table: Path) -> No
         augment(folder, recipe({**MISSING, "columns": "nope"}), tmp_path / "out")
     with pytest.raises(DataProblem, match=r"^b\.csv: .*'x'.*a\.csv"):
         augment(folder, recipe(MISSING), tmp_path / "out")
+
+
+def test_what_arrow_takes_for_a_number_does_not_hang_on_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = {2_000: "inf", 8_000: "007", 14_000: "word"}
+    path = tmp_path / "in.csv"
+    path.write_text("x,y,z\n" + "".join(f"{odd.get(i, i % 7 + 0.5)},{i},{i}\n" for i in range(15_000)))
+    steps = (
+        {"op": "missing", "columns": "y", "rate": 1, "where": {"x": {"gt": 5}}},
+        {"op": "missing", "id": "mar", "columns": "z", "mechanism": {"mar": {"columns": "x"}}, "rate": 0.5},
+        {"op": "sign_flip", "columns": "z", "mechanism": {"clustered": "x"}, "rate": 0.5},
+    )
+    outputs = []
+    for size in (1 << 20, 1 << 14):
+        monkeypatch.setattr(csv_format, "SLAB_BYTES", size)
+        outputs.append(augment(path, recipe(*steps), tmp_path / f"{size}.csv", workers=1).output.read_text())
+    assert outputs[0] == outputs[1]
+    rows = outputs[0].splitlines()[1:]
+    assert [rows[i].split(",")[1] for i in odd] == [str(i) for i in odd]
+
+
+def test_what_is_no_number_is_no_category_of_a_column_of_integers(tmp_path: Path) -> None:
+    cells = [str(i % 3) for i in range(1_000)]
+    cells[5], cells[500] = "word", "inf"
+    (tmp_path / "in.csv").write_text("x,y\n" + "".join(f"{cell},1\n" for cell in cells))
+    step = {"op": "label_flip", "columns": "x", "kind": "pair", "rate": 1}
+    after = augment(tmp_path / "in.csv", recipe(step), tmp_path / "out.csv").output.read_text().splitlines()[1:]
+    pairs = {(old, row.split(",")[0]) for old, row in zip(cells, after, strict=True)}
+    assert pairs == {("0", "1"), ("1", "2"), ("2", "0"), ("word", "word"), ("inf", "inf")}
