@@ -72,6 +72,8 @@ class Column:
     median: float = np.nan
     q3: float = np.nan
     """Quartiles of the training cells; above 65,536 of them those of a sample of that many."""
+    mode: float = np.nan
+    """The commonest number of the training cells, the smallest where several are; NaN where too many differ."""
     categories: tuple[object, ...] | None = None
     """Distinct values of the training cells, sorted."""
     counts: tuple[int, ...] | None = None

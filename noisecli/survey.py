@@ -21,7 +21,7 @@ from noisecli.mechanism import BINS, Histogram, Score
 from noisecli.plan import QuotaKey
 from noisecli.quota import KeySample, Quota, apportion, cell_keys, share
 from noisecli.streams import BLOCK, Floats, Mask, Stream, Words
-from noisecli.summaries import QUARTILES, Moments, Sample, row_keys
+from noisecli.summaries import QUARTILES, Frequencies, Moments, Sample, row_keys
 from noisecli.where import Where
 
 MAX_CATEGORIES = 50_000
@@ -91,6 +91,7 @@ class ColumnSurvey:
     census: Census = field(default_factory=Census)
     moments: Moments = field(default_factory=Moments)
     sample: Sample = field(default_factory=Sample)
+    frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
     categories: Counter[object] = field(default_factory=Counter)
     waiting: list[Floats] = field(default_factory=list)
     """Numbers of the block that is not yet complete, NaN where a row has none."""
@@ -108,6 +109,8 @@ class ColumnSurvey:
             values = np.where(numeric, numbers, np.nan)
             if keys is not None and self.wanted & set(QUARTILES):
                 self.sample.add(keys, values)
+            if "mode" in self.wanted:
+                self.frequencies.add(values)
             self._add_numbers(values)
         countable = kind_of(self.storage) is not Kind.OTHER
         if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
@@ -144,6 +147,7 @@ class ColumnSurvey:
         self.census.merge(later.census)
         self.moments.merge(later.moments)
         self.sample.merge(later.sample)
+        self.frequencies.merge(later.frequencies)
         self.categories.update(later.categories)
 
     def column(self) -> Column:
@@ -162,6 +166,8 @@ class ColumnSurvey:
             facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
         if self.wanted & set(QUARTILES):
             facts |= self.sample.quartiles()
+        if "mode" in self.wanted:
+            facts["mode"] = self.frequencies.mode()
         numeric_text = self.as_text and kind in NUMBER
         categories = self._categories(kind)
         counted = categories is not None and "counts" in self.wanted

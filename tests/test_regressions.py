@@ -401,3 +401,17 @@ def test_what_is_no_number_is_no_category_of_a_column_of_integers(tmp_path: Path
     after = augment(tmp_path / "in.csv", recipe(step), tmp_path / "out.csv").output.read_text().splitlines()[1:]
     pairs = {(old, row.split(",")[0]) for old, row in zip(cells, after, strict=True)}
     assert pairs == {("0", "1"), ("1", "2"), ("2", "0"), ("word", "word"), ("inf", "inf")}
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_the_commonest_of_numbers_that_are_no_categories_is_a_fact_of_the_manifest(tmp_path: Path, format: str) -> None:
+    source, out = tmp_path / f"in.{format}", tmp_path / f"out.{format}"
+    if format == "csv":
+        source.write_text("x,y\n" + "".join(f"{cell},1\n" for cell in ("2.50", "1", "1.00", "1e0", "2.5", "7", "8.0")))
+    else:
+        pq.write_table(pa.table({"x": [2.5, 1.0, 1.0, float("nan"), float("nan"), float("nan"), 1.0]}), source)
+    step = {"op": "constant", "columns": "x", "value": "mode", "rate": 1}
+    augment(source, recipe(step), out)
+    assert json.loads(Path(f"{out}.noisecli.json").read_text())["facts"]["columns"]["x"]["mode"] == 1
+    again = augment(source, recipe(step, facts=f"{out}.noisecli.json"), tmp_path / f"again.{format}").output
+    assert again.read_bytes() == out.read_bytes()
