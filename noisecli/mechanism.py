@@ -235,4 +235,11 @@ class ByGroup(Chooser):
             times, valid = self.by.to_times(values)
             return [str(time) if known else None for time, known in zip(times.tolist(), valid, strict=True)]
         texts: list[str | None] = values.cast(pa.string()).to_pylist()
+        if self.by.kind is Kind.INTEGER:
+            return [text and _plain(text) for text in texts]
         return [text and text.lower() for text in texts] if self.by.kind is Kind.BOOL else texts
+
+
+def _plain(integer: str) -> str:
+    """Write an integer of a CSV file as any other format would: no plus, no negative zero."""
+    return "0" if integer == "-0" else integer.removeprefix("+")

@@ -120,4 +120,7 @@ def _quantile(ordered: Floats, share: float) -> float:
     place = share * (len(ordered) - 1)
     low = int(place)
     high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+    below, above = float(ordered[low]), float(ordered[high])
+    if not np.isfinite(above - below):  # so large numbers lose nothing when they are halved
+        return 2 * (below / 2 + (place - low) * (above / 2 - below / 2))
+    return below + (place - low) * (above - below)

@@ -415,3 +415,28 @@ def test_the_commonest_of_numbers_that_are_no_categories_is_a_fact_of_the_manife
     assert json.loads(Path(f"{out}.noisecli.json").read_text())["facts"]["columns"]["x"]["mode"] == 1
     again = augment(source, recipe(step, facts=f"{out}.noisecli.json"), tmp_path / f"again.{format}").output
     assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("unit", ["iqr", "range"])
+def test_numbers_whose_difference_is_no_float_have_a_range_and_quartiles(tmp_path: Path, unit: str) -> None:
+    cells = [-1.7e308, -1.7e308, 1.7e308, 1.7e308, 1.7e308]
+    pq.write_table(pa.table({"x": cells}), tmp_path / "in.parquet")
+    steps = [
+        {"op": "gaussian_noise", "columns": "x", "unit": unit, "sigma": 0},
+        {"op": "outlier", "columns": "x", "rate": 1, "kind": "iqr" if unit == "iqr" else "extreme"},
+    ]
+    augment(tmp_path / "in.parquet", recipe(steps[0]), tmp_path / "clean.parquet")
+    assert pq.read_table(tmp_path / "clean.parquet")["x"].to_pylist() == cells
+    augment(tmp_path / "in.parquet", recipe(steps[1]), tmp_path / "out.parquet")
+    largest = float(np.finfo(np.float64).max)
+    assert set(pq.read_table(tmp_path / "out.parquet")["x"].to_pylist()) == {-largest, largest}
+
+
+def test_integers_are_one_group_however_they_are_written(tmp_path: Path) -> None:
+    spelt = [("7", "+7"), ("0", "-0"), ("12", "+12"), ("-5", "-5")]
+    (tmp_path / "in.csv").write_text("g,x\n" + "".join(f"{one},1\n{other},1\n" for one, other in spelt))
+    for seed in range(8):
+        step = {**MISSING, "mechanism": {"clustered": "g"}}
+        out = augment(tmp_path / "in.csv", recipe(step) | {"seed": seed}, tmp_path / f"{seed}.csv").output
+        cells = [row.split(",")[1] for row in out.read_text().splitlines()[1:]]
+        assert cells[::2] == cells[1::2]
