@@ -440,3 +440,11 @@ def test_integers_are_one_group_however_they_are_written(tmp_path: Path) -> None
         out = augment(tmp_path / "in.csv", recipe(step) | {"seed": seed}, tmp_path / f"{seed}.csv").output
         cells = [row.split(",")[1] for row in out.read_text().splitlines()[1:]]
         assert cells[::2] == cells[1::2]
+
+
+def test_a_set_of_labels_with_a_separator_too_many_does_not_lose_its_only_label(tmp_path: Path) -> None:
+    cells = ["a|", "|b", "a||", "b|a"] * 50
+    pq.write_table(pa.table({"x": cells}), tmp_path / "in.parquet")
+    step = {"op": "multilabel", "columns": "x", "separator": "|", "add": 0, "drop": 1, "rate": 1}
+    out = augment(tmp_path / "in.parquet", recipe(step), tmp_path / "out.parquet").output
+    assert set(pq.read_table(out)["x"].to_pylist()) == {"a|", "|b", "a||", "a", "b"}
