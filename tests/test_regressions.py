@@ -448,3 +448,17 @@ def test_a_set_of_labels_with_a_separator_too_many_does_not_lose_its_only_label(
     step = {"op": "multilabel", "columns": "x", "separator": "|", "add": 0, "drop": 1, "rate": 1}
     out = augment(tmp_path / "in.parquet", recipe(step), tmp_path / "out.parquet").output
     assert set(pq.read_table(out)["x"].to_pylist()) == {"a|", "|b", "a||", "a", "b"}
+
+
+@pytest.mark.parametrize(("asked", "hit"), [({"gt": 2**53}, 14_999), (2**53 + 1, 14_998)])
+def test_integers_are_compared_exactly_beside_one_that_64_bits_cannot_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Any, hit: int
+) -> None:
+    odd = {2_000: "9007199254740992", 14_000: "9" * 20}
+    path = tmp_path / "in.csv"
+    path.write_text("x,y\n" + "".join(f"{odd.get(i, 2**53 + 1)},1\n" for i in range(15_000)))
+    step = {"op": "missing", "columns": "y", "rate": 1, "where": {"x": asked}}
+    for size in (1 << 20, 1 << 14):
+        monkeypatch.setattr(csv_format, "SLAB_BYTES", size)
+        out = augment(path, recipe(step), tmp_path / f"{size}.csv", workers=1).output
+        assert sum(row.endswith(",") for row in out.read_text().splitlines()) == hit
