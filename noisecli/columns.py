@@ -72,6 +72,8 @@ class Column:
     median: float = np.nan
     q3: float = np.nan
     """Quartiles of the training cells; above 65,536 of them those of a sample of that many."""
+    mode: float = np.nan
+    """The commonest number of the training cells, the smallest where several are; NaN where too many differ."""
     categories: tuple[object, ...] | None = None
     """Distinct values of the training cells, sorted."""
     counts: tuple[int, ...] | None = None
@@ -85,7 +87,9 @@ class Column:
     def to_numbers(self, cells: pa.Array) -> Floats:
         """Cells as float64; NaN for null and for what is no number."""
         if self.stored_as_text:
-            return celltext.parse_numbers(cells)
+            numbers = celltext.parse_numbers(cells)
+            # Arrow reads more than numbers are (inf, 007), but not beside what it cannot read.
+            return numbers if self.clean_text else np.where(celltext.matches(cells, celltext.NUMBER), numbers, np.nan)
         if pa.types.is_decimal(cells.type):  # by way of text, since Arrow's own cast is off by a bit now and then
             cells = cells.cast(pa.string())
         values = pc.cast(cells, pa.float64(), safe=False)

@@ -150,7 +150,7 @@ class TableCorruption(Corruption):
     def needs(self) -> frozenset[str]:
         """Facts of `Column` that `corrupt` reads.
 
-        They are "mean", "sd", "min", "max", "q1", "median", "q3", "categories" and "counts".
+        They are "mean", "sd", "min", "max", "q1", "median", "q3", "mode", "categories" and "counts".
         """
         return frozenset()
 

@@ -89,6 +89,7 @@ class ColumnFacts(_Model):
     q1: FiniteFloat | None = None
     median: FiniteFloat | None = None
     q3: FiniteFloat | None = None
+    mode: FiniteFloat | None = None
     categories: tuple[bool | int | str, ...] | None = None
     counts: tuple[int, ...] | None = None
 

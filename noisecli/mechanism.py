@@ -92,7 +92,7 @@ class Score:
 class ByScore(Chooser):
     """mar and mnar: the higher the score, the likelier, on a logistic curve of slope 1 a standard deviation.
 
-    Source: van Buuren 2018, "Flexible Imputation of Missing Data", section 3.2.6 (`ampute`).
+    Source: Schouten, Lugtig and Vink 2018, "Generating Missing Values for Simulation Purposes" (`ampute`).
     """
 
     score: Score
@@ -235,4 +235,11 @@ class ByGroup(Chooser):
             times, valid = self.by.to_times(values)
             return [str(time) if known else None for time, known in zip(times.tolist(), valid, strict=True)]
         texts: list[str | None] = values.cast(pa.string()).to_pylist()
+        if self.by.kind is Kind.INTEGER:
+            return [text and _plain(text) for text in texts]
         return [text and text.lower() for text in texts] if self.by.kind is Kind.BOOL else texts
+
+
+def _plain(integer: str) -> str:
+    """Write an integer of a CSV file as any other format would: no plus, no negative zero."""
+    return "0" if integer == "-0" else integer.removeprefix("+")

@@ -1,5 +1,6 @@
 """Figures that sum up a column: gathered piece by piece, the same however the data was cut for reading."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -89,9 +90,37 @@ class Sample:
         self.keys, self.values, self.waiting = [keys], [values], len(keys)
 
 
+@dataclass
+class Frequencies:
+    """How often each number occurs, as long as not too many differ."""
+
+    most: int
+    """Beyond so many different numbers none of them is counted."""
+    counts: Counter[float] = field(default_factory=Counter)
+
+    def add(self, values: Floats) -> None:
+        """Take more numbers; those that are not finite are passed over."""
+        if len(self.counts) <= self.most:
+            found, counts = np.unique(values[np.isfinite(values)] + 0.0, return_counts=True)  # no negative zero
+            self.counts.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+
+    def merge(self, other: "Frequencies") -> None:
+        """Take what was counted in other files."""
+        self.counts.update(other.counts)
+
+    def mode(self) -> float:
+        """Return the commonest number, the smallest where several are; 0 without any, NaN where too many differ."""
+        if len(self.counts) > self.most:
+            return np.nan
+        return min(self.counts, key=lambda number: (-self.counts[number], number), default=0.0)
+
+
 def _quantile(ordered: Floats, share: float) -> float:
     """Interpolate linearly between order statistics (definition 7 of Hyndman and Fan 1996)."""
     place = share * (len(ordered) - 1)
     low = int(place)
     high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+    below, above = float(ordered[low]), float(ordered[high])
+    if not np.isfinite(above - below):  # so large numbers lose nothing when they are halved
+        return 2 * (below / 2 + (place - low) * (above / 2 - below / 2))
+    return below + (place - low) * (above - below)

@@ -21,7 +21,7 @@ from noisecli.mechanism import BINS, Histogram, Score
 from noisecli.plan import QuotaKey
 from noisecli.quota import KeySample, Quota, apportion, cell_keys, share
 from noisecli.streams import BLOCK, Floats, Mask, Stream, Words
-from noisecli.summaries import QUARTILES, Moments, Sample, row_keys
+from noisecli.summaries import QUARTILES, Frequencies, Moments, Sample, row_keys
 from noisecli.where import Where
 
 MAX_CATEGORIES = 50_000
@@ -91,6 +91,7 @@ class ColumnSurvey:
     census: Census = field(default_factory=Census)
     moments: Moments = field(default_factory=Moments)
     sample: Sample = field(default_factory=Sample)
+    frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
     categories: Counter[object] = field(default_factory=Counter)
     waiting: list[Floats] = field(default_factory=list)
     """Numbers of the block that is not yet complete, NaN where a row has none."""
@@ -104,9 +105,12 @@ class ColumnSurvey:
             self.census.null_spellings.update(null_spellings)
             numeric = chosen & found
         if self.wanted - {"categories", "counts"} and (self.as_text or kind_of(self.storage) in NUMBER):
-            values = np.where(numeric, self._probe.to_numbers(cells), np.nan)
+            numbers = celltext.parse_numbers(cells) if self.as_text else self._probe.to_numbers(cells)
+            values = np.where(numeric, numbers, np.nan)
             if keys is not None and self.wanted & set(QUARTILES):
                 self.sample.add(keys, values)
+            if "mode" in self.wanted:
+                self.frequencies.add(values)
             self._add_numbers(values)
         countable = kind_of(self.storage) is not Kind.OTHER
         if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
@@ -143,6 +147,7 @@ class ColumnSurvey:
         self.census.merge(later.census)
         self.moments.merge(later.moments)
         self.sample.merge(later.sample)
+        self.frequencies.merge(later.frequencies)
         self.categories.update(later.categories)
 
     def column(self) -> Column:
@@ -161,6 +166,8 @@ class ColumnSurvey:
             facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
         if self.wanted & set(QUARTILES):
             facts |= self.sample.quartiles()
+        if "mode" in self.wanted:
+            facts["mode"] = self.frequencies.mode()
         numeric_text = self.as_text and kind in NUMBER
         categories = self._categories(kind)
         counted = categories is not None and "counts" in self.wanted
@@ -186,7 +193,9 @@ class ColumnSurvey:
         if not self.wanted & {"categories", "counts"} or len(self.categories) > MAX_CATEGORIES:
             return None
         if kind is Kind.INTEGER and self.as_text:
-            return tuple(sorted(self.categories, key=lambda text: (celltext.parse_numbers(pa.array([text]))[0], text)))
+            texts = pa.array(list(self.categories), self.storage)
+            texts = texts.filter(pa.array(celltext.matches(texts, celltext.NUMBER)))  # what is no number is carried
+            return tuple(text for _, text in sorted(zip(celltext.parse_numbers(texts), texts.to_pylist(), strict=True)))
         return tuple(sorted(self.categories, key=lambda v: v.encode() if isinstance(v, str) else v))  # type: ignore[return-value,arg-type]
 
 

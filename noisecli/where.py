@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import reduce
 from typing import Any
 
@@ -91,11 +92,11 @@ def _comparable(
 ) -> tuple[NDArray[Any], NDArray[Any], Mask]:
     """Cells and values in a form that can be compared, and which cells have it."""
     texts = pa.array(values, pa.string())
-    if column.kind is Kind.INTEGER and (whole := _integers(cells, column)) is not None:
-        integers = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)
+    if column.kind is Kind.INTEGER:
         exact = [_number(value) for value in values]
         if all(isinstance(value, int) for value in exact):
-            return integers, np.array(exact), present & celltext.to_mask(pc.is_valid(whole))
+            integers, whole = _integers(cells, column)
+            return integers, np.array(exact), present & whole
     if column.kind in NUMBER:
         known: NDArray[Any] = column.to_numbers(cells)
         numbers = np.array([_number(value) for value in values], np.float64)
@@ -113,16 +114,16 @@ def _comparable(
     raise ValueError(f"column {column.name!r} can only be tested for null")
 
 
-def _integers(cells: pa.Array, column: Column) -> pa.Array | None:
-    """Integers exactly, where float64 would merge neighbours beyond 2^53; None where 64 bits are too few."""
-    if not column.stored_as_text:
-        return cells
-    numeric = pa.array(celltext.matches(cells, celltext.NUMBER))
-    texts = pc.utf8_ltrim(pc.if_else(numeric, cells, pa.scalar(None, cells.type)), "+")
-    try:
-        return pc.cast(texts, pa.int64())
-    except pa.ArrowInvalid:
-        return None
+def _integers(cells: pa.Array, column: Column) -> tuple[NDArray[Any], Mask]:
+    """Integers exactly, where float64 would merge neighbours beyond 2^53, and which cells hold one."""
+    if column.stored_as_text:
+        numeric = celltext.matches(cells, celltext.NUMBER)
+        texts = pc.utf8_ltrim(pc.if_else(pa.array(numeric), cells, pa.scalar(None, cells.type)), "+")
+        try:
+            cells = pc.cast(texts, pa.int64())
+        except pa.ArrowInvalid:  # 64 bits are too few, or the recipe calls fractions integers
+            return np.array([Decimal(text or 0) for text in texts.to_pylist()], dtype=object), numeric
+    return pc.fill_null(cells, 0).to_numpy(zero_copy_only=False), celltext.to_mask(pc.is_valid(cells))
 
 
 def _number(text: str) -> float | int:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from noisecli.corruption import TextCorruption, registered
 from noisecli.errors import DataProblem, RecipeProblem, UsageProblem
+from noisecli.formats import csv as csv_format
 from noisecli.run import augment, inspect
 from noisecli.splice import splice
 from noisecli.streams import CounterDraws, scramble
@@ -370,3 +371,94 @@ def test_a_fault_about_columns_names_the_file(tmp_path: Path, table: Path) -> No
         augment(folder, recipe({**MISSING, "columns": "nope"}), tmp_path / "out")
     with pytest.raises(DataProblem, match=r"^b\.csv: .*'x'.*a\.csv"):
         augment(folder, recipe(MISSING), tmp_path / "out")
+
+
+def test_what_arrow_takes_for_a_number_does_not_hang_on_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = {2_000: "inf", 8_000: "007", 14_000: "word"}
+    path = tmp_path / "in.csv"
+    path.write_text("x,y,z\n" + "".join(f"{odd.get(i, i % 7 + 0.5)},{i},{i}\n" for i in range(15_000)))
+    steps = (
+        {"op": "missing", "columns": "y", "rate": 1, "where": {"x": {"gt": 5}}},
+        {"op": "missing", "id": "mar", "columns": "z", "mechanism": {"mar": {"columns": "x"}}, "rate": 0.5},
+        {"op": "sign_flip", "columns": "z", "mechanism": {"clustered": "x"}, "rate": 0.5},
+    )
+    outputs = []
+    for size in (1 << 20, 1 << 14):
+        monkeypatch.setattr(csv_format, "SLAB_BYTES", size)
+        outputs.append(augment(path, recipe(*steps), tmp_path / f"{size}.csv", workers=1).output.read_text())
+    assert outputs[0] == outputs[1]
+    rows = outputs[0].splitlines()[1:]
+    assert [rows[i].split(",")[1] for i in odd] == [str(i) for i in odd]
+
+
+def test_what_is_no_number_is_no_category_of_a_column_of_integers(tmp_path: Path) -> None:
+    cells = [str(i % 3) for i in range(1_000)]
+    cells[5], cells[500] = "word", "inf"
+    (tmp_path / "in.csv").write_text("x,y\n" + "".join(f"{cell},1\n" for cell in cells))
+    step = {"op": "label_flip", "columns": "x", "kind": "pair", "rate": 1}
+    after = augment(tmp_path / "in.csv", recipe(step), tmp_path / "out.csv").output.read_text().splitlines()[1:]
+    pairs = {(old, row.split(",")[0]) for old, row in zip(cells, after, strict=True)}
+    assert pairs == {("0", "1"), ("1", "2"), ("2", "0"), ("word", "word"), ("inf", "inf")}
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_the_commonest_of_numbers_that_are_no_categories_is_a_fact_of_the_manifest(tmp_path: Path, format: str) -> None:
+    source, out = tmp_path / f"in.{format}", tmp_path / f"out.{format}"
+    if format == "csv":
+        source.write_text("x,y\n" + "".join(f"{cell},1\n" for cell in ("2.50", "1", "1.00", "1e0", "2.5", "7", "8.0")))
+    else:
+        pq.write_table(pa.table({"x": [2.5, 1.0, 1.0, float("nan"), float("nan"), float("nan"), 1.0]}), source)
+    step = {"op": "constant", "columns": "x", "value": "mode", "rate": 1}
+    augment(source, recipe(step), out)
+    assert json.loads(Path(f"{out}.noisecli.json").read_text())["facts"]["columns"]["x"]["mode"] == 1
+    again = augment(source, recipe(step, facts=f"{out}.noisecli.json"), tmp_path / f"again.{format}").output
+    assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("unit", ["iqr", "range"])
+def test_numbers_whose_difference_is_no_float_have_a_range_and_quartiles(tmp_path: Path, unit: str) -> None:
+    cells = [-1.7e308, -1.7e308, 1.7e308, 1.7e308, 1.7e308]
+    pq.write_table(pa.table({"x": cells}), tmp_path / "in.parquet")
+    steps = [
+        {"op": "gaussian_noise", "columns": "x", "unit": unit, "sigma": 0},
+        {"op": "outlier", "columns": "x", "rate": 1, "kind": "iqr" if unit == "iqr" else "extreme"},
+    ]
+    augment(tmp_path / "in.parquet", recipe(steps[0]), tmp_path / "clean.parquet")
+    assert pq.read_table(tmp_path / "clean.parquet")["x"].to_pylist() == cells
+    augment(tmp_path / "in.parquet", recipe(steps[1]), tmp_path / "out.parquet")
+    largest = float(np.finfo(np.float64).max)
+    assert set(pq.read_table(tmp_path / "out.parquet")["x"].to_pylist()) == {-largest, largest}
+
+
+def test_integers_are_one_group_however_they_are_written(tmp_path: Path) -> None:
+    spelt = [("7", "+7"), ("0", "-0"), ("12", "+12"), ("-5", "-5")]
+    (tmp_path / "in.csv").write_text("g,x\n" + "".join(f"{one},1\n{other},1\n" for one, other in spelt))
+    for seed in range(8):
+        step = {**MISSING, "mechanism": {"clustered": "g"}}
+        out = augment(tmp_path / "in.csv", recipe(step) | {"seed": seed}, tmp_path / f"{seed}.csv").output
+        cells = [row.split(",")[1] for row in out.read_text().splitlines()[1:]]
+        assert cells[::2] == cells[1::2]
+
+
+def test_a_set_of_labels_with_a_separator_too_many_does_not_lose_its_only_label(tmp_path: Path) -> None:
+    cells = ["a|", "|b", "a||", "b|a"] * 50
+    pq.write_table(pa.table({"x": cells}), tmp_path / "in.parquet")
+    step = {"op": "multilabel", "columns": "x", "separator": "|", "add": 0, "drop": 1, "rate": 1}
+    out = augment(tmp_path / "in.parquet", recipe(step), tmp_path / "out.parquet").output
+    assert set(pq.read_table(out)["x"].to_pylist()) == {"a|", "|b", "a||", "a", "b"}
+
+
+@pytest.mark.parametrize(("asked", "hit"), [({"gt": 2**53}, 14_999), (2**53 + 1, 14_998)])
+def test_integers_are_compared_exactly_beside_one_that_64_bits_cannot_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Any, hit: int
+) -> None:
+    odd = {2_000: "9007199254740992", 14_000: "9" * 20}
+    path = tmp_path / "in.csv"
+    path.write_text("x,y\n" + "".join(f"{odd.get(i, 2**53 + 1)},1\n" for i in range(15_000)))
+    step = {"op": "missing", "columns": "y", "rate": 1, "where": {"x": asked}}
+    for size in (1 << 20, 1 << 14):
+        monkeypatch.setattr(csv_format, "SLAB_BYTES", size)
+        out = augment(path, recipe(step), tmp_path / f"{size}.csv", workers=1).output
+        assert sum(row.endswith(",") for row in out.read_text().splitlines()) == hit

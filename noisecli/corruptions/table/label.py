@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, model_validator
 
+from noisecli import celltext
 from noisecli.columns import TEXT, Column
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.category import CategoryShift, Codes, uniform_other
@@ -117,7 +118,8 @@ class Multilabel(CellCorruption):
         present = _present(sets.flatten(), rows, labels)
         absent = len(labels) - np.bincount(present[0], minlength=len(values))
 
-        can_add, can_drop = self.add * (absent > 0), self.drop * (size > 1)
+        named = np.bincount(rows[celltext.to_mask(pc.not_equal(sets.flatten(), ""))], minlength=len(values))
+        can_add, can_drop = self.add * (absent > 0), self.drop * (named > 1)
         adding = which * (can_add + can_drop) < can_add
         dropping = ~adding & (can_drop > 0)
 

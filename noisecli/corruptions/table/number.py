@@ -1,6 +1,7 @@
 """Noise on numbers: what a poor instrument does to a measurement."""
 
 import math
+import sys
 from abc import abstractmethod
 from typing import Literal
 
@@ -29,10 +30,15 @@ class InUnits(NumberCorruption):
         if self.unit == "sd":
             return column.sd
         if self.unit == "iqr":
-            return column.q3 - column.q1
+            return _finite(column.q3 - column.q1)
         if self.unit == "range":
-            return column.max - column.min
+            return _finite(column.max - column.min)
         return np.abs(values) if self.unit == "value" else 1.0
+
+
+def _finite(size: float) -> float:
+    """Bound a difference of huge numbers: 0 times infinity would be no number."""
+    return min(size, sys.float_info.max)
 
 
 class AdditiveNoise(InUnits):

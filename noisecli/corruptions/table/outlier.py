@@ -3,7 +3,6 @@
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 from pydantic import PositiveFloat
 
 from noisecli.columns import Column
@@ -91,19 +90,10 @@ class Constant(NumberFault):
     those that are equally common."""
 
     def needs(self) -> frozenset[str]:
-        if self.value == "mode":
-            return frozenset({"categories", "counts"})
         return frozenset({self.value} if isinstance(self.value, str) else ())
 
+    def objection(self, column: Column) -> str | None:
+        return "has too many different numbers for a mode" if self.value == "mode" and np.isnan(column.mode) else None
+
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
-        figures = {"mean": column.mean, "median": column.median}
-        if self.value == "mode":
-            return np.full_like(values, _mode(column))
-        return np.full_like(values, figures[self.value] if isinstance(self.value, str) else self.value)
-
-
-def _mode(column: Column) -> float:
-    numbers = column.to_numbers(pa.array(column.categories, column.storage))
-    counts = np.array(column.counts)
-    finite = np.isfinite(numbers)
-    return float(numbers[finite & (counts == counts[finite].max())].min())
+        return np.full_like(values, getattr(column, self.value) if isinstance(self.value, str) else self.value)
