@@ -77,8 +77,9 @@ def round_decimals(values: Floats, decimals: int) -> Floats:
     """Round half to even in the last decimal; a count that float64 cannot resolve leaves the values alone."""
     if decimals >= SHORTEST:
         return values
-    rounded = np.asarray(np.round(values, decimals))
     # Scaling overflows near the largest floats, whose decimals are all zero anyway.
+    with np.errstate(over="ignore"):
+        rounded = np.asarray(np.round(values, decimals))
     return np.where(np.isfinite(rounded), rounded, values)
 
 

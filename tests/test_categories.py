@@ -438,6 +438,10 @@ REFUSED = {
     "op: unseen_category, columns: [n], values: []": "needs at least one",
     "op: disguised_missing, columns: [n], tokens: []": "needs at least one",
     "op: multilabel, columns: [c], add: 0, drop: 0": "add or drop must be above 0",
+    "op: multilabel, columns: [c], separator: ''": "separator: should not be empty",
+    "op: variant, columns: [c], styles: [upper]": "styles: should be 'case', 'whitespace' or 'abbreviation'",
+    "op: variant, columns: [c], styles: []": "styles: too few entries: at least 1 needed",
+    "op: digit_error, columns: [x], rate: a lot": "rate: should be a number",
 }
 
 

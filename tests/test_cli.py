@@ -328,6 +328,15 @@ def test_ops(command: Command) -> None:
     assert "did you mean 'typo'?" in command("ops", "tyop").errors[0]
 
 
+def test_ops_says_what_must_be_given(command: Command) -> None:
+    given = {
+        line.split()[0]: line.split()[1] for line in command("ops", "clip").out.splitlines() if len(line.split()) > 1
+    }
+    assert (given["upper"], given["lower"]) == ("required", "min")
+    assert command("ops", "clip", "--json").json[0]["parameters"]["upper"]["required"]
+    assert not command("ops", "quantize", "--json").json[0]["parameters"]["step"]["required"]
+
+
 def test_schema_knows_every_step(command: Command) -> None:
     schema = command("schema").json
     assert schema["$schema"].startswith("https://json-schema.org/")

@@ -639,3 +639,18 @@ def test_the_schema_says_what_mechanisms_there_are(command: Command) -> None:
     assert (choice["minProperties"], choice["maxProperties"], choice["additionalProperties"]) == (1, 1, False)
     assert {"type": "string"} in choice["properties"]["clustered"]["anyOf"]
     assert {"type": "string"} in schema["$defs"]["Mar"]["properties"]["columns"]["anyOf"]
+
+
+def test_groups_too_few_for_a_rate_are_warned_of() -> None:
+    frame = pd.DataFrame({"x": np.arange(4000.0), "group": ["large"] * 3990 + ["small"] * 10})
+    step = {"op": "missing", "columns": "x", "rate": 0.5, "mechanism": {"clustered": "group"}}
+    said = set()
+    for seed in range(20):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            noisy = noisecli.corrupt(frame, {"noisecli": 1, "seed": seed, "steps": [step]})
+        gone = int(noisy["x"].isna().sum())
+        expected = {0: "strikes none", 10: "10 of 4000 struck, far from the rate 0.5"}.get(gone)
+        assert [expected in str(warning.message) for warning in caught] == ([True] if expected else [])
+        said.add(gone)
+    assert {10, 3990} <= said

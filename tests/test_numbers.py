@@ -356,6 +356,14 @@ def test_a_csv_keeps_its_decimals_and_its_integers(command, recipe, table, tmp_p
     assert rows[1:4] == ["0,32.9,154", "1,34.7,157", "2,36.5,159"]
 
 
+def test_what_overflows_in_a_csv_is_a_warning_of_ours(command, recipe, table, tmp_path):
+    steps = recipe("op: scale, columns: [temperature], factor: 1e+308, rate: 1")
+    done = command("augment", table, "-r", steps, "-o", tmp_path / "out.csv")
+    assert done.code == 0
+    assert "190 results were clipped" in done.err
+    assert "RuntimeWarning" not in done.err
+
+
 @pytest.mark.parametrize(
     ("step", "said"),
     [

@@ -469,7 +469,7 @@ def test_large_integers_are_compared_exactly(command, recipe, tmp_path):
         ('{name: {matches: "("}}', "Invalid regular expression"),
         ("{b: {between: [false, true]}}", "have no order"),
         ("{}", "should name a column"),
-        ("{name: {between: [a]}}", "at least 2 items"),
+        ("{name: {between: [a]}}", "at least 2 needed"),
     ],
 )
 def test_a_condition_that_makes_no_sense_is_one_line_with_its_place(command, recipe, tmp_path, where, message):

@@ -37,7 +37,7 @@ def explain(name: str, json: bool) -> None:
 def describe(op: type[Corruption]) -> dict[str, Any]:
     """Everything about an op, as data."""
     text, source, example = _docstring(op)
-    fields = op.model_json_schema().get("properties", {})
+    schema = op.model_json_schema()
     result: dict[str, Any] = {
         "name": op.name,
         "target": op.target,
@@ -47,8 +47,12 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
         "example": example,
         "default_rate": op.default_rate,
         "parameters": {
-            key: {"default": field.get("default"), "description": " ".join(field.get("description", "").split())}
-            for key, field in fields.items()
+            key: {
+                "required": key in schema.get("required", ()),
+                "default": field.get("default"),
+                "description": " ".join(field.get("description", "").split()),
+            }
+            for key, field in schema.get("properties", {}).items()
         },
         "severities": [dict(row) for row in op.severities],
     }
@@ -66,13 +70,19 @@ def _print(op: type[Corruption]) -> None:
         print(f"columns: {', '.join(about['accepts'])}")
     print(f"rate when the step gives none: {about['default_rate']:g}")
     if about["parameters"]:
-        rows = [[key, str(p["default"]), p["description"]] for key, p in about["parameters"].items()]
+        rows = [[key, _default(p), p["description"]] for key, p in about["parameters"].items()]
         table("\nParameters", ["name", "default", "meaning"], rows)
     if about["severities"]:
         print("\nSeverities" + (" (224 px; small images: --json)" if "severities_by_side" in about else ""))
         for level, row in enumerate(about["severities"], 1):
             print(f"  {level}  " + ", ".join(f"{key}: {value:g}" for key, value in row.items()))
     print(f"\nExample\n  - {about['example']}\n\nSource: {about['source']}")
+
+
+def _default(parameter: dict[str, Any]) -> str:
+    if parameter["required"]:
+        return "required"
+    return "-" if parameter["default"] is None else str(parameter["default"])
 
 
 def _family(op: type[Corruption]) -> str:

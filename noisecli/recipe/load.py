@@ -271,7 +271,20 @@ def _validate(
     return None
 
 
+# Where pydantic's own words speak of Python; what has no entry is in plain words already.
+_PLAIN = {
+    "model_type": "should be a mapping",
+    "too_short": "too few entries: at least {min_length} needed",
+    "too_long": "too many entries: at most {max_length} taken",
+    "string_too_short": "should not be empty",
+    "float_parsing": "should be a number",
+    "int_parsing": "should be a whole number",
+}
+
+
 def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: Sequence[str], of: str) -> None:
+    if fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"]:
+        return  # only because wrong entries, which have faults of their own, are not counted
     # A union's members add their own names to the location: only what the data has is a place.
     inner: Loc = ()
     for i, part in enumerate(fault["loc"], 1):
@@ -286,7 +299,9 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
         source.fault(where[:-1], f"missing key {key!r}{of}")
     else:
         message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        message = "should be a mapping" if fault["type"] == "model_type" else message
+        if fault["type"] in _PLAIN:
+            message = _PLAIN[fault["type"]].format(**fault.get("ctx", {}))
+        key = next((part for part in reversed(inner) if isinstance(part, str)), "")
         source.fault(where, f"{key}: {message}" if key else message)
 
 

@@ -1,6 +1,6 @@
 """The account of a run: its manifest, and warnings where a rate could not be reached."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from noisecli import manifest as manifests
 from noisecli.corruption import TableCorruption
 from noisecli.engine import Counts, Tally
 from noisecli.manifest import Manifest, StepEntry
+from noisecli.mechanism import ByGroup, InRuns
 from noisecli.plan import Plan, StepPlan
 from noisecli.run import prepare
 from noisecli.run.execute import Prepared, Record
@@ -83,27 +84,38 @@ def shortfalls(plan: Plan, tally: Tally) -> list[str]:
     lines = []
     for step in plan.steps:
         counts = {column: counts for (name, column), counts in tally.items() if name == step.id and step.rate > 0}
-        unchanged = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
-        lost = "had been removed by an earlier step"
-        if not isinstance(step.corruption, TableCorruption):
-            lost = "cannot be read and are carried"
-        remarks: tuple[tuple[str, Callable[[Counts], int]], ...] = (
-            ("nothing is eligible" + ("; see its `where`" if step.where else ""), lambda c: c.eligible == 0),
-            (f"rate {step.rate:g} of {{eligible}} strikes none", lambda c: c.eligible > 0 and c.struck == 0),
-            (
-                f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
-                lambda c: c.struck - c.void - c.changed,
-            ),
-            (f"{{count}} of {{struck}} struck {lost}", lambda c: c.void),
-            ("{count} results were clipped into the range of the column's type", lambda c: c.clipped),
-        )
-        for text, count in remarks:
+        in_bulk = any(isinstance(plan.choosers.get((step.id, column)), ByGroup | InRuns) for column in counts)
+        for text, count in _remarks(step, in_bulk):
             concerned = {column: c for column, c in counts.items() if count(c) > 0}
             if concerned:
                 sums = {key: sum(getattr(c, key) for c in concerned.values()) for key in ("eligible", "struck")}
                 said = text.format(count=sum(map(count, concerned.values())), **sums)
                 lines.append(f"step {step.id!r}{_columns(list(concerned))}: {said}")
     return lines
+
+
+def _remarks(step: StepPlan, in_bulk: bool) -> Iterator[tuple[str, Callable[[Counts], int]]]:
+    """What may have to be said of a step, and how many cells of a column it is about."""
+    on_table = isinstance(step.corruption, TableCorruption)
+    unchanged = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
+    lost = "had been removed by an earlier step" if on_table else "cannot be read and are carried"
+    yield "nothing is eligible" + ("; see its `where`" if step.where else ""), lambda c: c.eligible == 0
+    yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda c: c.eligible > 0 and c.struck == 0
+    if in_bulk:
+        what = "the groups or runs are few and large"
+        yield (
+            f"{{struck}} of {{eligible}} struck, far from the rate {step.rate:g}: {what}",
+            lambda c: _far(c, step.rate),
+        )
+    yield f"{{count}} of {{struck}} struck came out unchanged: {unchanged}", lambda c: c.struck - c.void - c.changed
+    yield f"{{count}} of {{struck}} struck {lost}", lambda c: c.void
+    yield "{count} results were clipped into the range of the column's type", lambda c: c.clipped
+
+
+def _far(counts: Counts, rate: float) -> bool:
+    """Whether less than half or more than twice of what was asked for is struck, where that is no trifle."""
+    asked = rate * counts.eligible
+    return asked >= 20 and counts.struck > 0 and not asked / 2 <= counts.struck <= 2 * asked
 
 
 def _columns(names: Sequence[str]) -> str:

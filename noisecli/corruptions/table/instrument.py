@@ -64,7 +64,7 @@ class Quantize(NumberCorruption):
     """
 
     severities = ({"digits": 5}, {"digits": 4}, {"digits": 3}, {"digits": 2}, {"digits": 1})
-    unchanged = "the number lies on the grid"
+    unchanged = "the number lies on the grid, or the change is smaller than the column's resolution"
 
     digits: int = Field(2, ge=1, le=15)
     """How many significant digits are kept."""

@@ -52,7 +52,8 @@ def put_tokens(values: pa.Array, tokens: pa.Array, uniform: Floats) -> pa.Array:
 class DisguisedMissing(CellCorruption):
     """Replace values by what stands for a missing one but looks like a value: -999, "?", 1900-01-01.
 
-    A CSV cell takes any token; one that spells a missing cell, such as N/A, is put in quotes and stays a value.
+    A CSV cell takes any token; one that spells a missing cell, such as N/A, is put in quotes and stays a value here,
+    though many readers (pandas among them) take it for a missing one unless told not to.
     Where columns have types, a token must fit the column's; a time without a zone is taken for UTC.
 
     Source: Pearson 2006, "The Problem of Disguised Missing Data".

@@ -83,7 +83,7 @@ class Constant(NumberFault):
         {op: constant, columns: [height], value: 0, rate: 0.1}
     """
 
-    unchanged = "the number is that one already"
+    unchanged = "the number is that one already, rounded to the column's resolution"
 
     value: float | Literal["mean", "median", "mode"] = "median"
     """A number in the column's unit, or a figure of its training cells. mode: the commonest number, the smallest of

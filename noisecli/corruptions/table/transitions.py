@@ -25,7 +25,7 @@ def check_given(matrix: object, asked: bool, key: str) -> None:
     if asked and matrix is None:
         raise ValueError(f"`{key}: matrix` needs a `matrix:` such as {{A: {{B: 0.7, C: 0.3}}}}")
     if matrix is not None and not asked:
-        raise ValueError(f"a matrix is for `{key}: matrix`")
+        raise ValueError(f"a matrix is for `{key}: matrix`: say that too")
 
 
 def matrix_objection(matrix: dict[str, dict[str, float]], column: Column) -> str | None:
