@@ -3,13 +3,18 @@
 Bounds as in `test_statistics`: seeds are fixed, counts lie within 4 sd, and tests of fit fail below 10^-4.
 """
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from golden import changed, strike
 from scipy import stats
 
+import noisecli
 from noisecli.corruptions.elementary import exp
 from noisecli.corruptions.table.entry import DecimalSlip, DigitError, SignFlip
 from noisecli.corruptions.table.instrument import Clip, Offset, Quantize, Scale
@@ -412,3 +417,19 @@ def test_severities_strike_the_same_cells_with_more(command, recipe, table, tmp_
     assert few <= some <= many
     assert len(many) > len(some) > 0
     assert changed(pa.array(clean), pa.array(outputs[2])).sum() == len(many)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("step", [{"op": "sign_flip"}, {"op": "digit_error"}, {"op": "gaussian_noise", "sigma": 2}])
+def test_integers_that_floats_would_garble_are_left_alone(step: dict[str, Any], suffix: str, tmp_path: Path) -> None:
+    table = pa.table({"id": [1234567890123456789 + i for i in range(40)] + [123450 + i for i in range(60)]})
+    source = tmp_path / f"in{suffix}"
+    (pa.csv.write_csv if suffix == ".csv" else pq.write_table)(table, source)
+    recipe = {"noisecli": 1, "seed": 1, "steps": [{**step, "columns": "id", "rate": 1}]}
+    done = noisecli.augment(source, recipe, tmp_path / f"out{suffix}")
+    read = pa.csv.read_csv if suffix == ".csv" else pq.read_table
+    noisy = read(done.output)["id"].to_pylist()
+    assert noisy[:40] == table["id"].to_pylist()[:40]
+    assert noisy[40:] != table["id"].to_pylist()[40:]
+    assert done.manifest.steps[0].columns["id"]["inexact"] == 40
+    assert any("40 of 100 struck are integers beyond 2^53" in line for line in done.manifest.warnings)

@@ -12,6 +12,8 @@ class Counts:
     changed: int = 0
     clipped: int = 0
     """Results that had to be brought into the range of the column's type."""
+    inexact: int = 0
+    """Integers that float64 cannot tell apart, left as they are."""
     void: int = 0
     """Struck, but an earlier step had already removed what was to be changed."""
 
