@@ -47,6 +47,10 @@ def kind_of(type_: pa.DataType) -> Kind:
     return next((kind for kind, test in tests if test(type_)), Kind.OTHER)
 
 
+LARGEST_INTEGER = 2.0**53
+"""Beyond, float64 skips integers: arithmetic would garble the last digits of an identifier."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column as an op sees it. Facts that the op did not ask for in `needs` are NaN or None."""
@@ -113,6 +117,12 @@ class Column:
         if as_number and self.stored_as_text and not self.clean_text:
             valid &= celltext.matches(cells, celltext.NUMBER)
         return valid
+
+    def exact(self, numbers: Floats) -> Mask:
+        """Which numbers float64 tells from their neighbours, so that arithmetic cannot garble them."""
+        if self.kind is not Kind.INTEGER:
+            return np.ones(len(numbers), bool)
+        return np.abs(numbers) <= LARGEST_INTEGER
 
     def to_cells(self, values: Floats) -> tuple[pa.Array, Floats, Mask]:
         """Write numbers in the column's own type.

@@ -50,9 +50,9 @@ def held(session: int) -> int:
     return total
 
 
-def peak(source: Path, recipe: Path, output: Path, workers: int) -> int:
+def peak(source: Path, recipe: Path, output: Path, workers: int, *options: str) -> int:
     """Run `augment` and give the most memory that it and its workers held together, in MB."""
-    arguments = ["augment", source, "-r", recipe, "-o", output, "--workers", workers, "--quiet"]
+    arguments = ["augment", source, "-r", recipe, "-o", output, "--workers", workers, "--quiet", *options]
     with subprocess.Popen([sys.executable, "-m", "noisecli", *map(str, arguments)], start_new_session=True) as run:
         most = 0
         while run.poll() is None:

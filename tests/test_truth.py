@@ -6,9 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -42,7 +39,7 @@ from noisecli.corruption import (
 from noisecli.formats import csv as csv_format
 from noisecli.manifest import TRUTH, Manifest, path_for, read
 from noisecli.run import execute, truth
-from tests.test_memory import held, write_table
+from tests.test_memory import peak, write_table
 from tests.test_promises import EVERY_STEP, make_table
 from tests.test_types import STRIKERS
 from tests.test_types import TABLE as EVERY_TYPE
@@ -663,18 +660,6 @@ def test_a_folder_whose_name_is_no_text(people: Path, tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- memory
 
 
-def peak(source: Path, recipe: Path, output: Path, workers: int) -> int:
-    """The most memory that a run with a truth and its workers held together, in MB."""
-    arguments = ["augment", source, "-r", recipe, "-o", output, "--workers", workers, "--quiet", "--truth"]
-    with subprocess.Popen([sys.executable, "-m", "noisecli", *map(str, arguments)], start_new_session=True) as run:
-        most = 0
-        while run.poll() is None:
-            most = max(most, held(run.pid))
-            time.sleep(0.02)
-    assert run.returncode == 0
-    return most // 1_000_000
-
-
 @pytest.mark.stress
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads memory from /proc")
 @pytest.mark.parametrize(("workers", "limit"), [(1, 300), (2, 500)])
@@ -684,5 +669,5 @@ def test_the_truth_of_a_million_rows(tmp_path: Path, recipe: Recipe, workers: in
     steps = [f"op: gaussian_noise, columns: [height, weight], unit: absolute, sigma: 1, rate: {rate}"]
     steps += [f"op: typo, columns: name, rate: {rate}", f"op: missing, columns: city, rate: {rate}"]
     path = recipe(*steps, *(["op: duplicate, rate: 0.01"] if rate == 1 else []))
-    assert peak(tmp_path / "in.csv", path, tmp_path / "out.csv", workers) < limit
+    assert peak(tmp_path / "in.csv", path, tmp_path / "out.csv", workers, "--truth") < limit
     assert pq.read_metadata(truth_path(tmp_path / "out.csv")).num_rows > (4_000_000 if rate == 1 else 1_000)

@@ -12,9 +12,6 @@ from noisecli.engine.slab import Index
 from noisecli.errors import NoiseError
 from noisecli.streams import BlockDraws, Mask
 
-LARGEST_INTEGER = 2.0**53
-"""Beyond, float64 skips integers: arithmetic would garble the last digits of an identifier."""
-
 
 class Edits:
     """New cells of one column of a slab, gathered block by block."""
@@ -63,7 +60,7 @@ def apply(
         if decimals is not None:
             result = round_decimals(result, decimals)
         new, settled, clipped = column.to_cells(result)
-        exact = np.ones(len(numbers), bool) if column.kind is not Kind.INTEGER else np.abs(numbers) <= LARGEST_INTEGER
+        exact = column.exact(numbers)
         changed = (settled != numbers) & exact
         clipped &= exact
         counts.inexact += int(np.count_nonzero(~exact))

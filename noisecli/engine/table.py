@@ -69,8 +69,11 @@ class TableEngine:
     def __call__(self, slabs: Iterable[Slab]) -> Iterator[Struck]:
         """Yield what becomes of each slab, in order; slabs may be read ahead."""
         flows: Iterator[Flow] = map(self._begin, slabs)
-        for number in range(len(self._plan.steps)):
-            flows = self._act(number, flows)
+        for number, step in enumerate(self._plan.steps):
+            if isinstance(step.corruption, BlockCorruption):
+                flows = self._act_on_blocks(number, step.corruption, flows)
+            else:
+                flows = self._act(number, flows)
         return map(_end, flows)
 
     def _begin(self, slab: Slab) -> Flow:
@@ -79,8 +82,6 @@ class TableEngine:
 
     def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:
         step = self._plan.steps[number]
-        if isinstance(step.corruption, BlockCorruption):
-            yield from self._act_on_blocks(number, step.corruption, flows)
         for flow in flows:
             allowed = self._allowed(step, flow)
             if isinstance(step.corruption, RowsCorruption):

@@ -234,7 +234,7 @@ def _tasks(dataset: Dataset, size: int) -> int:
 
 
 def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
-    check_names(Prepared(recipe, dataset, {}, {}, []))
+    check_names(recipe, dataset)
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
@@ -253,26 +253,25 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     tables: dict[str, work.Surveyed] = {}
 
     def look(request: Request) -> Survey:
-        found, survey = _survey(dataset, request, pool, meter)
-        tables.update(found)
-        return survey
+        return _survey(dataset, request, tables, pool, meter)
 
     survey = find_facts(wanted, look)
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
         plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
         return Prepared(recipe, dataset, plans, tables, [])
-    bare = [prepare.plan_table(variant.recipe, selection, fields, survey) for variant, selection in both]
+    bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {variant.folder: plan for variant, plan in zip(recipe.variants, settled, strict=True)}
     return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))
 
 
-def _survey(dataset: Dataset, wanted: Request, pool: Pool, meter: Meter) -> tuple[dict[str, work.Surveyed], Survey]:
+def _survey(dataset: Dataset, wanted: Request, tables: dict[str, work.Surveyed], pool: Pool, meter: Meter) -> Survey:
+    """Read all tables to be struck, once; what they turn out to be is put into `tables`, and used from there."""
     meter.start("survey", sum(file.path.stat().st_size for file in dataset.struck))
-    tables: dict[str, work.Surveyed] = {}
     survey: Survey | None = None
-    tasks = [work.SurveyTask(file, wanted) for file in dataset.struck]
+    seen = {name: (table.sha256, table.size) for name, table in tables.items()}
+    tasks = [work.SurveyTask(file, wanted, seen.get(file.relative)) for file in dataset.struck]
     # A single file is read in this process, which can tell how far it is.
     found_all = (work.survey_table(tasks[0], meter.add),) if len(tasks) == 1 else pool.map(work.survey_table, tasks)
     for file, found in zip(dataset.struck, found_all, strict=True):
@@ -284,7 +283,7 @@ def _survey(dataset: Dataset, wanted: Request, pool: Pool, meter: Meter) -> tupl
             survey.merge(found.survey)
         meter.finish(found.size)
     assert survey is not None
-    return tables, survey
+    return survey
 
 
 def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:

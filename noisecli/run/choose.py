@@ -13,10 +13,9 @@ from noisecli.mechanism import ByScore, solve_shift
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe import Recipe
 from noisecli.recipe.mechanisms import Mechanism, Scored
-from noisecli.survey import Request, ScoreRequest, Survey
+from noisecli.run.facts import Look
+from noisecli.survey import Request, ScoreRequest
 
-Look = Callable[[Request], Survey]
-"""One pass over the clean data."""
 Shift = Callable[[ScoreRequest, float], float]
 """Where the curve over a score lies that gives a rate."""
 

@@ -36,6 +36,10 @@ class Prepared:
     """Tables to be struck, by relative path."""
     warnings: list[str]
 
+    def target(self, variant: str, file: InputFile, copy: int) -> str:
+        """Where a copy of a file goes, relative to the output; "." is the output itself."""
+        return _target(self.recipe, self.dataset, variant, file, copy)
+
 
 class Meter:
     """Adds up bytes for a progress display."""
@@ -100,12 +104,12 @@ class Record:
         )
 
 
-def _target(prepared: Prepared, variant: str, file: InputFile, copy: int) -> str:
+def _target(recipe: Recipe, dataset: Dataset, variant: str, file: InputFile, copy: int) -> str:
     """Where a copy of a file goes, relative to the output; "." is the output itself."""
-    head = prepared.recipe.head
+    head = recipe.head
     if len(head.written) == 1 and not variant:
         return file.relative
-    name = prepared.dataset.root.name if file.relative == "." else file.relative
+    name = dataset.root.name if file.relative == "." else file.relative
     above = f"{variant}/" if variant else ""
     if head.layout == "copies":
         return f"{above}copy={copy}/{name}"
@@ -117,15 +121,15 @@ def _target(prepared: Prepared, variant: str, file: InputFile, copy: int) -> str
     return above + path.with_name(f"{path.name.removesuffix(extensions)}__c{copy}{extensions}").as_posix()
 
 
-def check_names(prepared: Prepared) -> None:
+def check_names(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse copies in one tree that would take the place of the input's own files or folders, as `a__c1.csv/`."""
-    kept = {file.relative for file in prepared.dataset.files if file.carried}
-    folders = {file.relative.rpartition("/")[0] for file in prepared.dataset.files}
+    kept = {file.relative for file in dataset.files if file.carried}
+    folders = {file.relative.rpartition("/")[0] for file in dataset.files}
     kept |= {parent.as_posix() for folder in folders for parent in [Path(folder), *Path(folder).parents]}
-    if prepared.recipe.head.layout == "copies" or not any("__c" in name for name in kept):
+    if recipe.head.layout == "copies" or not any("__c" in name for name in kept):
         return
-    for file, copy in product(prepared.dataset.struck, prepared.recipe.head.written):
-        path = _target(prepared, "", file, copy)
+    for file, copy in product(dataset.struck, recipe.head.written):
+        path = _target(recipe, dataset, "", file, copy)
         if path in kept and path != file.relative:
             raise UsageProblem(
                 f"{path}: is there already, and copy {copy} of {file.relative} would get this name: rename one, "
@@ -166,7 +170,7 @@ def _finish_table(
 ) -> None:
     """Put the parts of one table together; where nothing changed the copy is the input, byte for byte."""
     task = pieces[0][0]
-    path = _target(prepared, task.variant, task.file, task.copy)
+    path = prepared.target(task.variant, task.file, task.copy)
     target = manifests.place(data, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     found = prepared.tables[task.file.relative]
@@ -200,7 +204,7 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
         ours = prepared.dataset.files if copy == 0 else [file for file in files if not (file.carried and once)]
         for i in range(0, len(ours), TASK_IMAGES):
             some = ours[i : i + TASK_IMAGES]
-            targets = tuple(manifests.place(data, _target(prepared, variant, file, copy)) for file in some)
+            targets = tuple(manifests.place(data, prepared.target(variant, file, copy)) for file in some)
             tasks.append(work.FilesTask(some, targets, prepared.plans[variant], copy, variant))
     for task, result in zip(tasks, pool.map(work.write_files, tasks), strict=True):
         record.count(task.variant, result.tally)
@@ -209,7 +213,7 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
             record.inputs.setdefault(done.relative, InputEntry(path=done.relative, sha256=sha, bytes=size))
             if done.skipped:
                 record.skipped[done.relative] = done.skipped
-            record.file(task.copy, _target(prepared, task.variant, file, task.copy), done)
+            record.file(task.copy, prepared.target(task.variant, file, task.copy), done)
             if record.truth is not None:
                 about = {"sweep": task.variant or None, "copy": task.copy, "file": done.relative}
                 record.truth.images(about, {step: (done.drawn or {})[step] for step in done.changed})

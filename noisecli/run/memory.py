@@ -183,10 +183,9 @@ def _reader(data: Any) -> Callable[[Any], MemoryTable]:
 
 def _refuse_opaque(recipe: Recipe, opaque: Collection[str]) -> None:
     """Refuse the recipe where it names a column whose cells cannot be read."""
-    named: list[tuple[Loc, str]] = [(("data", role), name) for role, name in recipe.head.data.roles.items()]
+    named: list[tuple[Loc, str]] = list(prepare.spoken_of(recipe))
     for step in recipe.steps:
         named += [(("steps", step.number, "columns", k), str(name)) for k, name in enumerate(step.columns or ())]
-        named += [(("steps", step.number, "where"), name) for name in (step.where.columns if step.where else ())]
     for loc, name in named:
         if name in opaque:
             what = "its cells are of several types, or of one that no step can replace"
@@ -208,7 +207,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
         return survey
 
     wanted = prepare.request(recipe, selection, fields)
-    bare = prepare.plan_table(recipe, selection, fields, find_facts(wanted, look))
+    bare = prepare.plan_table(recipe, selection, find_facts(wanted, look))
     return settle_choosers([recipe], [bare], wanted, look)[0]
 
 

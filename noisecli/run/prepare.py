@@ -1,6 +1,6 @@
 """From recipe and dataset to a plan: select columns, survey the facts, settle quotas."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -59,17 +59,24 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Sel
                 if choice.selector is None or choice.column not in found:
                     found[choice.column] = choice
         selection[step.id] = [found[name] for name in fields if name in found]
-    spoken_of: list[tuple[Loc, str]] = [(("data", role), name) for role, name in recipe.head.data.roles.items()]
-    spoken_of += [(("data", "types", name), name) for name in recipe.head.data.types]
-    for step in recipe.steps:
-        spoken_of += [(("steps", step.number, "where"), name) for name in (step.where.columns if step.where else ())]
-        decides = step.mechanism.reads("") if step.mechanism else ()
-        spoken_of += [(("steps", step.number, "mechanism"), name) for name in decides]
-    for loc, name in spoken_of:
+    for loc, name in spoken_of(recipe):
         if name not in fields:
             recipe.source.fault(loc, f"no column {name!r} in {where}{did_you_mean(name, list(fields))}")
     recipe.source.raise_faults()
     return selection
+
+
+def spoken_of(recipe: Recipe) -> Iterator[tuple[Loc, str]]:
+    """Columns that a recipe names besides those to be struck, and where it does."""
+    for role, name in recipe.head.data.roles.items():
+        yield ("data", role), name
+    for name in recipe.head.data.types:
+        yield ("data", "types", name), name
+    for step in recipe.steps:
+        for name in step.where.columns if step.where else ():
+            yield ("steps", step.number, "where"), name
+        for name in step.mechanism.reads("") if step.mechanism else ():
+            yield ("steps", step.number, "mechanism"), name
 
 
 def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
@@ -110,7 +117,6 @@ def check_reading(recipe: Recipe, settings: frozenset[str] = frozenset()) -> Non
 def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType]) -> Request:
     """Say what the survey has to find out."""
     wanted: dict[str, frozenset[str]] = {}
-    quotas = []
     for step in recipe.steps:
         op = step.corruption
         assert isinstance(op, TableCorruption)
@@ -119,9 +125,6 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
             if choice.selector in ("text", "category") and kind_of(fields[choice.column]) is Kind.TEXT:
                 needs |= {"categories"}
             wanted[choice.column] = wanted.get(choice.column, frozenset()) | needs
-            if step.exact:
-                as_number = isinstance(op, CellCorruption) and op.as_number
-                quotas.append(QuotaRequest(step.id, choice.column, step.rate, op.stratified, as_number, step.where))
             for name in facts_to_choose(step.mechanism, choice.column):
                 wanted[name] = wanted.get(name, frozenset()) | {"mean", "sd"}
         for name in step.asks:
@@ -135,7 +138,17 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
     types = {name: Kind(how.dtype) for name, how in said.items()}
     formats = {name: how.format for name, how in said.items() if how.format is not None}
     nulls = reading(recipe).null_values
+    quotas = tuple(quota for step in recipe.steps for quota in _quotas(step, [c.column for c in selection[step.id]]))
     return Request(wanted, quotas, split, recipe.seed, recipe.head.copies, types, formats, nulls)
+
+
+def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]:
+    """What an exact step has to know of the cells of some columns."""
+    op = step.corruption
+    assert isinstance(op, TableCorruption)
+    as_number = isinstance(op, CellCorruption) and op.as_number
+    for name in columns if step.exact else ():
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, as_number, step.where)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -154,7 +167,7 @@ def request_all(recipe: Recipe, selections: Sequence[Selection], fields: Mapping
     return replace(requests[0], columns=wanted, quotas=tuple(quotas))
 
 
-def plan_table(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataType], survey: Survey) -> Plan:
+def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     """Settle the plan on the facts that the survey found."""
     columns = {name: found.column() for name, found in survey.columns.items()}
     steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
@@ -162,9 +175,8 @@ def plan_table(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.Dat
     plan = Plan(recipe.seed, steps, split=split_column(recipe))
     asked = {name for step in recipe.steps for name in step.asks}
     kept = {name: columns[name] for name in columns if name in plan.touched or name in asked}
-    struck = {name for step in steps for name in step.columns}
-    wanted = [quota for quota in request(recipe, selection, fields).quotas if quota.column in struck]
-    quotas = survey.quotas(columns, wanted)
+    both = zip(recipe.steps, steps, strict=True)
+    quotas = survey.quotas(columns, [quota for asked, step in both for quota in _quotas(asked, step.columns)])
     return replace(plan, columns=kept, quotas=quotas)
 
 

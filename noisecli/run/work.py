@@ -29,6 +29,8 @@ class SurveyTask:
 
     file: InputFile
     request: Request
+    known: tuple[str, int] | None = None
+    """SHA-256 and size of the file, if an earlier pass has found them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: No
     storage = dict.fromkeys(task.request.columns, pa.string()) if table.as_text else table.fields()
     survey = Survey.of(task.request, storage, as_text=table.as_text)
     survey.add_file(task.file.address, slabs())
-    return Surveyed(survey, parts, misfits, *digest(task.file.path))
+    return Surveyed(survey, parts, misfits, *(task.known or digest(task.file.path)))
 
 
 @dataclass(frozen=True)

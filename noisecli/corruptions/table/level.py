@@ -8,7 +8,6 @@ from pydantic import Field, PositiveInt, model_validator
 
 from noisecli.columns import CATEGORY, Column, Kind
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.missing import put_tokens
 from noisecli.corruptions.table.relabel import (
     RATES,
     Relabel,
@@ -18,6 +17,7 @@ from noisecli.corruptions.table.relabel import (
     cannot_hold,
     lacks,
     listed,
+    put_tokens,
     to_cells,
 )
 from noisecli.streams import BlockDraws

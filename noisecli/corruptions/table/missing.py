@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from noisecli.columns import ANY, CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import Tokens, cannot_hold, to_cells, unfit, uniform_choice
+from noisecli.corruptions.table.relabel import Tokens, cannot_hold, put_tokens, to_cells, unfit
 from noisecli.dates import MONTHS, WEEKDAYS
-from noisecli.streams import BlockDraws, Floats
+from noisecli.streams import BlockDraws
 
 NUMBERS = ("-999", "9999", "-1", "99")
 DAYS = ("1900-01-01", "1970-01-01", "9999-12-31")
@@ -36,16 +36,6 @@ class Missing(CellCorruption):
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         return pa.nulls(len(values), values.type)
-
-
-def put_tokens(values: pa.Array, tokens: pa.Array, uniform: Floats) -> pa.Array:
-    """Replace each value by a token, all alike; one that it equals already gives way to the next."""
-    tokens = pc.unique(tokens)
-    if len(tokens) == 0:
-        return values
-    chosen = uniform_choice(len(tokens), uniform)
-    same = pc.equal(tokens.take(pa.array(chosen)), values).to_numpy(zero_copy_only=False).astype(bool)
-    return tokens.take(pa.array((chosen + same) % len(tokens)))
 
 
 @register

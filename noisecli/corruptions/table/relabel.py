@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import AfterValidator
 
 from noisecli.columns import TEXT, Column
@@ -70,6 +71,16 @@ def _shares(weights: Sequence[float]) -> Floats:
 def uniform_choice(number: Any, uniform: Floats) -> Any:
     """Choose from 0 to number - 1, all alike; 0 where there is none."""
     return np.minimum((uniform * number).astype(np.intp), np.maximum(np.asarray(number) - 1, 0))
+
+
+def put_tokens(values: pa.Array, tokens: pa.Array, uniform: Floats) -> pa.Array:
+    """Replace each value by a token, all alike; one that it equals already gives way to the next."""
+    tokens = pc.unique(tokens)
+    if len(tokens) == 0:
+        return values
+    chosen = uniform_choice(len(tokens), uniform)
+    same = pc.equal(tokens.take(pa.array(chosen)), values).to_numpy(zero_copy_only=False).astype(bool)
+    return tokens.take(pa.array((chosen + same) % len(tokens)))
 
 
 def label_of(category: object) -> str:
