@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import CATEGORY, NUMBER, Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.corruption import CellCorruption, RowsCorruption, TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.formats import Reading
 from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
@@ -84,7 +84,9 @@ def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
         return step.columns
     assert isinstance(step.corruption, TableCorruption)
     role = step.corruption.role
-    return [getattr(recipe.head.data, role)] if role else []
+    if role:
+        return [getattr(recipe.head.data, role)]
+    return step.corruption.looks_at() or () if isinstance(step.corruption, RowsCorruption) else ()
 
 
 def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
