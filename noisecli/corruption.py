@@ -144,8 +144,10 @@ class TableCorruption(Corruption):
     """False for ops on whole rows."""
     stratified: ClassVar[bool] = False
     """Whether an exact step strikes each category of the column in proportion."""
-    unchanged: ClassVar[str] = "the new value equals the old one"
-    """Why a struck cell may come out as it went in, for the warning."""
+    most_columns: ClassVar[int | None] = None
+    """How many columns a step can select at the most; None: any number."""
+    unchanged: ClassVar[str | None] = "the new value equals the old one"
+    """Why a struck cell may come out as it went in, for the warning; None: that is part of what the op does."""
 
     def needs(self) -> frozenset[str]:
         """Facts of `Column` that `corrupt` reads.
@@ -239,9 +241,9 @@ class RowsCorruption(TableCorruption):
         """Say which cells of fresh clones get an error, of those that are able to; by column."""
         return {}
 
-    def error(self, column: Column) -> "CellCorruption | TextCorruption":
-        """Return the op that makes one error in a column."""
-        raise NotImplementedError
+    def error(self, column: Column) -> "CellCorruption | TextCorruption | None":
+        """Return the op that makes one error in a cell of a column; None: clones are exact."""
+        return None
 
     def scatters(self) -> bool:
         """Whether rows come out at other places of the file."""

@@ -242,11 +242,11 @@ class TableEngine:
     ) -> None:
         """Make errors in fresh clones."""
         step = self._plan.steps[number]
-        ops = {name: op.error(column) for name, column in columns.items()}
-        cells = {name: flow.current(name).take(pa.array(clones)) for name in columns}
+        ops = {name: error for name, column in columns.items() if (error := op.error(column)) is not None}
+        cells = {name: flow.current(name).take(pa.array(clones)) for name in ops}
         keys = self._row_keys(step, "value", flow)[clones]
-        lines = {name: scramble(keys ^ np.uint64(word_of(name)), 0) for name in columns}
-        able = {name: can_err(ops[name], column, cells[name]) for name, column in columns.items()}
+        lines = {name: scramble(keys ^ np.uint64(word_of(name)), 0) for name in ops}
+        able = {name: can_err(error, columns[name], cells[name]) for name, error in ops.items()}
         for name, absent in flow.slab.absent.items():
             if name in able and flow.order is not None:
                 able[name] &= ~absent[flow.order[clones]]

@@ -107,10 +107,8 @@ def _remarks(step: StepPlan, in_bulk: bool) -> Iterator[tuple[str, Callable[[Cou
             f"{{struck}} of {{eligible}} struck, far from the rate {step.rate:g}: {what}",
             lambda c: _far(c, step.rate),
         )
-    yield (
-        f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
-        lambda c: c.struck - c.void - c.inexact - c.changed,
-    )
+    if unchanged is not None:
+        yield f"{{count}} of {{struck}} struck came out unchanged: {unchanged}", _kept
     yield (
         "{count} of {struck} struck are integers beyond 2^53, too large for arithmetic in float64",
         lambda c: c.inexact,

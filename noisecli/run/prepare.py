@@ -248,7 +248,11 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
         for name, objection in decide.items():
             if objection is not None:
                 recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
-    if not chosen and not refused and op.strikes_columns:
+    if op.most_columns is not None and len(chosen) > op.most_columns:
+        what = f"op {op.name!r} takes {op.most_columns} column, and these are {', '.join(map(repr, chosen))}"
+        recipe.source.fault(("steps", i, "columns"), what)
+    wanted = step.columns is not None or op.strikes_columns
+    if not chosen and not refused and wanted:
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen))
 
