@@ -325,6 +325,10 @@ def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
         if op.strikes_columns:
             fitting = [name for name, kind in KINDS.items() if kind in op.accepts]
             made["columns"] = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique=True))
+            if op.name == "swap_columns":
+                made["columns"] = draw(st.permutations(["name", "note", "city", "churn"]))[:2]
+            if "by" in op.model_fields:
+                made["by"] = draw(st.sampled_from(["height", "visits"]))
             if issubclass(op, NumberCorruption) and draw(st.booleans()):
                 made["decimals"] = draw(st.sampled_from(["keep", 0, 1, 9]))
         if draw(st.booleans()):
