@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.columns import Column
-from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption, TextCorruption
+from noisecli.corruption import BlockCorruption, CellCorruption, JointCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply, differs
 from noisecli.engine.flow import Flow, Move
+from noisecli.engine.joint import JointStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, strikeable
 from noisecli.mechanism import strike_cells
 from noisecli.plan import Plan, StepPlan
@@ -64,6 +65,11 @@ class TableEngine:
             allowed = self._allowed(step, flow)
             if isinstance(step.corruption, RowsCorruption):
                 self._strike_rows(number, step.corruption, allowed, flow)
+                yield flow
+                continue
+            if isinstance(step.corruption, JointCorruption):
+                for name, edits in self._strike_jointly(step, step.corruption, flow).edits(allowed).items():
+                    flow.edit(number, name, edits, self._keep_changes)
                 yield flow
                 continue
             for name in step.columns:
@@ -171,6 +177,20 @@ class TableEngine:
             new, changed = apply(op, column, values, draws, counts, step.decimals)
             edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
         return edits
+
+    def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:
+        columns = {name: step.settle(self._plan.columns[name]) for name in (*step.columns, *step.reads)}
+        slab = flow.slab
+        return JointStrike(
+            step=step,
+            op=op,
+            columns=columns,
+            stream=self._stream(step),
+            slab=slab,
+            current=flow.cells,
+            choose=lambda column, block: self._chosen(step, column, block, slab),
+            count=lambda column: self._count(step, column),
+        )
 
     def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption

@@ -36,8 +36,7 @@ class Resample(RowsCorruption):
 
     accepts = NUMBER
     default_rate = 1.0
-    most_columns = 1
-    unchanged = None
+    unchanged = ""
 
     def looks_at(self) -> Sequence[str] | None:
         return ()
@@ -49,6 +48,9 @@ class Resample(RowsCorruption):
         if column.min < 0:
             return "has numbers below 0, which are no weights"
         return "has no number above 0, so no row has a weight" if column.mean == 0 else None
+
+    def objection_to_all(self, columns: Sequence[Column]) -> str | None:
+        return "takes one column" if len(columns) > 1 else None
 
     def times(
         self, struck: Mask, cells: Mapping[str, pa.Array], columns: Mapping[str, Column], draws: CounterDraws
@@ -90,8 +92,7 @@ class PriorShift(RowsCorruption):
     accepts = CATEGORY
     role = "label"
     default_rate = 1.0
-    most_columns = 1
-    unchanged = None
+    unchanged = ""
 
     shares: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1), AfterValidator(_are_shares)]
     """The new share of each class among all rows, 0..1. If they add up to 1, classes not named are left out."""
@@ -107,6 +108,9 @@ class PriorShift(RowsCorruption):
         if refused is None and set(self.shares) == set(by_label(column)) and abs(1 - sum(self.shares.values())) > 1e-9:
             return f"has no other classes than these, whose shares add up to {sum(self.shares.values()):g}, not 1"
         return refused
+
+    def objection_to_all(self, columns: Sequence[Column]) -> str | None:
+        return "takes one column" if len(columns) > 1 else None
 
     def times(
         self, struck: Mask, cells: Mapping[str, pa.Array], columns: Mapping[str, Column], draws: CounterDraws
