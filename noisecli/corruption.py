@@ -149,13 +149,16 @@ class TextCorruption(TableCorruption):
 class Rows:
     """Struck rows, as an op on several columns gets them.
 
-    Cells are float64, NaN for what is no number, where the op is `as_number`; else Arrow arrays, which may hold nulls.
+    Cells of a number column are float64, NaN for what is no number, where the op is `as_number`; all others are Arrow
+    arrays, which may hold nulls.
     """
 
     cells: Mapping[str, Any]
     """Current cells of the step's columns, in the order of the file."""
     clean: Mapping[str, Any]
     """Clean cells of the step's columns and of those that the op `reads`, taken out when first asked for."""
+    partners: Mapping[str, Any]
+    """Clean cells of the step's columns in each row's partner row; only where the op `pairs`."""
 
 
 class JointCorruption(TableCorruption):
@@ -164,6 +167,15 @@ class JointCorruption(TableCorruption):
     together = True
     whole: ClassVar[bool] = False
     """Whether a row is eligible only if all of its cells are."""
+    pairs: ClassVar[bool] = False
+    """Whether each row gets a partner: another training row of the dataset, by a keyed permutation of them all."""
+    softens: ClassVar[Literal["", "partner", "uniform"]] = ""
+    """Whether labels become soft: what a row's own class loses goes to that of its partner, or to all alike. The result
+    then has under "" how much of its label each row keeps, 0..1."""
+
+    def pairs_within(self) -> str | None:
+        """Return the column, or role of a column, in which a partner has the same value; None: any row may be one."""
+        return None
 
     def reads(self) -> tuple[str, ...]:
         """Columns besides those of the step whose clean cells the op looks at."""

@@ -140,6 +140,7 @@ def _check(source: Source, target: Target) -> Recipe | None:
         steps = [_check_step(source, target, step, ("steps", i)) for i, step in enumerate(raw["steps"])]
         _check_together(source, raw["steps"], steps)
         _check_columns(source, raw.get("data"), steps)
+        _check_soft_labels(source, raw.get("data"), steps)
     if source.faults or head is None:
         return None
     if head.seed is None:
@@ -260,6 +261,24 @@ def _check_columns(source: Source, roles: Any, steps: Sequence[PlannedStep | Non
             source.fault(("steps", i), f"op {step.corruption.name!r} needs `columns:`, or `data: {{{role}: ...}}`")
         elif role is None and step.corruption.strikes_columns:
             source.fault(("steps", i), f"missing key 'columns' for op {step.corruption.name!r}")
+
+
+def _check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | None]) -> None:
+    """Check that soft labels have a column, and fit the layout."""
+    said = data if isinstance(data, dict) else {}
+    several = False
+    for i, step in enumerate(steps):
+        if step is None or not isinstance(step.corruption, JointCorruption):
+            continue
+        name = step.corruption.name
+        if (step.corruption.softens or step.corruption.pairs_within() == "") and not said.get("label"):
+            source.fault(("steps", i), f"op {name!r} needs to know the classes: say `data: {{label: COLUMN}}`")
+        if plain(said.get("soft_labels")) != "pair" or not step.corruption.softens:
+            continue
+        if step.corruption.softens == "uniform" or several:
+            what = f"a pair of classes cannot say what {name!r} makes" if not several else "a pair has no third class"
+            source.fault(("data", "soft_labels"), f"soft_labels: {what}: use wide or weighted")
+        several = True
 
 
 def _validate(

@@ -32,6 +32,7 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -184,6 +185,7 @@ def _run(
     outputs = recipe.head.copies * len(recipe.variants)
     with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * outputs)) as pool:
         prepared = _prepare(recipe, dataset.spooled(space), facts, pool, meter)
+        prepared = replace(prepared, plans=_with_partners(prepared, space / "partners"))
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
@@ -196,6 +198,17 @@ def _run(
         result, companions = account(prepared, record, space)
         commit(space, data, companions, output)
     return Outcome(output, manifests.path_for(output), result)
+
+
+def _with_partners(prepared: Prepared, folder: Path) -> Mapping[str, Plan]:
+    names = {name for plan in prepared.plans.values() for name in columns_of_partners(plan)}
+    if not names:
+        return prepared.plans
+    split = prepare.split_column(prepared.recipe)
+    names |= {split} if split is not None else set()
+    files = prepared.dataset.struck
+    read = ((file.address, (slab for _, slab in file.table().scan(sorted(names)))) for file in files)
+    return with_partners(prepared.plans, read, files[0].table().fields(), folder)
 
 
 def _pinned(recipe: Recipe) -> Facts | None:

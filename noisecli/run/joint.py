@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from noisecli.columns import Column
+from noisecli.columns import CATEGORY, Column
 from noisecli.corruption import JointCorruption, TableCorruption
+from noisecli.plan import SoftPlan
 from noisecli.recipe import PlannedStep, Recipe
 from noisecli.recipe.source import Loc
 
@@ -20,6 +21,31 @@ def facts_to_read(step: PlannedStep, column: str) -> frozenset[str]:
     """Facts that a step needs of a column because its op reads it."""
     op = step.corruption
     return op.needs_of_read() if isinstance(op, JointCorruption) and column in op.reads() else frozenset()
+
+
+def partner_column(recipe: Recipe, step: PlannedStep) -> str | None:
+    """Return the column in which a row and its partner have to agree, if there is one."""
+    within = step.corruption.pairs_within() if isinstance(step.corruption, JointCorruption) else None
+    return recipe.head.data.label if within == "" else within
+
+
+def softening(recipe: Recipe) -> list[int]:
+    """Numbers of the steps that make labels soft."""
+    ops = [(i, step.corruption) for i, step in enumerate(recipe.steps)]
+    return [i for i, op in ops if isinstance(op, JointCorruption) and op.softens]
+
+
+def plan_soft_labels(recipe: Recipe, columns: Mapping[str, Column]) -> SoftPlan | None:
+    """Settle where soft labels go, if there are any."""
+    numbers, data = softening(recipe), recipe.head.data
+    if not numbers or data.label is None or data.label not in columns:
+        return None
+    column = columns[data.label]
+    if column.kind not in CATEGORY or column.categories is None:
+        what = f"is {column.kind.value}" if column.kind not in CATEGORY else "has too many values"
+        recipe.source.fault(("data", "label"), f"column {data.label!r} {what}, and soft labels need classes")
+        return None
+    return SoftPlan(data.label, data.soft_labels, numbers[-1]).settle(column)
 
 
 def check_joint(recipe: Recipe, step: PlannedStep, struck: Sequence[Column], columns: Mapping[str, Column]) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping
 from itertools import tee
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -27,6 +28,7 @@ from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.facts import find_facts
+from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.survey import Request, Survey
 
 if TYPE_CHECKING:
@@ -159,9 +161,13 @@ def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tall
     table = _reader(data)(data)
     _refuse_opaque(recipe, table.opaque)
     plan = _plan(recipe, table)
-    engine = TableEngine(plan, copy, "")
-    ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
-    noisy = gather(zip(engine(theirs), ours, strict=True))
+    with TemporaryDirectory(prefix="noisecli-") as space:
+        names = list(dict.fromkeys([*columns_of_partners(plan), *([plan.split] if plan.split else [])]))
+        read = [("", ArrowTable(table.read(names)).slabs(table.rows))] if columns_of_partners(plan) else []
+        plan = with_partners({"": plan}, read, table.fields(), Path(space) / "partners")[""]
+        engine = TableEngine(plan, copy, "")
+        ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
+        noisy = gather(zip(engine(theirs), ours, strict=True))
     return table.replaced(noisy), plan, engine.tally
 
 
