@@ -160,6 +160,17 @@ class TableCorruption(Corruption):
             return "has too many values to be categories"
         return None
 
+    def widens(self, column: Column) -> str | None:
+        """Name a text that the op writes although the column's type cannot hold it; None: there is none.
+
+        Where there is one, the column becomes text for the whole run, in the copy too.
+        """
+        return None
+
+    def adds(self, columns: Mapping[str, Column]) -> Mapping[str, pa.DataType]:
+        """Name the columns that the op appends, given those that the step strikes; it has to fill them itself."""
+        return {}
+
 
 class CellCorruption(TableCorruption):
     """Changes struck cells of one column."""

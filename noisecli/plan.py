@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from noisecli.columns import Column
+from noisecli.columns import Column, widened
 from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption
 from noisecli.mechanism import Chooser
 from noisecli.quota import Quota
@@ -41,6 +41,8 @@ class StepPlan:
     """Which rows may be struck; None: all."""
     decimals: int | None = None
     """Most decimals of a new number; None: those of the column."""
+    outgoing: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Columns of a copy that have another type because of the step, and columns that it adds."""
 
     def settle(self, column: Column) -> Column:
         """Return the column with the decimals that this step gives it."""
@@ -75,6 +77,20 @@ class Plan:
     """Column whose rows are held out unless it says train; None: all rows are training rows."""
     choosers: Mapping[tuple[str, str], Chooser] = field(default_factory=dict)
     """Mechanisms by step id and column, "" for rows; where there is none it is mcar."""
+
+    @cached_property
+    def outgoing(self) -> Mapping[str, pa.DataType]:
+        """Columns of a copy that have not the input's type, and, after all others, those that the input does not have.
+
+        What the input has is widened: its cells are text from the first step on. What becomes of a slab has cells for
+        each of these columns, whether or not a step changed any.
+        """
+        return {name: type_ for step in self.steps for name, type_ in step.outgoing.items()}
+
+    @cached_property
+    def working(self) -> Mapping[str, Column]:
+        """The columns as steps work on them: with cells as text where they are widened."""
+        return {name: widened(c) if name in self.outgoing else c for name, c in self.columns.items()}
 
     @property
     def whole_blocks(self) -> bool:

@@ -1,6 +1,6 @@
 """A slab on its way through the steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -53,8 +53,9 @@ class Flow:
     slab: Slab
     training: Mask
     """Rows of the slab that may be struck at all."""
-    cells: dict[str, pa.Array]
-    """Cells as the steps so far have left them: those of the slab itself, or one for each outgoing row."""
+    origin: Mapping[str, pa.Array]
+    """Cells that the steps begin with, one for each row of the slab: clean, as text where a column is widened, and null
+    in columns that the slab does not have."""
     lineage: Words
     """What the draws of an outgoing row are keyed by besides its address; 0 for the row itself."""
     makers: Index
@@ -66,6 +67,11 @@ class Flow:
     gone: list[tuple[int, Index]] = field(default_factory=list)
     """As in `Struck`."""
     changes: list[Change] = field(default_factory=list)
+    cells: dict[str, pa.Array] = field(init=False)
+    """Cells as the steps so far have left them: those of the origin itself, or one for each outgoing row."""
+
+    def __post_init__(self) -> None:
+        self.cells = dict(self.origin)
 
     @property
     def end(self) -> int:
@@ -74,7 +80,7 @@ class Flow:
 
     def clean(self, column: str) -> pa.Array:
         """Clean cells of the rows that came out so far."""
-        cells = self.slab.cells[column]
+        cells = self.origin[column]
         return cells if self.order is None else cells.take(pa.array(self.order))
 
     def current(self, column: str) -> pa.Array:
@@ -82,7 +88,7 @@ class Flow:
         return self.clean(column) if self._is_clean(column) else self.cells[column]
 
     def _is_clean(self, column: str) -> bool:
-        return self.cells[column] is self.slab.cells[column]
+        return self.cells[column] is self.origin[column]
 
     def edit(self, number: int, column: str, edits: Edits, keep: bool) -> None:
         """Put new cells into rows of the slab, before any is cloned; the change is kept if that is asked for."""
@@ -117,13 +123,24 @@ class Flow:
 
     def end_of_steps(self) -> Struck:
         """Compare with the clean slab, and leave nothing of it in the hands of the steps."""
-        changed = {name: differs(self.cells[name], self.clean(name)) for name in self.cells if not self._is_clean(name)}
-        changed = {name: mask for name, mask in changed.items() if mask.any()}
-        cells = {name: self.cells[name] for name in changed}
+        changed = {name: self._changed(name) for name in self.cells}
+        changed = {name: mask for name, mask in changed.items() if mask.any() or self._is_outgoing(name)}
+        cells = {name: self.current(name) for name in changed}
         makers = None if self.order is None else self.makers
         struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter)
-        self.cells, self.slab, self.changes = {}, Slab(0, 0, {}), []
+        self.cells, self.origin, self.slab, self.changes = {}, {}, Slab(0, 0, {}), []
         return struck
+
+    def _changed(self, column: str) -> Mask:
+        """Which cells differ from the clean ones; all that the slab has no column for."""
+        if column not in self.slab.cells:
+            return np.ones(len(self.current(column)), bool)
+        if self._is_clean(column):
+            return np.zeros(len(self.lineage), bool)
+        return differs(self.cells[column], self.clean(column))
+
+    def _is_outgoing(self, column: str) -> bool:
+        return self.origin[column] is not self.slab.cells.get(column)
 
 
 def _follow(change: Change, positions: Index) -> Change:

@@ -1,14 +1,14 @@
 """Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli.columns import Column
+from noisecli.columns import Column, to_text
 from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
@@ -56,7 +56,13 @@ class TableEngine:
 
     def _begin(self, slab: Slab) -> Flow:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
-        return Flow(slab, strikeable(slab, self._plan.split), dict(slab.cells), lineage, makers)
+        return Flow(slab, strikeable(slab, self._plan.split), self._origin(slab), lineage, makers)
+
+    def _origin(self, slab: Slab) -> dict[str, pa.Array]:
+        cells = dict(slab.cells)
+        for name, type_ in self._plan.outgoing.items():
+            cells[name] = to_text(cells[name]) if name in cells else pa.nulls(slab.rows, type_)
+        return cells
 
     def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:
         step = self._plan.steps[number]
@@ -67,7 +73,7 @@ class TableEngine:
                 yield flow
                 continue
             for name in step.columns:
-                column = step.settle(self._plan.columns[name])
+                column = step.settle(self._plan.working[name])
                 strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
                 edits = strike(step, column, flow.slab, allowed, flow.cells[name])
                 flow.edit(number, name, edits, self._keep_changes)
@@ -107,7 +113,7 @@ class TableEngine:
         bounds = np.cumsum([0, *(len(rows) for _, rows in pieces)])
         if bounds[-1] == 0:
             return
-        columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
+        columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
         cells = {name: pa.concat_arrays([f.cells[name].take(pa.array(r)) for f, r in pieces]) for name in columns}
         new = op.corrupt(cells, columns, self._stream(step).generator("value", "", block))
         for name, old in cells.items():
@@ -150,7 +156,7 @@ class TableEngine:
         op = step.corruption
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
-        eligible = column.eligible(clean, op.as_number) & allowed
+        eligible = self._plan.columns[column.name].eligible(clean, op.as_number) & allowed
         # An earlier step may have put a word among numbers.
         now = column if current is clean else replace(column, clean_text=False)
         counts = self._count(step, column.name)
@@ -210,7 +216,7 @@ class TableEngine:
         step, slab = self._plan.steps[number], flow.slab
         order = np.arange(slab.rows) if flow.order is None else flow.order
         counts = self._count(step, "")
-        columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
+        columns = {name: self._plan.columns[name] for name in step.columns}
         moves: list[Move] = []
         keys = self._row_keys(step, "value", flow)
         for block in blocks(slab.first_row, slab.rows):
@@ -229,7 +235,7 @@ class TableEngine:
         flow.rearrange(move, number)
         if op.scatters():
             self._scatter(step, op.scattered(move.struck, move.fresh), flow)
-        self._make_errors(number, op, columns, flow, np.flatnonzero(move.fresh))
+        self._make_errors(number, op, flow, np.flatnonzero(move.fresh))
 
     def _scatter(self, step: StepPlan, moved: Mask, flow: Flow) -> None:
         scatter = np.full(len(moved), np.nan) if flow.scatter is None else flow.scatter
@@ -237,11 +243,10 @@ class TableEngine:
         flow.scatter = scatter.copy()
         flow.scatter[moved] = CounterDraws(keys).uniform()
 
-    def _make_errors(
-        self, number: int, op: RowsCorruption, columns: Mapping[str, Column], flow: Flow, clones: Index
-    ) -> None:
+    def _make_errors(self, number: int, op: RowsCorruption, flow: Flow, clones: Index) -> None:
         """Make errors in fresh clones."""
         step = self._plan.steps[number]
+        columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
         ops = {name: op.error(column) for name, column in columns.items()}
         cells = {name: flow.current(name).take(pa.array(clones)) for name in columns}
         keys = self._row_keys(step, "value", flow)[clones]

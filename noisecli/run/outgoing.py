@@ -1,0 +1,52 @@
+"""What columns the copies have: those that a step turns to text, and those that it adds."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+
+from noisecli.corruption import TableCorruption
+from noisecli.plan import Plan
+from noisecli.recipe import PlannedStep, Recipe
+
+
+def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
+    """Settle which columns each step widens or adds, given the names of the input's.
+
+    A step of rate 0 does nothing, so it does neither.
+    """
+    added: dict[str, str] = {}
+    steps = []
+    for asked, step in zip(recipe.steps, plan.steps, strict=True):
+        op = step.corruption
+        outgoing: dict[str, pa.DataType] = {}
+        if isinstance(op, TableCorruption) and step.rate > 0:
+            columns = {name: plan.columns[name] for name in step.columns}
+            outgoing = {name: pa.string() for name in columns if op.widens(columns[name]) is not None}
+            new = op.adds(columns)
+            for name in new:
+                owner = "the input" if name in names else f"step {added[name]!r}" if name in added else ""
+                if owner:
+                    _fault(recipe, asked, f"column {name!r}, which the step adds, is there already, from {owner}")
+            added |= dict.fromkeys(new, step.id)
+            outgoing |= new
+        steps.append(replace(step, outgoing=outgoing))
+    recipe.source.raise_faults()
+    return replace(plan, steps=tuple(steps))
+
+
+def _fault(recipe: Recipe, step: PlannedStep, message: str) -> None:
+    recipe.source.fault(("steps", step.number), message)
+
+
+def widenings(plans: Iterable[Plan]) -> list[str]:
+    """Say which columns become text, and why; in a sweep once for all its variants."""
+    return list(dict.fromkeys(line for plan in plans for line in _widenings(plan)))
+
+
+def _widenings(plan: Plan) -> Iterator[str]:
+    for step in plan.steps:
+        for name in step.outgoing:
+            if name in plan.columns and isinstance(step.corruption, TableCorruption):
+                text = step.corruption.widens(plan.columns[name])
+                yield f"column {name!r} becomes text, since step {step.id!r} writes {text!r} into it"
