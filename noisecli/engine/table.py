@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.columns import Column, to_text
-from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption, TextCorruption
+from noisecli.corruption import BlockCorruption, CellCorruption, JointCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply, differs
 from noisecli.engine.flow import Flow, Move
+from noisecli.engine.joint import JointStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, strikeable
 from noisecli.mechanism import strike_cells
 from noisecli.plan import Plan, StepPlan
@@ -70,6 +71,11 @@ class TableEngine:
             allowed = self._allowed(step, flow)
             if isinstance(step.corruption, RowsCorruption):
                 self._strike_rows(number, step.corruption, allowed, flow)
+                yield flow
+                continue
+            if isinstance(step.corruption, JointCorruption):
+                for name, edits in self._strike_jointly(step, step.corruption, flow).edits(allowed).items():
+                    flow.edit(number, name, edits, self._keep_changes)
                 yield flow
                 continue
             for name in step.columns:
@@ -178,6 +184,20 @@ class TableEngine:
             edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
         return edits
 
+    def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:
+        columns = {name: step.settle(self._plan.working[name]) for name in (*step.columns, *step.reads)}
+        slab = flow.slab
+        return JointStrike(
+            step=step,
+            op=op,
+            columns=columns,
+            stream=self._stream(step),
+            slab=replace(slab, cells=flow.origin),
+            current=flow.cells,
+            choose=lambda column, block: self._chosen(step, column, block, slab),
+            count=lambda column: self._count(step, column),
+        )
+
     def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
         assert isinstance(op, TextCorruption)
@@ -216,7 +236,7 @@ class TableEngine:
         step, slab = self._plan.steps[number], flow.slab
         order = np.arange(slab.rows) if flow.order is None else flow.order
         counts = self._count(step, "")
-        columns = {name: self._plan.columns[name] for name in step.columns}
+        columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
         moves: list[Move] = []
         keys = self._row_keys(step, "value", flow)
         for block in blocks(slab.first_row, slab.rows):
@@ -247,11 +267,11 @@ class TableEngine:
         """Make errors in fresh clones."""
         step = self._plan.steps[number]
         columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
-        ops = {name: op.error(column) for name, column in columns.items()}
-        cells = {name: flow.current(name).take(pa.array(clones)) for name in columns}
+        ops = {name: error for name, column in columns.items() if (error := op.error(column)) is not None}
+        cells = {name: flow.current(name).take(pa.array(clones)) for name in ops}
         keys = self._row_keys(step, "value", flow)[clones]
-        lines = {name: scramble(keys ^ np.uint64(word_of(name)), 0) for name in columns}
-        able = {name: can_err(ops[name], column, cells[name]) for name, column in columns.items()}
+        lines = {name: scramble(keys ^ np.uint64(word_of(name)), 0) for name in ops}
+        able = {name: can_err(error, columns[name], cells[name]) for name, error in ops.items()}
         for name, absent in flow.slab.absent.items():
             if name in able and flow.order is not None:
                 able[name] &= ~absent[flow.order[clones]]

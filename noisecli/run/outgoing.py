@@ -31,8 +31,18 @@ def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
             added |= dict.fromkeys(new, step.id)
             outgoing |= new
         steps.append(replace(step, outgoing=outgoing))
+    settled = replace(plan, steps=tuple(steps))
+    for asked, step in zip(recipe.steps, steps, strict=True):
+        if not settled.outgoing.keys().isdisjoint(step.columns) and isinstance(step.corruption, TableCorruption):
+            objection = step.corruption.objection_to_all([settled.working[name] for name in step.columns])
+            if objection is not None:
+                _fault(recipe, asked, f"op {step.corruption.name!r} {objection}; a step turns {_some(settled)} to text")
     recipe.source.raise_faults()
-    return replace(plan, steps=tuple(steps))
+    return settled
+
+
+def _some(plan: Plan) -> str:
+    return ", ".join(repr(name) for name in plan.outgoing if name in plan.columns)
 
 
 def _fault(recipe: Recipe, step: PlannedStep, message: str) -> None:
