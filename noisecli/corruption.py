@@ -106,6 +106,13 @@ class TableCorruption(Corruption):
         """Say why the op cannot strike these columns in one step, "takes two columns"; None: it can."""
         return None
 
+    def widens(self, column: Column) -> str | None:
+        """Name a text that the op writes although the column's type cannot hold it; None: there is none.
+
+        Where there is one, the column becomes text for the whole run, in the copy too.
+        """
+        return None
+
 
 class CellCorruption(TableCorruption):
     """Changes struck cells of one column."""

@@ -68,6 +68,8 @@ class StepEntry(_Model):
     parameters: dict[str, Any]
     columns: dict[str, dict[str, int]]
     """Counts by column; "" for rows and images."""
+    outgoing: dict[str, str] | None = None
+    """Types of columns that become text because of the step, and of those that it adds."""
 
 
 Decimals = Annotated[int, Field(ge=0, le=1000)]

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from noisecli.columns import Column
+from noisecli.columns import Column, widened
 from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption
 from noisecli.mechanism import Chooser
 from noisecli.partners import Partners
@@ -46,6 +46,8 @@ class StepPlan:
     """Most decimals of a new number; None: those of the column."""
     covariances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Those of each struck column with all of them, where the op asks for them."""
+    outgoing: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Columns of a copy that have another type because of the step, and columns that it adds."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -117,6 +119,20 @@ class Plan:
     """Where the rows are that others are paired with; None: no step pairs rows."""
     soft: SoftPlan | None = None
     """What becomes of labels that steps make soft; None: none does."""
+
+    @cached_property
+    def outgoing(self) -> Mapping[str, pa.DataType]:
+        """Columns of a copy that have not the input's type, and, after all others, those that the input does not have.
+
+        What the input has is widened: its cells are text from the first step on. What becomes of a slab has cells for
+        each of these columns, whether or not a step changed any.
+        """
+        return {name: type_ for step in self.steps for name, type_ in step.outgoing.items()}
+
+    @cached_property
+    def working(self) -> Mapping[str, Column]:
+        """The columns as steps work on them: with cells as text where they are widened."""
+        return {name: widened(c) if name in self.outgoing else c for name, c in self.columns.items()}
 
     @property
     def whole_blocks(self) -> bool:

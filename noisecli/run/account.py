@@ -76,6 +76,7 @@ def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
         exact=step.exact,
         parameters=step.corruption.model_dump(mode="json"),
         columns={column: asdict(counts) for (name, column), counts in tally.items() if name == step.id},
+        outgoing={name: str(type_) for name, type_ in step.outgoing.items()} or None,
     )
 
 

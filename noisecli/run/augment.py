@@ -32,6 +32,7 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
@@ -256,8 +257,10 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
+    names = set(fields)
     for file in dataset.struck[1:]:
         theirs = file.table().fields()
+        names |= set(theirs)
         for name in wanted.columns:
             if theirs.get(name) != fields[name]:
                 another = f"has another type of column {name!r} than"
@@ -272,11 +275,13 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
         plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
-        return Prepared(recipe, dataset, plans, tables, [])
+        plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
+        return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
-    plans = {variant.folder: plan for variant, plan in zip(recipe.variants, settled, strict=True)}
-    return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))
+    plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
+    warnings = [*_survey_warnings(survey, plans.values()), *widenings(plans.values())]
+    return Prepared(recipe, dataset, plans, tables, warnings)
 
 
 def _survey(dataset: Dataset, wanted: Request, tables: dict[str, work.Surveyed], pool: Pool, meter: Meter) -> Survey:

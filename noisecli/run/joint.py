@@ -37,7 +37,8 @@ def softening(recipe: Recipe) -> list[int]:
 
 def plan_soft_labels(recipe: Recipe, columns: Mapping[str, Column]) -> SoftPlan | None:
     """Settle where soft labels go, if there are any."""
-    numbers, data = softening(recipe), recipe.head.data
+    data = recipe.head.data
+    numbers = [i for i in softening(recipe) if recipe.steps[i].rate > 0]
     if not numbers or data.label is None or data.label not in columns:
         return None
     column = columns[data.label]
