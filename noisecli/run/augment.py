@@ -32,6 +32,7 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.joint import settle_covariances
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -261,6 +262,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
         return Prepared(recipe, dataset, plans, tables, [])
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
+    bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {variant.folder: plan for variant, plan in zip(recipe.variants, settled, strict=True)}
     return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))

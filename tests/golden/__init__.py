@@ -23,6 +23,7 @@ from noisecli.engine import Counts, Slab, TableEngine
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe.source import parse
 from noisecli.run import Outcome, augment
+from noisecli.run.joint import settle_covariances
 from noisecli.survey import QuotaRequest, Request, Survey
 
 DIGESTS = Path(__file__).with_name("digests.json")
@@ -181,11 +182,17 @@ def strike(
     quotas = [QuotaRequest(step, name, rate, op.stratified, False)] if exact else []
     wanted = {column: op.needs() if column in struck_columns else frozenset() for column in table}
     request = Request(wanted, quotas, None if split is None else "split", seed, copy)
-    survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
-    survey.add_file("", _slabs(table, ()))
+
+    def look(request: Request) -> Survey:
+        survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
+        survey.add_file("", _slabs(table, ()))
+        return survey
+
+    survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
     planned = StepPlan(step, op, rate, exact, struck_columns)
-    engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split), copy, "")
+    bare = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split)
+    engine = TableEngine(settle_covariances([bare], request, look)[0], copy, "")
     pieces, order = [], []
     for slab, struck in zip(_slabs(table, cuts), engine(_slabs(table, cuts)), strict=True):
         pieces.append(struck.cells.get(name, slab.cells[name]))
