@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import NonNegativeFloat, field_validator, model_validator
+from pydantic import Discriminator, NonNegativeFloat, Strict, Tag, field_validator, model_validator
 
 from noisecli.columns import NUMBER, Column
 from noisecli.corruption import JointCorruption, Rows, register
@@ -14,7 +14,7 @@ from noisecli.corruptions.table.number import AdditiveNoise, Unit
 from noisecli.streams import BlockDraws, Floats
 
 Matrix = tuple[tuple[float, ...], ...]
-Given = dict[str, dict[str, float]]
+Given = dict[str, dict[str, Annotated[float, Strict()]]]
 Draws = Mapping[str, BlockDraws]
 Numbers = Mapping[str, Floats]
 
@@ -42,7 +42,10 @@ class CorrelatedNoise(JointCorruption):
     sigma: NonNegativeFloat = 0.1
     """Standard deviation of the noise, in standard deviations of each column; only with the observed covariance."""
 
-    covariance: Literal["observed"] | Given = "observed"
+    covariance: Annotated[
+        Annotated[Literal["observed"], Tag("name")] | Annotated[Given, Tag("matrix")],
+        Discriminator(lambda given: "matrix" if isinstance(given, Mapping) else "name"),
+    ] = "observed"
     """observed, or the covariances of the noise in the columns' own units, {height: {height: 4, weight: 1.5}, weight:
     {weight: 9}}: each pair once is enough, and pairs that are left out are 0."""
 
