@@ -9,7 +9,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     TextCorruption  the struck words of one column               byte spans and what replaces them
     JointCorruption the struck rows of several columns           as many new cells of each
     BlockCorruption the struck rows of a whole block             as many new ones
-    RowsCorruption  which rows of a block are struck             how often each row comes out
+    RowsCorruption  which rows are struck                        how often each row comes out, and where
     ImageCorruption the pixels of one struck image               new pixels
 """
 
@@ -102,6 +102,10 @@ class TableCorruption(Corruption):
             return "has too many values to be categories"
         return None
 
+    def objection_to_all(self, columns: Sequence[Column]) -> str | None:
+        """Say why the op cannot strike these columns in one step, "takes two columns"; None: it can."""
+        return None
+
 
 class CellCorruption(TableCorruption):
     """Changes struck cells of one column."""
@@ -173,10 +177,6 @@ class JointCorruption(TableCorruption):
         """Say why a column that it `reads` is of no use, "is text"; None: it is."""
         return None
 
-    def objection_to_all(self, columns: Sequence[Column]) -> str | None:
-        """Say why the op cannot strike these columns in one step, "takes two columns"; None: it can."""
-        return None
-
     def corrupt(self, rows: Rows, columns: Mapping[str, Column], draws: Mapping[str, BlockDraws]) -> Mapping[str, Any]:
         """Return as many new cells of the columns in `rows.cells`, in the form they came in; never change the input.
 
@@ -207,18 +207,41 @@ class BlockCorruption(TableCorruption):
 
 
 class RowsCorruption(TableCorruption):
-    """Decides how often each row comes out."""
+    """Decides how often each row comes out, and where.
+
+    Rows are consecutive, but not always a whole block: the answer for a row must not depend on its neighbours. Cells
+    are the clean ones of the step's columns, by name; draws have one number a row and call.
+    """
 
     strikes_columns = False
     together = True
     default_rate = 0.1
 
-    def times(self, struck: Mask) -> NDArray[np.intp]:
-        """Say how often each row comes out where it stands: 0 drops it, 1 keeps it, 2 adds a clone.
+    def looks_at(self) -> Sequence[str] | None:
+        """Selectors of the columns that the op looks at where a step names none; None: it takes no columns."""
+        return None
 
-        The rows are consecutive, but not always a whole block: the answer for a row must not depend on its neighbours.
-        """
-        raise NotImplementedError
+    def times(
+        self, struck: Mask, cells: Mapping[str, pa.Array], columns: Mapping[str, Column], draws: CounterDraws
+    ) -> NDArray[np.intp]:
+        """Say how often each row comes out where it stands: 0 drops it, 1 keeps it, 2 adds a clone."""
+        return np.ones(len(struck), np.intp)
+
+    def wrong_fields(self, able: Mapping[str, Mask], draws: Mapping[str, CounterDraws]) -> Mapping[str, Mask]:
+        """Say which cells of fresh clones get an error, of those that are able to; by column."""
+        return {}
+
+    def error(self, column: Column) -> "CellCorruption | TextCorruption | None":
+        """Return the op that makes one error in a cell of a column; None: clones are exact."""
+        return None
+
+    def scatters(self) -> bool:
+        """Whether rows come out at other places of the file."""
+        return False
+
+    def scattered(self, struck: Mask, clones: Mask) -> Mask:
+        """Say which outgoing rows go to a random place of the file, all places alike; the others keep their order."""
+        return np.zeros(len(struck), bool)
 
 
 class ImageCorruption(Corruption):

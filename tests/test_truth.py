@@ -315,6 +315,10 @@ KINDS = {
 }
 
 
+NAMING = {"table-merge_levels", "table-prior_shift"}
+"""Ops whose parameters name values of their column."""
+
+
 @st.composite
 def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Some ops with the parameters of their examples, on any columns that they take; those on rows come last."""
@@ -335,7 +339,7 @@ def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
             made["where"] = draw(st.sampled_from([{"visits": {"gt": 20}}, {"city": {"null": True}}]))
         return made
 
-    anywhere = [op for name, op in TABLE_OPS.items() if name != "table-merge_levels"]  # it names its column's values
+    anywhere = [op for name, op in TABLE_OPS.items() if name not in NAMING]
     ops = draw(st.lists(st.sampled_from(anywhere), min_size=1, max_size=6))
     ops.sort(key=lambda op: issubclass(op, RowsCorruption))
     return [step(op, number) for number, op in enumerate(ops)]

@@ -230,11 +230,11 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
             source.fault((*loc, "mechanism"), what, True)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
-            for key in ("columns", "exact"):
+            blind = step.corruption.looks_at() is None
+            for key in ("columns", "exact") if blind else ("exact",):
                 if key in step.settings.model_fields_set:
-                    source.fault(
-                        (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
-                    )
+                    what = f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}"
+                    source.fault((*loc, key), what, True)
             continue
         if step.mechanism is not None and step.exact:
             source.fault((*loc, "exact"), "an exact number of cells is chosen by mcar only", True)

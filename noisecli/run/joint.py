@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from noisecli.columns import Column
-from noisecli.corruption import JointCorruption
+from noisecli.corruption import JointCorruption, TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.manifest import CovarianceFacts
 from noisecli.plan import Plan, StepPlan
@@ -36,9 +36,9 @@ def facts_to_read(step: PlannedStep, column: str) -> frozenset[str]:
 def check_joint(recipe: Recipe, step: PlannedStep, struck: Sequence[Column], columns: Mapping[str, Column]) -> None:
     """Note as faults what is wrong with the columns of a step taken together, or with those that its op reads."""
     op = step.corruption
-    if not isinstance(op, JointCorruption):
-        return
-    for name in op.reads():
+    assert isinstance(op, TableCorruption)
+    for name in step.reads:
+        assert isinstance(op, JointCorruption)
         objection = op.objection_to_reading(columns[name])
         if objection is not None:
             recipe.source.fault(parameter_of(step, name), f"op {op.name!r}: column {name!r} {objection}")

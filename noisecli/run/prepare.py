@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import CATEGORY, NUMBER, Column, Kind, kind_of
-from noisecli.corruption import TableCorruption
+from noisecli.corruption import RowsCorruption, TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.formats import Reading
 from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
@@ -95,7 +95,9 @@ def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
         return step.columns
     assert isinstance(step.corruption, TableCorruption)
     role = step.corruption.role
-    return [getattr(recipe.head.data, role)] if role else []
+    if role:
+        return [getattr(recipe.head.data, role)]
+    return step.corruption.looks_at() or () if isinstance(step.corruption, RowsCorruption) else ()
 
 
 def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
@@ -258,7 +260,7 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
                 recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
     if not refused and set(step.asks) <= set(columns):
         check_joint(recipe, step, [columns[name] for name in chosen], columns)
-    if not chosen and not refused and op.strikes_columns:
+    if not chosen and not refused and (step.columns is not None or op.strikes_columns):
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen))
 

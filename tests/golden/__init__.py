@@ -18,7 +18,14 @@ import pyarrow.parquet
 from PIL import Image
 
 from noisecli.columns import Kind
-from noisecli.corruption import Corruption, ImageCorruption, JointCorruption, TableCorruption, registered
+from noisecli.corruption import (
+    Corruption,
+    ImageCorruption,
+    JointCorruption,
+    RowsCorruption,
+    TableCorruption,
+    registered,
+)
 from noisecli.engine import Counts, Slab, TableEngine
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe.source import parse
@@ -175,7 +182,8 @@ def strike(
     """
     exact = op.exact_by_default
     table = {name: cells} if split is None else {name: cells, "split": split}
-    struck_columns = (name,) if op.strikes_columns else ()
+    blind = isinstance(op, RowsCorruption) and op.looks_at() is None
+    struck_columns = () if blind else (name,)
     if isinstance(op, JointCorruption):
         struck_columns = (name, "second")
         table["second"] = backwards(cells)
