@@ -285,6 +285,12 @@ def test_faults_of_a_covariance(message: str) -> None:
         run(TABLE, {"op": "correlated_noise", "columns": ["a", "b"], "covariance": WRONG[message]})
 
 
+def test_covariances_of_too_many_columns_are_refused() -> None:
+    wide = pa.table({f"c{i}": [1.0] for i in range(201)})
+    with pytest.raises(RecipeProblem, match="takes at most 200 columns, and the step strikes 201"):
+        run(wide, {"op": "correlated_noise", "columns": "all"})
+
+
 def test_a_matrix_takes_no_sigma_and_huge_numbers_have_no_covariance() -> None:
     with pytest.raises(RecipeProblem, match="scale the matrix instead"):
         run(TABLE, {"op": "correlated_noise", "columns": "a", "sigma": 0.1, "covariance": {"a": {"a": 1}}})
@@ -362,12 +368,13 @@ def test_swapped_cells_stand_in_each_others_place(tmp_path: Path) -> None:
         (["a", "b", "c"], "takes exactly two columns, and the step strikes 3"),
         (["a"], "takes exactly two columns, and the step strikes 1"),
         (["a", "n"], "takes columns of the same type; 'a' is float .double., 'n' is integer .int64."),
+        (["l", "a"], "op 'swap_columns' takes bool or date.* columns; 'l' is other"),
         (["t", "s"], "takes columns of the same type; 's' is text, 't' is date"),
     ],
 )
 def test_only_two_columns_of_one_type_are_swapped(columns: list[str], message: str) -> None:
     table = TABLE.slice(0, 3).append_column("n", [[1, 2, 3]]).append_column("s", [["x", "y", "z"]])
-    table = table.append_column("t", pa.array([1, 2, 3], pa.int32()).cast(pa.date32()))
+    table = table.append_column("t", pa.array([1, 2, 3], pa.int32()).cast(pa.date32())).append_column("l", [[[1]] * 3])
     with pytest.raises(RecipeProblem, match=message):
         run(table, step_for("swap_columns", columns))
 

@@ -13,6 +13,9 @@ from noisecli.corruption import JointCorruption, Rows, register
 from noisecli.corruptions.table.number import AdditiveNoise, Unit
 from noisecli.streams import BlockDraws, Floats
 
+MOST_COLUMNS = 200
+"""More have too many covariances to be measured and written down."""
+
 Matrix = tuple[tuple[float, ...], ...]
 Given = dict[str, dict[str, Annotated[float, Strict()]]]
 Draws = Mapping[str, BlockDraws]
@@ -80,6 +83,8 @@ class CorrelatedNoise(JointCorruption):
 
     def objection_to_all(self, columns: Sequence[Column]) -> str | None:
         named = _names(self.covariance) if isinstance(self.covariance, dict) else ()
+        if len(columns) > MOST_COLUMNS:
+            return f"takes at most {MOST_COLUMNS} columns, and the step strikes {len(columns)}"
         left = [name for name in named if name not in [column.name for column in columns]]
         return f"has a covariance of {left[0]!r}, which the step does not strike" if left else None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli.columns import Column
+from noisecli.columns import ANY, Column, Kind
 from noisecli.corruption import JointCorruption, Rows, register
 from noisecli.corruptions.table.missing import Missing
 from noisecli.streams import BlockDraws
@@ -72,6 +72,7 @@ class SwapColumns(JointCorruption):
         {op: swap_columns, columns: [first_name, last_name], rate: 0.1}
     """
 
+    accepts = ANY - {Kind.OTHER}
     default_rate = 0.1
     severities = Missing.severities
     unchanged = "both columns hold the same value"
