@@ -29,7 +29,7 @@ class CorrelatedNoise(JointCorruption):
     Noise is added to every number of a struck row. The covariance is that of the columns themselves over the training
     rows in which all of them are numbers, for which the data are read once more, or a matrix of one's own.
 
-    Source: Fuller 1987, "Measurement Error Models", section 2.2 (several variables measured with error).
+    Source: Fuller 1987, "Measurement Error Models" (several variables measured with error).
 
     Example:
         {op: correlated_noise, columns: [height, weight], sigma: 0.1}
