@@ -23,6 +23,7 @@ from noisecli.errors import RecipeProblem
 from noisecli.parameters import plain
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
+from noisecli.recipe.aliases import written_as
 from noisecli.recipe.mechanisms import Burst, Mnar
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
@@ -191,6 +192,9 @@ def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: 
 
 
 def _unknown_op(name: str, target: Target) -> str:
+    instead = written_as(name, target)
+    if instead is not None:
+        return instead
     other = [t for t, n in registered() if n == name]
     if other:
         return f"op {name!r} is for {other[0]}, the input holds {target}"
@@ -276,7 +280,8 @@ def _check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | 
         if plain(said.get("soft_labels")) != "pair" or not step.corruption.softens:
             continue
         if step.corruption.softens == "uniform" or several:
-            what = f"a pair of classes cannot say what {name!r} makes" if not several else "a pair has no third class"
+            uniform = step.corruption.softens == "uniform"
+            what = f"a pair of classes cannot say what {name!r} makes" if uniform else "a pair has no third class"
             source.fault(("data", "soft_labels"), f"soft_labels: {what}: use wide or weighted")
         several = True
 
@@ -295,6 +300,7 @@ def _validate(
 # Where pydantic's own words speak of Python; what has no entry is in plain words already.
 _PLAIN = {
     "model_type": "should be a mapping",
+    "dict_type": "should be a mapping",
     "too_short": "too few entries: at least {min_length} needed",
     "too_long": "too many entries: at most {max_length} taken",
     "string_too_short": "should not be empty",

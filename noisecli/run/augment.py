@@ -32,6 +32,7 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.truth import Truth
@@ -278,6 +279,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
         return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
+    bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
     warnings = [*_survey_warnings(survey, plans.values()), *widenings(plans.values())]

@@ -28,6 +28,7 @@ from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.facts import find_facts
+from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.survey import Request, Survey
@@ -215,7 +216,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
 
     wanted = prepare.request(recipe, selection, fields)
     bare = prepare.plan_table(recipe, selection, find_facts(wanted, look))
-    return settle_choosers([recipe], [bare], wanted, look)[0]
+    return settle_choosers([recipe], settle_covariances([bare], wanted, look), wanted, look)[0]
 
 
 def _strike_images(recipe: Recipe, data: NDArray[Any], copy: int) -> tuple[NDArray[Any], Plan, Tally]:

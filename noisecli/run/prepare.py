@@ -21,12 +21,15 @@ from noisecli.recipe.source import Loc, did_you_mean
 from noisecli.run.choose import curves, facts_to_choose, recorded_choosers
 from noisecli.run.facts import recorded_column
 from noisecli.run.joint import (
+    COVARIANCES,
     check_joint,
+    covariance_facts,
     facts_to_read,
     parameter_of,
     partner_column,
     plan_soft_labels,
     softening,
+    with_covariances,
 )
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
@@ -137,7 +140,7 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
         op = step.corruption
         assert isinstance(op, TableCorruption)
         for choice in selection[step.id]:
-            needs = op.needs()
+            needs = op.needs() - {COVARIANCES}
             if choice.selector in ("text", "category") and kind_of(fields[choice.column]) is Kind.TEXT:
                 needs |= {"categories"}
             wanted[choice.column] = wanted.get(choice.column, frozenset()) | needs
@@ -310,7 +313,7 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
     shifts = [
         curve.model_copy(update={"sweep": folder or None}) for folder, plan in plans.items() for curve in curves(plan)
     ]
-    return Facts(columns=columns, quotas=quotas, shifts=shifts)
+    return Facts(columns=columns, quotas=quotas, shifts=shifts, covariances=covariance_facts(plans.values()))
 
 
 def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
@@ -351,4 +354,5 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                     raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
                 quotas[step.id, column, copy] = Quota(strata, limits)
     shifts = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
-    return recorded_choosers(recipe, Plan(recipe.seed, steps, columns, quotas, split=split, soft=soft), shifts)
+    bare = Plan(recipe.seed, steps, columns, quotas, split=split, soft=soft)
+    return recorded_choosers(recipe, with_covariances(bare, facts.covariances), shifts)

@@ -31,6 +31,7 @@ from noisecli.engine import Counts, Slab, TableEngine
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe.source import parse
 from noisecli.run import Outcome, augment
+from noisecli.run.joint import settle_covariances
 from noisecli.run.pairing import with_partners
 from noisecli.survey import QuotaRequest, Request, Survey
 
@@ -202,11 +203,17 @@ def strike(
     quotas = [QuotaRequest(step, name, rate, op.stratified, False)] if exact else []
     wanted = {column: op.needs() if column in struck_columns else frozenset() for column in table}
     request = Request(wanted, quotas, None if split is None else "split", seed, copy)
-    survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
-    survey.add_file("", _slabs(table, ()))
+
+    def look(request: Request) -> Survey:
+        survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
+        survey.add_file("", _slabs(table, ()))
+        return survey
+
+    survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
     planned = StepPlan(step, op, rate, exact, struck_columns)
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split)
+    plan = settle_covariances([plan], request, look)[0]
     pieces, order = [], []
     with TemporaryDirectory() as folder:
         types = {column: array.type for column, array in table.items()}
