@@ -166,6 +166,10 @@ class CellCorruption(TableCorruption):
 
     as_number: ClassVar[bool] = False
     """True: values are float64 numbers. False: they are an Arrow array in the column's own type."""
+    special: ClassVar[bool] = False
+    """True: numbers may become NaN, infinite or subnormal, and are written in full, where the column holds such."""
+    tells_transitions: ClassVar[bool] = False
+    """Whether the manifest says how often each category became each other one."""
 
     def corrupt(self, values: Any, column: Column, draws: BlockDraws) -> Any:
         """Return as many new values, in the form they came in; never change the input.

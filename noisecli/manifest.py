@@ -68,6 +68,8 @@ class StepEntry(_Model):
     parameters: dict[str, Any]
     columns: dict[str, dict[str, int]]
     """Counts by column; "" for rows and images."""
+    transitions: dict[str, dict[str, dict[str, int]]] | None = None
+    """How many changed cells of each category became each other one, by column; None for ops that do not tell."""
 
 
 Decimals = Annotated[int, Field(ge=0, le=1000)]

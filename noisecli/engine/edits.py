@@ -1,5 +1,7 @@
 """New cells: made by an op, gathered block by block, put into their column."""
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -7,10 +9,13 @@ import pyarrow.compute as pc
 from noisecli.celltext import round_decimals, to_mask
 from noisecli.columns import Column, Kind, kind_of
 from noisecli.corruption import CellCorruption
-from noisecli.engine.counts import Counts
+from noisecli.engine.counts import Counts, Transitions
 from noisecli.engine.slab import Index
 from noisecli.errors import NoiseError
 from noisecli.streams import BlockDraws, Mask
+
+MOST_CATEGORIES = 100
+"""Transitions are counted in columns of at most so many categories."""
 
 
 class Edits:
@@ -55,11 +60,12 @@ def apply(
         numbers = column.to_numbers(values)
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted
             result = op.corrupt(numbers, column, draws)
-        if np.isnan(result).any():
+        special = op.special and column.holds_special
+        if not special and np.isnan(result).any():
             raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
         if decimals is not None:
             result = round_decimals(result, decimals)
-        new, settled, clipped = column.to_cells(result)
+        new, settled, clipped = column.to_cells(result, special)
         exact = column.exact(numbers)
         changed = (settled != numbers) & exact
         clipped &= exact
@@ -68,8 +74,22 @@ def apply(
     else:
         new = op.corrupt(values, column, draws)
         changed = differs(new, values)
+        if op.tells_transitions:
+            which = pa.array(changed)
+            counts.transitions += transitions(column, values.filter(which), new.filter(which))
     counts.changed += int(np.count_nonzero(changed))
     return new, changed
+
+
+def transitions(column: Column, old: pa.Array, new: pa.Array) -> Transitions:
+    """Count which category became which; none where the column has more categories than are told of."""
+    size = len(column.categories or ())
+    if not 0 < size <= MOST_CATEGORIES:
+        return Counter()
+    before, after = column.codes(old), column.codes(new)
+    known = (before >= 0) & (after >= 0)
+    pairs, times = np.unique(before[known] * size + after[known], return_counts=True)
+    return Counter({divmod(pair, size): count for pair, count in zip(pairs.tolist(), times.tolist(), strict=True)})
 
 
 def differs(new: pa.Array, old: pa.Array) -> Mask:
