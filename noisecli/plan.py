@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption
+from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption
 from noisecli.mechanism import Chooser
 from noisecli.quota import Quota
 from noisecli.streams import Mask
@@ -41,9 +41,17 @@ class StepPlan:
     """Which rows may be struck; None: all."""
     decimals: int | None = None
     """Most decimals of a new number; None: those of the column."""
+    covariances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Those of each struck column with all of them, where the op asks for them."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns whose clean cells the op looks at besides those that it strikes."""
+        return self.corruption.reads() if isinstance(self.corruption, JointCorruption) else ()
 
     def settle(self, column: Column) -> Column:
-        """Return the column with the decimals that this step gives it."""
+        """Return the column with the covariances and the decimals that it has in this step."""
+        column = replace(column, covariances=self.covariances.get(column.name))
         if self.decimals is None or column.decimals is None:
             return column
         return replace(column, decimals=(min(column.decimals[0], self.decimals), self.decimals))
@@ -87,6 +95,7 @@ class Plan:
         struck = [name for step in self.steps for name in step.columns]
         asked = [name for step in self.steps if step.where for name in step.where.columns]
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
+        asked += [name for step in self.steps for name in step.reads]
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 

@@ -12,14 +12,15 @@ from pydantic import BaseModel, ValidationError
 from noisecli.corruption import (
     BlockCorruption,
     Corruption,
+    JointCorruption,
     RowsCorruption,
     TableCorruption,
     Target,
     TextCorruption,
-    plain,
     registered,
 )
 from noisecli.errors import RecipeProblem
+from noisecli.parameters import plain
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.mechanisms import Burst, Mnar
@@ -219,16 +220,17 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
         seen.add(name if name != "?" else "")
         if step is None:
             continue
-        if isinstance(step.mechanism, Mnar) and isinstance(step.corruption, RowsCorruption | BlockCorruption):
+        on_rows = isinstance(step.corruption, TableCorruption) and step.corruption.together
+        if isinstance(step.mechanism, Mnar) and on_rows:
             what = f"op {step.corruption.name!r} strikes whole rows, which have no value of their own: use mar"
             source.fault((*loc, "mechanism"), what, True)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
-            for key in ("columns", "exact"):
+            blind = step.corruption.looks_at() is None
+            for key in ("columns", "exact") if blind else ("exact",):
                 if key in step.settings.model_fields_set:
-                    source.fault(
-                        (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
-                    )
+                    what = f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}"
+                    source.fault((*loc, key), what, True)
             continue
         if step.mechanism is not None and step.exact:
             source.fault((*loc, "exact"), "an exact number of cells is chosen by mcar only", True)
@@ -236,8 +238,8 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
             source.fault(
                 (*loc, "mechanism"), f"op {step.corruption.name!r} strikes words, which only mcar chooses", True
             )
-        if isinstance(step.corruption, BlockCorruption):
-            for key in ("exact", "decimals"):
+        if isinstance(step.corruption, BlockCorruption | JointCorruption):
+            for key in ("exact", "decimals") if isinstance(step.corruption, BlockCorruption) else ("exact",):
                 if key in step.settings.model_fields_set:
                     source.fault((*loc, key), f"op {step.corruption.name!r} takes no {key!r}", True)
         if isinstance(step.corruption, TextCorruption) and step.exact:

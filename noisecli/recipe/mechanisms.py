@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.corruption import Parameters
 from noisecli.mechanism import ByGroup, ByScore, Chooser, InRuns, Score, Tail
+from noisecli.parameters import Parameters
 
 
 class Mechanism(Parameters):

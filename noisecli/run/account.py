@@ -123,10 +123,11 @@ def _remarks(step: StepPlan, in_bulk: bool) -> Iterator[tuple[str, Callable[[Cou
             f"{{struck}} of {{eligible}} struck, far from the rate {step.rate:g}: {what}",
             lambda c: _far(c, step.rate),
         )
-    yield (
-        f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
-        lambda c: c.struck - c.void - c.inexact - c.changed,
-    )
+    if unchanged:
+        yield (
+            f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
+            lambda c: c.struck - c.void - c.inexact - c.changed,
+        )
     yield (
         "{count} of {struck} struck are integers beyond 2^53, too large for arithmetic in float64",
         lambda c: c.inexact,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from noisecli.columns import Column
-from noisecli.corruption import CellCorruption
+from noisecli.corruption import TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.manifest import ShiftFacts
 from noisecli.mechanism import ByScore, solve_shift
@@ -88,12 +88,12 @@ def _with_choosers(recipe: Recipe, plan: Plan, shift: Shift) -> Plan:
 def _units(recipe: Recipe, plan: Plan) -> Iterator[tuple[StepPlan, Mechanism, str, ScoreRequest | None]]:
     """All that is chosen among but by mcar: the cells of a column, or whole rows, ""."""
     for asked, step in zip(recipe.steps, plan.steps, strict=True):
-        if asked.mechanism is not None:
-            for name in step.columns if isinstance(step.corruption, CellCorruption) else ("",):
+        if asked.mechanism is not None and isinstance(step.corruption, TableCorruption):
+            for name in ("",) if step.corruption.together else step.columns:
                 yield step, asked.mechanism, name, _score(step, asked.mechanism, name, plan.columns)
 
 
 def _score(step: StepPlan, mechanism: Mechanism, name: str, columns: Mapping[str, Column]) -> ScoreRequest | None:
     score = mechanism.score(name, columns)
-    as_number = isinstance(step.corruption, CellCorruption) and step.corruption.as_number
+    as_number = isinstance(step.corruption, TableCorruption) and step.corruption.as_number
     return None if score is None else ScoreRequest(step.id, name, score, as_number, step.where)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import CATEGORY, NUMBER, Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.corruption import RowsCorruption, TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.formats import Reading
 from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
@@ -19,6 +19,8 @@ from noisecli.quota import KeySample, Quota, cell_keys
 from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe, Variant
 from noisecli.recipe.source import Loc, did_you_mean
 from noisecli.run.choose import curves, facts_to_choose, recorded_choosers
+from noisecli.run.facts import recorded_column
+from noisecli.run.joint import check_joint, facts_to_read, parameter_of
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -77,6 +79,8 @@ def spoken_of(recipe: Recipe) -> Iterator[tuple[Loc, str]]:
             yield ("steps", step.number, "where"), name
         for name in step.mechanism.reads("") if step.mechanism else ():
             yield ("steps", step.number, "mechanism"), name
+        for name in step.reads:
+            yield parameter_of(step, name), name
 
 
 def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
@@ -84,7 +88,9 @@ def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
         return step.columns
     assert isinstance(step.corruption, TableCorruption)
     role = step.corruption.role
-    return [getattr(recipe.head.data, role)] if role else []
+    if role:
+        return [getattr(recipe.head.data, role)]
+    return step.corruption.looks_at() or () if isinstance(step.corruption, RowsCorruption) else ()
 
 
 def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
@@ -128,7 +134,7 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
             for name in facts_to_choose(step.mechanism, choice.column):
                 wanted[name] = wanted.get(name, frozenset()) | {"mean", "sd"}
         for name in step.asks:
-            wanted.setdefault(name, frozenset())
+            wanted[name] = wanted.get(name, frozenset()) | facts_to_read(step, name)
         for name in facts_to_choose(step.mechanism, ""):
             wanted[name] |= {"mean", "sd"}
     split = split_column(recipe)
@@ -146,9 +152,8 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     """What an exact step has to know of the cells of some columns."""
     op = step.corruption
     assert isinstance(op, TableCorruption)
-    as_number = isinstance(op, CellCorruption) and op.as_number
     for name in columns if step.exact else ():
-        yield QuotaRequest(step.id, name, step.rate, op.stratified, as_number, step.where)
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -240,13 +245,15 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
         named = {choice.column for choice in selection[step.id] if choice.selector is None}
         decide = {name: step.mechanism.objection_to_reading(columns[name]) for name in step.mechanism.reads("")}
         own = {name: step.mechanism.objection_to_striking(columns[name]) for name in chosen}
-        if isinstance(op, CellCorruption):
+        if not op.together:
             chosen = [name for name in chosen if own[name] is None or name in named]
             decide |= {name: own[name] for name in chosen if own[name] is not None}
         for name, objection in decide.items():
             if objection is not None:
                 recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
-    if not chosen and not refused and op.strikes_columns:
+    if not refused and set(step.asks) <= set(columns):
+        check_joint(recipe, step, [columns[name] for name in chosen], columns)
+    if not chosen and not refused and (step.columns is not None or op.strikes_columns):
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen))
 
@@ -295,7 +302,9 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
 def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
     """Settle the plan on facts recorded earlier, without looking at the data."""
     recipe = variant.recipe
-    columns = {name: _recorded(name, found, fields[name]) for name, found in facts.columns.items() if name in fields}
+    columns = {
+        name: recorded_column(name, found, fields[name]) for name, found in facts.columns.items() if name in fields
+    }
     named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
     split = split_column(recipe)
     named |= {name for step in recipe.steps for name in step.asks}
@@ -327,20 +336,3 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                 quotas[step.id, column, copy] = Quota(strata, limits)
     shifts = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
     return recorded_choosers(recipe, Plan(recipe.seed, steps, columns, quotas, split=split), shifts)
-
-
-def _recorded(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:
-    known = {key: value for key, value in found if value is not None and key != "storage"}
-    column = Column(name=name, storage=storage, **known)
-    try:
-        pa.array(column.categories or (), storage)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        raise DataProblem(f"the manifest's categories of column {name!r} are not of its type") from None
-    as_text = pa.types.is_string(storage)
-    if column.counts is not None and len(column.counts) != len(column.categories or ()):
-        raise DataProblem(f"the manifest's counts of column {name!r} are not those of its categories")
-    if (column.decimals is None) == (as_text and column.kind in NUMBER) or (
-        not as_text and column.kind is not kind_of(storage)
-    ):
-        raise DataProblem(f"the manifest's facts of column {name!r} do not fit the input")
-    return column

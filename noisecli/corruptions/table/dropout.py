@@ -23,7 +23,7 @@ class FeatureDropout(NumberCorruption):
     """
 
     severities = ({"share": 0.05}, {"share": 0.1}, {"share": 0.2}, {"share": 0.35}, {"share": 0.5})
-    unchanged = "the number was kept, or equals what fills it, or the change is smaller than the column's resolution"
+    unchanged = ""
 
     share: float = Field(0.1, ge=0, le=1)
     """Chance that a struck cell is dropped, 0 to 1."""
