@@ -81,6 +81,8 @@ class TableCorruption(Corruption):
     """False for ops on whole rows."""
     as_number: ClassVar[bool] = False
     """True: values are float64 numbers. False: they are an Arrow array in the column's own type."""
+    special: ClassVar[bool] = False
+    """True: numbers may become NaN, infinite or subnormal, and are written in full, where the column holds such."""
     together: ClassVar[bool] = False
     """Whether a row is struck in all columns of the step at once. False: each column has strikes of its own."""
     stratified: ClassVar[bool] = False
@@ -116,6 +118,9 @@ class TableCorruption(Corruption):
 
 class CellCorruption(TableCorruption):
     """Changes struck cells of one column."""
+
+    tells_transitions: ClassVar[bool] = False
+    """Whether the manifest says how often each category became each other one."""
 
     def corrupt(self, values: Any, column: Column, draws: BlockDraws) -> Any:
         """Return as many new values, in the form they came in; never change the input.

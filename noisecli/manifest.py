@@ -70,6 +70,8 @@ class StepEntry(_Model):
     """Counts by column; "" for rows and images."""
     outgoing: dict[str, str] | None = None
     """Types of columns that become text because of the step, and of those that it adds."""
+    transitions: dict[str, dict[str, dict[str, int]]] | None = None
+    """How many changed cells of each category became each other one, by column; None for ops that do not tell."""
 
 
 Decimals = Annotated[int, Field(ge=0, le=1000)]

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from PIL import Image
+from pydantic import ValidationError
 
 from noisecli.columns import Kind
 from noisecli.corruption import (
@@ -61,8 +62,14 @@ def example_step(op: type[Corruption]) -> dict[str, Any]:
 
 
 def needed(op: type[Corruption]) -> dict[str, Any]:
-    """The parameters that the op cannot do without, as its example gives them."""
-    return {name: example_step(op)[name] for name, field in op.model_fields.items() if field.is_required()}
+    """The parameters that the op cannot do without, as its example gives them: all, where it needs one of several."""
+    own = {name: value for name, value in example_step(op).items() if name in op.model_fields}
+    required = {name: own[name] for name, field in op.model_fields.items() if field.is_required()}
+    try:
+        op.model_validate(required)
+    except ValidationError:
+        return own
+    return required
 
 
 def made(op: type[C]) -> C:
