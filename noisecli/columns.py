@@ -1,7 +1,7 @@
 """What a column is: its kind, its facts, and how its cells become numbers and numbers become cells."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -172,6 +172,26 @@ class Column:
             narrow = finite.astype(dtype)
         clipped = np.zeros(len(values), bool) if special else finite != values
         return pa.array(narrow, self.storage), narrow.astype(np.float64), clipped
+
+
+def to_text(cells: pa.Array) -> pa.Array:
+    """Typed cells as text, as in a CSV file; NaN is a missing cell, and so null."""
+    if pa.types.is_floating(cells.type):
+        cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
+    return celltext.as_written(cells)
+
+
+def widened(column: Column) -> Column:
+    """The column with its cells turned to text, as in a CSV file: its numbers are as short as they can be read back."""
+    decimals = None
+    if column.kind in NUMBER:
+        scale = column.storage.scale if pa.types.is_decimal(column.storage) else None
+        whole = column.kind is Kind.INTEGER
+        decimals = (0, 0) if whole else (0, celltext.SHORTEST) if scale is None else (scale, scale)
+    categories = column.categories
+    if categories is not None:
+        categories = tuple(to_text(pa.array(categories, column.storage)).to_pylist())
+    return replace(column, storage=pa.string(), decimals=decimals, clean_text=False, categories=categories)
 
 
 def _to_decimals(values: Floats, type_: pa.DataType) -> tuple[pa.Array, Mask]:

@@ -108,6 +108,13 @@ class TableCorruption(Corruption):
         """Say why the op cannot strike these columns in one step, "takes two columns"; None: it can."""
         return None
 
+    def widens(self, column: Column) -> str | None:
+        """Name a text that the op writes although the column's type cannot hold it; None: there is none.
+
+        Where there is one, the column becomes text for the whole run, in the copy too.
+        """
+        return None
+
 
 class CellCorruption(TableCorruption):
     """Changes struck cells of one column."""
@@ -154,13 +161,16 @@ class TextCorruption(TableCorruption):
 class Rows:
     """Struck rows, as an op on several columns gets them.
 
-    Cells are float64, NaN for what is no number, where the op is `as_number`; else Arrow arrays, which may hold nulls.
+    Cells of a number column are float64, NaN for what is no number, where the op is `as_number`; all others are Arrow
+    arrays, which may hold nulls.
     """
 
     cells: Mapping[str, Any]
     """Current cells of the step's columns, in the order of the file."""
     clean: Mapping[str, Any]
     """Clean cells of the step's columns and of those that the op `reads`, taken out when first asked for."""
+    partners: Mapping[str, Any]
+    """Clean cells of the step's columns in each row's partner row; only where the op `pairs`."""
 
 
 class JointCorruption(TableCorruption):
@@ -169,6 +179,15 @@ class JointCorruption(TableCorruption):
     together = True
     whole: ClassVar[bool] = False
     """Whether a row is eligible only if all of its cells are."""
+    pairs: ClassVar[bool] = False
+    """Whether each row gets a partner: another training row of the dataset, by a keyed permutation of them all."""
+    softens: ClassVar[Literal["", "partner", "uniform"]] = ""
+    """Whether labels become soft: what a row's own class loses goes to that of its partner, or to all alike. The result
+    then has under "" how much of its label each row keeps, 0..1."""
+
+    def pairs_within(self) -> str | None:
+        """Return the column, or role of a column, in which a partner has the same value; None: any row may be one."""
+        return None
 
     def reads(self) -> tuple[str, ...]:
         """Columns besides those of the step whose clean cells the op looks at."""

@@ -115,6 +115,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
                 "rate": s.rate,
                 "exact": s.exact,
                 "columns": list(s.columns),
+                **({"outgoing": {name: str(type_) for name, type_ in s.outgoing.items()}} if s.outgoing else {}),
             }
             for folder, s in steps
         ]

@@ -1,14 +1,14 @@
 """Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli.columns import Column
+from noisecli.columns import Column, to_text
 from noisecli.corruption import BlockCorruption, CellCorruption, JointCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
@@ -53,11 +53,17 @@ class TableEngine:
                 flows = self._act_on_blocks(number, step.corruption, flows)
             else:
                 flows = self._act(number, flows)
-        return (flow.end_of_steps() for flow in flows)
+        return (flow.end_of_steps(self._plan, self._keep_changes) for flow in flows)
 
     def _begin(self, slab: Slab) -> Flow:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
-        return Flow(slab, strikeable(slab, self._plan.split), dict(slab.cells), lineage, makers)
+        return Flow(slab, strikeable(slab, self._plan.split), self._origin(slab), lineage, makers)
+
+    def _origin(self, slab: Slab) -> dict[str, pa.Array]:
+        cells = dict(slab.cells)
+        for name, type_ in self._plan.outgoing.items():
+            cells[name] = to_text(cells[name]) if name in cells else pa.nulls(slab.rows, type_)
+        return cells
 
     def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:
         step = self._plan.steps[number]
@@ -68,12 +74,14 @@ class TableEngine:
                 yield flow
                 continue
             if isinstance(step.corruption, JointCorruption):
-                for name, edits in self._strike_jointly(step, step.corruption, flow).edits(allowed).items():
+                joint = self._strike_jointly(step, step.corruption, flow)
+                for name, edits in joint.edits(allowed).items():
                     flow.edit(number, name, edits, self._keep_changes)
+                self._soften(step, joint, flow)
                 yield flow
                 continue
             for name in step.columns:
-                column = step.settle(self._plan.columns[name])
+                column = step.settle(self._plan.working[name])
                 strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
                 edits = strike(step, column, flow.slab, allowed, flow.cells[name])
                 flow.edit(number, name, edits, self._keep_changes)
@@ -113,7 +121,7 @@ class TableEngine:
         bounds = np.cumsum([0, *(len(rows) for _, rows in pieces)])
         if bounds[-1] == 0:
             return
-        columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
+        columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
         cells = {name: pa.concat_arrays([f.cells[name].take(pa.array(r)) for f, r in pieces]) for name in columns}
         new = op.corrupt(cells, columns, self._stream(step).generator("value", "", block))
         for name, old in cells.items():
@@ -156,7 +164,7 @@ class TableEngine:
         op = step.corruption
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
-        eligible = column.eligible(clean, op.as_number) & allowed
+        eligible = self._plan.columns[column.name].eligible(clean, op.as_number) & allowed
         # An earlier step may have put a word among numbers.
         now = column if current is clean else replace(column, clean_text=False)
         counts = self._count(step, column.name)
@@ -179,18 +187,45 @@ class TableEngine:
         return edits
 
     def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:
-        columns = {name: step.settle(self._plan.columns[name]) for name in (*step.columns, *step.reads)}
+        columns = {name: step.settle(self._plan.working[name]) for name in (*step.columns, *step.reads)}
         slab = flow.slab
         return JointStrike(
             step=step,
             op=op,
             columns=columns,
             stream=self._stream(step),
-            slab=slab,
+            slab=replace(slab, cells=flow.origin),
             current=flow.cells,
             choose=lambda column, block: self._chosen(step, column, block, slab),
             count=lambda column: self._count(step, column),
+            pair=lambda unit, rows: self._partners(step, op, flow, unit, rows),
+            label=self._plan.working[self._plan.soft.label] if op.softens and self._plan.soft else None,
         )
+
+    def _partners(
+        self, step: StepPlan, op: JointCorruption, flow: Flow, unit: str, rows: Index
+    ) -> Callable[[str], pa.Array]:
+        """Return what fetches cells of the partners of some rows."""
+        partners, soft = self._plan.partners, self._plan.soft
+        assert partners is not None
+        mine = partners.numbers(self._path, flow.slab.first_row, flow.training)[rows]
+        key = self._stream(step).words("partner", unit, [""])
+        needed = [unit] if unit else [soft.label] if soft is not None and op.softens else []
+        found = partners.of(mine, key, needed, step.within)
+
+        def fetch(name: str) -> pa.Array:
+            cells = partners.fetch([name], found)[name]
+            return to_text(cells) if name in self._plan.outgoing else cells
+
+        return fetch
+
+    def _soften(self, step: StepPlan, strike: JointStrike, flow: Flow) -> None:
+        for rows, kept, codes in strike.softened:
+            flow.soften(rows, kept, codes)
+            counts = self._count(step, self._plan.soft.label) if self._plan.soft else Counts()
+            counts.changed += int(np.count_nonzero(kept < 1))
+            if codes is not None:  # else the label is a column of the step, and counted as such
+                counts.struck += len(rows)
 
     def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
@@ -249,7 +284,7 @@ class TableEngine:
         flow.rearrange(move, number)
         if op.scatters():
             self._scatter(step, op.scattered(move.struck, move.fresh), flow)
-        self._make_errors(number, op, columns, flow, np.flatnonzero(move.fresh))
+        self._make_errors(number, op, flow, np.flatnonzero(move.fresh))
 
     def _scatter(self, step: StepPlan, moved: Mask, flow: Flow) -> None:
         scatter = np.full(len(moved), np.nan) if flow.scatter is None else flow.scatter
@@ -257,11 +292,10 @@ class TableEngine:
         flow.scatter = scatter.copy()
         flow.scatter[moved] = CounterDraws(keys).uniform()
 
-    def _make_errors(
-        self, number: int, op: RowsCorruption, columns: Mapping[str, Column], flow: Flow, clones: Index
-    ) -> None:
+    def _make_errors(self, number: int, op: RowsCorruption, flow: Flow, clones: Index) -> None:
         """Make errors in fresh clones."""
         step = self._plan.steps[number]
+        columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
         ops = {name: error for name, column in columns.items() if (error := op.error(column)) is not None}
         cells = {name: flow.current(name).take(pa.array(clones)) for name in ops}
         keys = self._row_keys(step, "value", flow)[clones]

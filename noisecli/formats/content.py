@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from noisecli.celltext import to_mask
 from noisecli.engine import Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import FOUND_OUT, Reading
+from noisecli.formats import AS_IT_CAME, FOUND_OUT, Reading
 from noisecli.splice import string_buffers
 
 INDEX = pa.int32()
@@ -231,15 +231,6 @@ def _decoded(cells: pa.Array) -> pa.Array:
     return cells
 
 
-def outgoing_schema(schema: pa.Schema, touched: Sequence[str]) -> pa.Schema:
-    """The schema that is written: of workable types, and in touched dictionaries with room for new values."""
-    for i, field in enumerate(schema):
-        type_ = workable(field.type)
-        widen = pt.is_dictionary(type_) and field.name in touched
-        schema = schema.set(i, field.with_type(with_index(type_) if widen else type_))
-    return schema
-
-
 class ArrowData:
     """What Arrow tables have in common, in files and in memory."""
 
@@ -259,12 +250,15 @@ class ArrowData:
                 column = as_type(as_type(column, workable(field.type)).take(order), field.type)
         if cells is not None:
             column = replace_cells(column, cells)
-        if cells is not None and not field.nullable and column.null_count:
+            self._refuse_lost(column, field)
+        return column
+
+    def _refuse_lost(self, column: pa.ChunkedArray, field: pa.Field) -> None:
+        if not field.nullable and column.null_count:
             raise DataProblem(
                 f"{self.name}: column {field.name!r} is declared 'not null', so no cell of it can be made missing. "
                 "Leave the column out of the step, or write the input with the column declared nullable."
             )
-        return column
 
     def _cells(self, table: pa.Table, columns: Sequence[str]) -> dict[str, pa.Array]:
         cells = {}
@@ -316,17 +310,30 @@ class ArrowFile(ArrowData):
         super().__init__(name)
         self.path = path
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
+    def assemble(
+        self, sinks: Sequence[Path], target: Path, outgoing: Mapping[str, pa.DataType] = AS_IT_CAME
+    ) -> str | None:
         (sink,) = sinks
         sink.replace(target)
         return None
 
-    def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, struck: Struck, moved: bool) -> pa.Table:
+    def _outgoing(
+        self,
+        columns: list[pa.ChunkedArray],
+        schema: pa.Schema,
+        struck: Struck,
+        moved: bool,
+        outgoing: Mapping[str, pa.DataType],
+    ) -> pa.Table:
         """Put the struck cells and the new order into the columns of a part, freeing each column as it goes."""
         order = pa.array(struck.order) if moved else None
         for i, field in enumerate(schema):
             cells = pa.chunked_array([struck.cells[field.name]]) if field.name in struck.cells else None
-            columns[i] = self._outgoing_column(columns[i], field, cells, order)
+            if cells is not None and field.name in outgoing:
+                self._refuse_lost(cells, field)
+                columns[i : i + 1] = [cells]
+            else:
+                columns[i] = self._outgoing_column(columns[i], field, cells, order)
         return pa.Table.from_arrays(columns, schema=schema)
 
     def _damage(self, where: str, reason: str) -> DataProblem:

@@ -16,7 +16,7 @@ from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
-from noisecli.formats.grid import Grid, Layout, unique_names, unquote
+from noisecli.formats.grid import Grid, Layout, quoted, unique_names, unquote
 from noisecli.formats.spliced import SplicedFile
 from noisecli.splice import splice, splice_rows
 
@@ -179,9 +179,16 @@ class CsvFile(SplicedFile[Grid]):
             cells[name], spellings[name] = grid.cells(self._names.index(name), name)
         return Slab(first_row, grid.rows, cells, spellings, grid.misfits)
 
-    def _splice(self, grid: Grid, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
+    def _headed(self, added: Sequence[str]) -> bytes:
+        if not added or not self._reading.header:
+            return self._header
+        names = quoted(pa.array(added, pa.string()), self._layout).to_pylist()
+        row = self._header.removesuffix(self._line_end)
+        return row + "".join(self._delimiter + name for name in names).encode() + self._line_end
+
+    def _splice(self, grid: Grid, columns: Mapping[str, Column], struck: Struck, added: Sequence[str]) -> pa.Buffer:
         names = [name for name in self._names if name in struck.cells]
-        if not names and struck.order is None:
+        if not names and not added and struck.order is None:
             return grid.data
         order = np.arange(grid.rows) if struck.order is None else struck.order
         changed = np.stack([struck.changed[name] for name in names] or [np.zeros(len(order), bool)], axis=1)
@@ -200,6 +207,14 @@ class CsvFile(SplicedFile[Grid]):
             places[mine] = base + np.arange(len(new))
             base += len(new)
         replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())
+        if added:
+            fits = np.flatnonzero(~grid.misfits[order]) if grid.misfits is not None else np.arange(len(order))
+            ends = grid.bounds(order[fits], self._layout.width - 1)[1]
+            more = grid.more([struck.cells[name].take(pa.array(fits)) for name in added])
+            by_row = np.argsort(np.concatenate([rows, fits]), kind="stable")  # what is added to a row comes last in it
+            rows = np.concatenate([rows, fits])[by_row]
+            starts, stops = np.concatenate([starts, ends])[by_row], np.concatenate([stops, ends])[by_row]
+            replacements = pa.concat_arrays([replacements, more]).take(pa.array(by_row))
         if struck.order is None:
             return splice(grid.data, starts, stops, replacements)
         return splice_rows(grid.data, starts, stops, replacements, rows, grid.row_bounds(), order)

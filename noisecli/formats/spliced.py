@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
-from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
+from noisecli.formats import AS_IT_CAME, FOUND_OUT, Part, Reading, Transform, Written
 from noisecli.formats.plain import BLOCK_BYTES, Packing
 
 
@@ -44,20 +44,29 @@ class SplicedFile(ABC, Generic[R]):
             yield part, self._slab(run, first_row, columns)
             first_row, start = first_row + run.rows, stop
 
-    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
-        rows, changed = 0, False
+    def write(
+        self,
+        parts: Sequence[Part],
+        columns: Mapping[str, Column],
+        transform: Transform,
+        sink: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+    ) -> Written:
+        rows, changed = 0, bool(outgoing)
         waiting: deque[tuple[R, bool]] = deque()
         with self._path.open("rb") as source, sink.open("wb") as target:
             for struck in transform(self._read(source, parts, list(columns), waiting)):
                 run, unended = waiting.popleft()
-                written = self._splice(run, columns, struck)
+                written = self._splice(run, columns, struck, list(outgoing))
                 target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
                 rows += run.rows if struck.order is None else len(struck.order)
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
-        return self._packing.pack(self._pieces(sinks), target)
+    def assemble(
+        self, sinks: Sequence[Path], target: Path, outgoing: Mapping[str, pa.DataType] = AS_IT_CAME
+    ) -> str | None:
+        return self._packing.pack(self._pieces(sinks, list(outgoing)), target)
 
     def _read(
         self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[R, bool]]
@@ -71,9 +80,9 @@ class SplicedFile(ABC, Generic[R]):
             waiting.append((run, unended))
             yield self._slab(run, part.first_row, columns)
 
-    def _pieces(self, sinks: Sequence[Path]) -> Iterator[bytes]:
+    def _pieces(self, sinks: Sequence[Path], added: Sequence[str]) -> Iterator[bytes]:
         """The bytes of the output in order; what is written is removed."""
-        yield self._header
+        yield self._headed(added)
         for sink in sinks:
             yield from _blocks(sink, 0)
             sink.unlink()
@@ -88,6 +97,10 @@ class SplicedFile(ABC, Generic[R]):
     @abstractmethod
     def _header(self) -> bytes:
         """The bytes before the rows."""
+
+    def _headed(self, added: Sequence[str]) -> bytes:
+        """The bytes before the rows of a copy with some more columns."""
+        return self._header
 
     @property
     @abstractmethod
@@ -112,8 +125,8 @@ class SplicedFile(ABC, Generic[R]):
         """Say what some columns hold in a run."""
 
     @abstractmethod
-    def _splice(self, run: R, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
-        """Write what became of a run."""
+    def _splice(self, run: R, columns: Mapping[str, Column], struck: Struck, added: Sequence[str]) -> pa.Buffer:
+        """Write what became of a run, with some more columns after all others."""
 
 
 def _blocks(path: Path, start: int) -> Iterator[bytes]:

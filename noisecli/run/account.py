@@ -80,6 +80,7 @@ def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally) -> StepEn
         parameters=step.corruption.model_dump(mode="json"),
         columns={column: counts.numbers() for column, counts in mine.items()},
         transitions=_transitions(plan, mine) if tells else None,
+        outgoing={name: str(type_) for name, type_ in step.outgoing.items()} or None,
     )
 
 

@@ -176,7 +176,7 @@ def _finish_table(
     found = prepared.tables[task.file.relative]
     content = None
     if any(piece.written.changed for _, piece in pieces):
-        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target)
+        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target, task.plan.outgoing)
     else:
         for part, _ in pieces:
             part.sink.unlink()

@@ -103,7 +103,7 @@ def write_table(task: TableTask) -> TableDone:
             about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
             shard = stack.enter_context(Shard(task.truth, about, task.plan, task.parts))
             transform = shard.watch(engine)
-        written = task.file.table().write(task.parts, columns, transform, task.sink)
+        written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
     return TableDone(written, engine.tally)
 
 

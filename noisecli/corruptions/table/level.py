@@ -19,6 +19,7 @@ from noisecli.corruptions.table.relabel import (
     lacks,
     listed,
     put_tokens,
+    text_among,
     to_cells,
 )
 from noisecli.streams import BlockDraws
@@ -64,6 +65,9 @@ class OrdinalShift(Relabel):
         if column.categories and not set(self.order) & set(by_label(column)):
             return f"has none of the levels in `order`; {listed(column)}"
         return super().objection(column) or cannot_hold(self.order, column)
+
+    def widens(self, column: Column) -> str | None:
+        return text_among(self.order or (), column)
 
     def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
         levels = list(column.categories or ())
@@ -209,6 +213,9 @@ class UnseenCategory(CellCorruption):
         if seen is not None:
             return f"already has the category {seen!r}: it is not unseen"
         return super().objection(column) or cannot_hold(self.values, column)
+
+    def widens(self, column: Column) -> str | None:
+        return text_among(self.values, column)
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         return put_tokens(values, to_cells(self.values, values.type), draws.uniform())

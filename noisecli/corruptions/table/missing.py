@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from noisecli.columns import ANY, CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import Tokens, cannot_hold, put_tokens, to_cells, unfit
+from noisecli.corruptions.table.relabel import Tokens, cannot_hold, put_tokens, text_among, to_cells, unfit
 from noisecli.dates import MONTHS, WEEKDAYS
 from noisecli.streams import BlockDraws
 
@@ -44,7 +44,8 @@ class DisguisedMissing(CellCorruption):
 
     A CSV cell takes any token; one that spells a missing cell, such as N/A, is put in quotes and stays a value here,
     though many readers (pandas among them) take it for a missing one unless told not to.
-    Where columns have types, a token must fit the column's; a time without a zone is taken for UTC.
+    Where columns have types, a text that the column's type cannot hold, as "?" among numbers, turns it to text in the
+    copy, with a warning; a number must fit a type of numbers, and a time without a zone is taken for UTC.
 
     Source: Pearson 2006, "The Problem of Disguised Missing Data".
 
@@ -68,6 +69,9 @@ class DisguisedMissing(CellCorruption):
         if not self._fitting(column):
             return f"is stored as {column.storage}, in which nothing can stand for a missing value: use `missing`"
         return None
+
+    def widens(self, column: Column) -> str | None:
+        return text_among(self.tokens or (), column)
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         new = put_tokens(values, to_cells(self._fitting(column), values.type), draws.uniform())
@@ -133,6 +137,10 @@ class ImputeConstant(CellCorruption):
                 return f"is {column.kind.value}, which has no mode: use the median"
             return super().objection(column)
         return cannot_hold([rule], column)
+
+    def widens(self, column: Column) -> str | None:
+        rule = self._rule(column)
+        return None if rule in ("mean", "median", "mode") else text_among([rule], column)
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         rule = self._rule(column)
