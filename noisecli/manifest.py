@@ -13,15 +13,7 @@ from typing import Annotated, Any, Literal
 
 import pyarrow.parquet as pq
 from PIL import features
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from noisecli import __version__, listing, streams
 from noisecli.columns import Kind
