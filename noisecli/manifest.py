@@ -113,7 +113,7 @@ class QuotaFacts(_Model):
 
 
 class ShiftFacts(_Model):
-    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.ByScore`."""
+    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.Score`."""
 
     sweep: str | None = None
     step: str
@@ -124,12 +124,26 @@ class ShiftFacts(_Model):
     shift: Annotated[float, Field(ge=-CERTAIN, le=CERTAIN)]
 
 
+class PeakFacts(_Model):
+    """The highest chance of a step that strikes in a window; see `noisecli.mechanism.Position`."""
+
+    sweep: str | None = None
+    step: str
+    column: str
+    rate: float
+    by: tuple[str, ...]
+    shape: str
+    """What the recipe says of the window."""
+    peak: Annotated[float, Field(ge=0, le=1)]
+
+
 class Facts(_Model):
     """What the survey found."""
 
     columns: dict[str, ColumnFacts] = {}
     quotas: list[QuotaFacts] = []
     shifts: list[ShiftFacts] = []
+    peaks: list[PeakFacts] = []
 
 
 class Manifest(_Model):

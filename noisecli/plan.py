@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption
-from noisecli.mechanism import Chooser
+from noisecli.mechanism import Chooser, Patterns, Span
 from noisecli.quota import Quota
 from noisecli.streams import Mask
 from noisecli.where import Where
@@ -41,6 +41,22 @@ class StepPlan:
     """Which rows may be struck; None: all."""
     decimals: int | None = None
     """Most decimals of a new number; None: those of the column."""
+    joint: bool = False
+    """Whether the same rows are struck in all columns."""
+    nulls: bool = False
+    """Whether missing cells may be struck."""
+    patterns: Patterns | None = None
+    """Which columns of a struck row are struck; None: all."""
+    window: Span | None = None
+    """Which rows may be struck, besides `where`; None: all."""
+
+    def unit(self, column: str) -> str:
+        """Return what the strikes of a column are drawn for: itself, or "" for whole rows."""
+        return "" if self.joint else column
+
+    def rate_of(self, column: str) -> float:
+        """Return the expected share of the eligible cells of a column that is struck."""
+        return self.rate if self.patterns is None else self.rate * self.patterns.share(column)
 
     def settle(self, column: Column) -> Column:
         """Return the column with the decimals that this step gives it."""
@@ -76,6 +92,10 @@ class Plan:
     choosers: Mapping[tuple[str, str], Chooser] = field(default_factory=dict)
     """Mechanisms by step id and column, "" for rows; where there is none it is mcar."""
 
+    def chooser(self, step: StepPlan, column: str) -> Chooser | None:
+        """Return the mechanism by which a step chooses in a column; None: mcar."""
+        return self.choosers.get((step.id, step.unit(column)))
+
     @property
     def whole_blocks(self) -> bool:
         """Whether a step has to see all of a block, so that a file cannot be shared out."""
@@ -86,6 +106,7 @@ class Plan:
         """Columns to be read."""
         struck = [name for step in self.steps for name in step.columns]
         asked = [name for step in self.steps if step.where for name in step.where.columns]
+        asked += [name for step in self.steps if step.window for name in step.window.reads]
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 

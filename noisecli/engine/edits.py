@@ -60,7 +60,7 @@ def apply(
         if decimals is not None:
             result = round_decimals(result, decimals)
         new, settled, clipped = column.to_cells(result)
-        exact = column.exact(numbers)
+        exact = column.exact(numbers) | np.isnan(numbers)
         changed = (settled != numbers) & exact
         clipped &= exact
         counts.inexact += int(np.count_nonzero(~exact))

@@ -22,7 +22,8 @@ from noisecli.corruption import (
 from noisecli.errors import RecipeProblem
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
-from noisecli.recipe.mechanisms import Burst, Mnar
+from noisecli.recipe.agreement import check_choosing
+from noisecli.recipe.mechanisms import Burst
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
 from noisecli.recipe.source import Loc, Source, did_you_mean
@@ -130,13 +131,14 @@ def _settle_target(source: Source, target: Target | Literal["both"] | None) -> T
 def _check(source: Source, target: Target) -> Recipe | None:
     raw = source.data
     head = _validate(source, Head, {k: v for k, v in raw.items() if k != "steps"}, (), also=("steps",))
+    time = None if head is None else head.data.time
     steps: list[PlannedStep | None] = []
     if "steps" not in raw:
         source.fault((), "missing key 'steps': the list of corruptions")
     elif not isinstance(raw["steps"], list) or not raw["steps"]:
         source.fault(("steps",), "must be a list with at least one step")
     else:
-        steps = [_check_step(source, target, step, ("steps", i)) for i, step in enumerate(raw["steps"])]
+        steps = [_check_step(source, target, step, ("steps", i), time) for i, step in enumerate(raw["steps"])]
         _check_together(source, raw["steps"], steps)
         _check_columns(source, raw.get("data"), steps)
     if source.faults or head is None:
@@ -147,7 +149,7 @@ def _check(source: Source, target: Target) -> Recipe | None:
     return Recipe(source, head, target, settled, _document(head, target, settled))
 
 
-def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedStep | None:
+def _check_step(source: Source, target: Target, raw: Any, loc: Loc, time: str | None) -> PlannedStep | None:
     if not isinstance(raw, dict) or not raw.get("op"):
         source.fault(loc, "a step is a mapping with an `op:`")
         return None
@@ -169,11 +171,12 @@ def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedSt
     rate = settings.rate if settings.rate is not None else preset.get("rate", op.default_rate)
     rate = 0.0 if settings.severity == 0 else rate
     mechanism = settings.mechanism.mechanism if isinstance(settings, TableStep) else None
+    joint = isinstance(settings, TableStep) and settings.by_rows
     if isinstance(mechanism, Burst):
         rate = _burst_rate(source, mechanism, settings, rate, loc)
-    exact = (op.exact_by_default and mechanism is None) if settings.exact is None else settings.exact
+    exact = (op.exact_by_default and mechanism is None and not joint) if settings.exact is None else settings.exact
     asked = corruption.model_dump(mode="json", include=set(rest))
-    return PlannedStep(settings.id or name, int(loc[-1]), settings, corruption, asked, float(rate), exact)
+    return PlannedStep(settings.id or name, int(loc[-1]), settings, corruption, asked, float(rate), exact, time)
 
 
 def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: Loc) -> float:
@@ -219,9 +222,7 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
         seen.add(name if name != "?" else "")
         if step is None:
             continue
-        if isinstance(step.mechanism, Mnar) and isinstance(step.corruption, RowsCorruption | BlockCorruption):
-            what = f"op {step.corruption.name!r} strikes whole rows, which have no value of their own: use mar"
-            source.fault((*loc, "mechanism"), what, True)
+        check_choosing(source, step, loc)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
             for key in ("columns", "exact"):
@@ -230,12 +231,6 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
                         (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
                     )
             continue
-        if step.mechanism is not None and step.exact:
-            source.fault((*loc, "exact"), "an exact number of cells is chosen by mcar only", True)
-        if step.mechanism is not None and isinstance(step.corruption, TextCorruption):
-            source.fault(
-                (*loc, "mechanism"), f"op {step.corruption.name!r} strikes words, which only mcar chooses", True
-            )
         if isinstance(step.corruption, BlockCorruption):
             for key in ("exact", "decimals"):
                 if key in step.settings.model_fields_set:
@@ -314,7 +309,7 @@ def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
         if len(inner) != 1:
             return []
         model = inner[0]
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _document(head: Head, target: Target, steps: Sequence[PlannedStep]) -> dict[str, Any]:

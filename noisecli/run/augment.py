@@ -32,6 +32,7 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.recorded import plan_from_facts
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -258,7 +259,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     survey = find_facts(wanted, look)
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
-        plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
+        plans = {v.folder: plan_from_facts(v, s, fields, facts) for v, s in both}
         return Prepared(recipe, dataset, plans, tables, [])
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)

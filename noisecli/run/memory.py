@@ -27,6 +27,7 @@ from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.facts import find_facts
+from noisecli.run.recorded import plan_from_facts
 from noisecli.survey import Request, Survey
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
     prepare.check_reading(recipe)
     if recipe.head.facts is not None:
         facts = manifests.read(manifests.locate(Path(recipe.head.facts))).facts
-        return prepare.plan_from_facts(recipe.variants[0], selection, fields, facts)
+        return plan_from_facts(recipe.variants[0], selection, fields, facts)
 
     def look(request: Request) -> Survey:
         survey = Survey.of(request, fields, as_text=False)
