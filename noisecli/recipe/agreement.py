@@ -19,13 +19,13 @@ def check_choosing(source: Source, step: PlannedStep, loc: Loc) -> None:
     if isinstance(mechanism, Window) and mechanism.by is None:
         objection = mechanism.objection(None)
         if objection is not None:
-            what = f"window: the row's number {objection}; `by`, or `data: {{time: ...}}`, names a column"
+            what = f"window: the row's number {objection}; for a column say `by:`, or `data: {{time: ...}}`"
             source.fault((*loc, "mechanism"), what)
     if not isinstance(op, CellCorruption):
         strikes = "words" if isinstance(op, TextCorruption) else "whole rows"
-        for key in sorted({"joint", "patterns"} & settings.model_fields_set):
+        for key in sorted({"joint", "nulls", "patterns"} & settings.model_fields_set):
             source.fault((*loc, key), f"{named} strikes {strikes}, it takes no {key!r}", True)
-    if step.nulls and not (isinstance(op, CellCorruption) and op.fills_nulls):
+    elif step.nulls and not op.fills_nulls:
         source.fault((*loc, "nulls"), f"{named} needs a value to change: missing cells cannot be struck", True)
     if isinstance(op, RowsCorruption):
         return

@@ -120,4 +120,4 @@ def _number(key: str, text: str) -> Moment:
 
 
 def _what(column: Column | None) -> str:
-    return "a number" if column is None else column.kind.value
+    return "a whole number" if column is None else column.kind.value
