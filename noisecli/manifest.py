@@ -68,6 +68,8 @@ class StepEntry(_Model):
     parameters: dict[str, Any]
     columns: dict[str, dict[str, int]]
     """Counts by column; "" for rows and images."""
+    rates: dict[str, float] | None = None
+    """Expected share of each column, where patterns make it another than the rate, which is that of rows."""
 
 
 Decimals = Annotated[int, Field(ge=0, le=1000)]

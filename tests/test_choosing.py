@@ -158,6 +158,7 @@ def test_counts_of_patterns_are_of_cells_that_could_be_struck(tmp_path: Path) ->
     FRAME.head(5_000).assign(c=["u", None] * 2_500).to_csv(tmp_path / "in.csv", index=False)
     entry = noisecli.augment(tmp_path / "in.csv", a_recipe(by_patterns(0.5)), tmp_path / "out.csv").manifest.steps[0]
     assert [entry.columns[name]["eligible"] for name in "abc"] == [5_000, 5_000, 2_500]
+    assert entry.rates == {"a": pytest.approx(0.5 * 3.5 / 4.5), "b": pytest.approx(1 / 3), "c": pytest.approx(1 / 6)}
     out = pd.read_csv(tmp_path / "out.csv")
     assert entry.columns["b"]["struck"] == entry.columns["b"]["changed"] == out["b"].isna().sum()
 

@@ -294,8 +294,8 @@ def test_a_recorded_curve_is_for_nothing_else(
     window: dict[str, Any], rate: float, says: str, source: Path, tmp_path: Path
 ) -> None:
     noisecli.augment(source, a_recipe(missing({"from": 0, "to": 100, "ramp": "up"})), tmp_path / "old.csv")
+    recipe = a_recipe(missing(window, rate), facts=str(tmp_path / "old.csv"))
     with pytest.raises(NoiseError, match=says):
-        recipe = a_recipe(missing(window, rate), facts=str(tmp_path / "old.csv"))
         noisecli.augment(source, recipe, tmp_path / "new.csv")
 
 

@@ -77,6 +77,7 @@ def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
         exact=step.exact,
         parameters=step.corruption.model_dump(mode="json"),
         columns={column: asdict(counts) for (name, column), counts in tally.items() if name == step.id},
+        rates=None if step.patterns is None else {column: step.rate_of(column) for column in step.columns},
     )
 
 
