@@ -180,7 +180,7 @@ def test_rows_are_dropped_in_a_window() -> None:
 def test_words_have_the_chance_of_their_row() -> None:
     step = {"op": "typo", "columns": "s", "rate": 0.3, "mechanism": {"window": SHAPES["up"]}}
     done = noisecli.corrupt(FRAME, a_recipe(step))["s"]
-    words = np.array([[a != b for a, b in zip("ab cd ef".split(), row.split(), strict=False)] for row in done])
+    words = np.array([[a != b for a, b in zip(["ab", "cd", "ef"], row.split(), strict=False)] for row in done])
     form = place("up")
     chances = form * 0.3 * (form > 0).sum() / form.sum()
     for column in range(3):
@@ -321,7 +321,7 @@ FAULTS = {
     "{from: 1, ramp: up}": "a ramp needs both `from` and `to`",
     "{from: 1, ramp: upp}": "'up' or 'down'",
     "{form: 1}": "did you mean 'from'?",
-    "{from: 9, to: 9}": "the row's number has nothing from 9 to 9: `to` must be greater",
+    "{from: 9, to: 9}": "the row's number has no window from 9 to 9: `to` must be greater",
     "{from: 2023-01-01}": "`from: 2023-01-01` is no number; for a column say `by:`",
     "{from: 0, period: 7d}": "`period: 7d` is no number",
     "{from: 0, period: 0}": "`period` must be greater than 0",
@@ -332,8 +332,9 @@ FAULTS = {
     "{by: t, to: 5}": "column 't' is datetime, and `to: 5` is no date or time as in 2026-03-01T12:30",
     "{by: t, to: 2023-02-30}": "is no date or time",
     "{by: t, period: 7}": "`period: 7` is no duration as in 7d, 24h or 30min",
+    "{by: k, from: -1e308, to: 1e308}": "has no window from -1e308 to 1e308: that is too wide",
     "{by: t, period: 0d}": "`period` must be greater than 0",
-    "{by: t, from: 2023-05-01, to: 2023-04-01}": "has nothing from 2023-05-01 to 2023-04-01",
+    "{by: t, from: 2023-05-01, to: 2023-04-01}": "has no window from 2023-05-01 to 2023-04-01",
 }
 
 

@@ -177,9 +177,12 @@ def _groups(by: Column, cells: Mapping[str, pa.Array]) -> tuple[Names, Codes]:
 
 def _combinations(groups: Sequence[tuple[Names, Codes]]) -> tuple[Names, Codes]:
     """The groups that several columns make together; without a value in one of them a row has none."""
-    found, codes = np.unique(np.column_stack([codes for _, codes in groups]), axis=0, return_inverse=True)
-    said = ([names[code] for (names, _), code in zip(groups, row, strict=True)] for row in found.tolist())
-    return [None if None in parts else json.dumps(parts, ensure_ascii=False) for parts in said], codes.reshape(-1)
+    (first, codes), *others = groups
+    said: list[Names] = [[name] for name in first]
+    for names, more in others:
+        found, codes = np.unique(codes * len(names) + more, return_inverse=True)
+        said = [[*said[pair // len(names)], names[pair % len(names)]] for pair in found.tolist()]
+    return [None if None in parts else json.dumps(parts, ensure_ascii=False) for parts in said], codes
 
 
 def _names(by: Column, values: pa.Array) -> list[str | None]:

@@ -1,6 +1,6 @@
 """Whether what a step says of its choosing agrees with its op, and with itself."""
 
-from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption, TextCorruption
+from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption
 from noisecli.recipe.mechanisms import Mnar
 from noisecli.recipe.models import PlannedStep, TableStep
 from noisecli.recipe.source import Loc, Source
@@ -13,7 +13,7 @@ def check_choosing(source: Source, step: PlannedStep, loc: Loc) -> None:
     if not isinstance(settings, TableStep):
         return
     named = f"op {op.name!r}"
-    if isinstance(mechanism, Mnar) and isinstance(op, RowsCorruption | BlockCorruption):
+    if isinstance(mechanism, Mnar) and not isinstance(op, CellCorruption | TextCorruption):
         what = f"{named} strikes whole rows, which have no value of their own: use mar"
         source.fault((*loc, "mechanism"), what, True)
     if isinstance(mechanism, Window) and mechanism.by is None:

@@ -17,6 +17,9 @@ from noisecli.recipe.mechanisms import Mechanism
 MICROSECONDS = {"ms": 10**3, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6}
 """Microseconds in a unit of time."""
 
+LONGEST = 2**62
+"""The longest period of time in microseconds: 146,000 years."""
+
 DURATION = re.compile(rf"([0-9]+(?:\.[0-9]+)?) *({'|'.join(MICROSECONDS)})")
 
 
@@ -64,8 +67,11 @@ class Window(Mechanism):
             self._length(column)
         except ValueError as error:
             return f"is {_what(column)}, and {error}"
-        empty = None not in moments and moments[0] >= moments[1]  # type: ignore[operator]
-        return f"has nothing from {self.from_} to {self.to}: `to` must be greater than `from`" if empty else None
+        start, end = moments
+        if start is None or end is None or 0 < end - start < math.inf:
+            return None
+        fault = "`to` must be greater than `from`" if end <= start else "that is too wide"
+        return f"has no window from {self.from_} to {self.to}: {fault}"
 
     def span(self, columns: Mapping[str, Column]) -> Span:
         by = None if self.by is None else columns[self.by]
@@ -103,7 +109,7 @@ class Window(Mechanism):
             said = DURATION.fullmatch(self.period)
             if said is None:
                 raise ValueError(f"`period: {self.period}` is no duration as in 7d, 24h or 30min")
-            period = round(float(said[1]) * MICROSECONDS[said[2]])
+            period = round(min(float(said[1]) * MICROSECONDS[said[2]], LONGEST))
         if period <= 0:
             raise ValueError("`period` must be greater than 0")
         return period
