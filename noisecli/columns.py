@@ -1,5 +1,6 @@
 """What a column is: its kind, its facts, and how its cells become numbers and numbers become cells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -82,6 +83,8 @@ class Column:
     """Distinct values of the training cells, sorted."""
     counts: tuple[int, ...] | None = None
     """How many training cells have each of them."""
+    covariances: Mapping[str, float] | None = None
+    """With each column of the step, itself too, over the training rows in which all of them are numbers."""
 
     @property
     def stored_as_text(self) -> bool:

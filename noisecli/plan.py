@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption
+from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption
 from noisecli.mechanism import Chooser, Patterns, Span
 from noisecli.quota import Quota
 from noisecli.streams import Mask
@@ -49,6 +49,13 @@ class StepPlan:
     """Which columns of a struck row are struck; None: all."""
     window: Span | None = None
     """Which rows may be struck, besides `where`; None: all."""
+    covariances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Those of each struck column with all of them, where the op asks for them."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns whose clean cells the op looks at besides those that it strikes."""
+        return self.corruption.reads() if isinstance(self.corruption, JointCorruption) else ()
 
     def unit(self, column: str) -> str:
         """Return what the strikes of a column are drawn for: itself, or "" for whole rows."""
@@ -59,7 +66,8 @@ class StepPlan:
         return self.rate if self.patterns is None else self.rate * self.patterns.share(column)
 
     def settle(self, column: Column) -> Column:
-        """Return the column with the decimals that this step gives it."""
+        """Return the column with the covariances and the decimals that it has in this step."""
+        column = replace(column, covariances=self.covariances.get(column.name))
         if self.decimals is None or column.decimals is None:
             return column
         return replace(column, decimals=(min(column.decimals[0], self.decimals), self.decimals))
@@ -108,6 +116,7 @@ class Plan:
         asked = [name for step in self.steps if step.where for name in step.where.columns]
         asked += [name for step in self.steps if step.window for name in step.window.reads]
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
+        asked += [name for step in self.steps for name in step.reads]
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 

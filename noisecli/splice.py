@@ -35,19 +35,23 @@ def splice(data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Ar
 
 
 def splice_rows(
-    data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Array, bounds: Offsets, order: NDArray[np.intp]
+    data: pa.Buffer,
+    starts: Offsets,
+    stops: Offsets,
+    replacements: pa.Array,
+    rows: NDArray[np.intp],
+    bounds: Offsets,
+    order: NDArray[np.intp],
 ) -> pa.Buffer:
-    """Replace spans as `splice` does, then put rows in another order: row `i` goes from `bounds[i]` to `bounds[i + 1]`.
+    """Put rows in another order or number, then replace spans as `splice` does.
 
-    A span lies within one row.
+    Row `i` goes from `bounds[i]` to `bounds[i + 1]`, and outgoing row `j` comes from row `order[j]`. Span `k` is a
+    stretch of `data` within the row that outgoing row `rows[k]` comes from, and is replaced in that outgoing row alone.
     """
-    spliced = splice(data, starts, stops, replacements)
-    _, offsets = string_buffers(replacements)
-    growth = np.concatenate([[0], np.cumsum(np.diff(offsets) - (stops - starts))])
-    bounds = bounds + growth[np.searchsorted(starts, bounds)]
-    rows = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), spliced])
-    taken, _ = string_buffers(rows.take(pa.array(order)))
-    return taken
+    whole = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
+    taken, offsets = string_buffers(whole.take(pa.array(order)))
+    shift = offsets[rows] - bounds[order[rows]]
+    return splice(taken, starts + shift, stops + shift, replacements)
 
 
 def slices(data: pa.Buffer, starts: Offsets, stops: Offsets) -> pa.Array:

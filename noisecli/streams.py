@@ -30,7 +30,7 @@ DESCRIPTION = {
 }
 """What a manifest says of the randomness."""
 
-Purpose = Literal["strike", "value", "clone", "pattern", "survey"]
+Purpose = Literal["strike", "value", "clone", "place", "pattern", "survey"]
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Mask = NDArray[np.bool_]

@@ -184,6 +184,7 @@ class ColumnSurvey:
             format=self.format,
             categories=categories,
             counts=tuple(self.categories[value] for value in categories or ()) if counted else None,
+            covariances=None,  # they depend on the step
             **{name: value for name, value in facts.items() if name in self.wanted},
         )
 

@@ -16,7 +16,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = [
     {"errors", "splice", "streams"},
-    {"celltext", "columns", "dates", "text"},
+    {"celltext", "columns", "dates", "parameters", "text"},
     {"census", "summaries", "corruption", "mechanism", "quota", "where"},
     {"corruptions"},
     {"recipe"},

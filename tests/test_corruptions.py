@@ -35,7 +35,7 @@ from PIL import Image
 from noisecli import recipe as recipes
 from noisecli.cli import main
 from noisecli.columns import kind_of
-from noisecli.corruption import CellCorruption, ImageCorruption, TableCorruption, TextCorruption
+from noisecli.corruption import CellCorruption, ImageCorruption, JointCorruption, TableCorruption, TextCorruption
 from noisecli.corruptions.table.custom import Custom
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem, RecipeProblem
@@ -63,7 +63,7 @@ TYPES = {
 }
 
 TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption)}
-COLUMNS = {name: op for name, op in TABLES.items() if issubclass(op, CellCorruption | TextCorruption)}
+COLUMNS = {name: op for name, op in TABLES.items() if issubclass(op, CellCorruption | JointCorruption | TextCorruption)}
 IMAGES = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
 
 every_op = pytest.mark.parametrize("op", OPS.values(), ids=OPS)
@@ -280,7 +280,7 @@ def test_results_have_the_columns_type_and_nulls_stay(op, type_):
         assert counts.changed == pc.sum(pc.and_(differ, ordinary)).as_py()
     if "float" in type_:
         special = pc.invert(pc.is_finite(cells))
-        if issubclass(op, CellCorruption) and op.as_number:
+        if op.as_number:
             kept, were = done.cells.filter(special), cells.filter(special)
             assert repr(kept.to_pylist()) == repr(were.to_pylist())
 

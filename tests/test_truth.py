@@ -315,6 +315,10 @@ KINDS = {
 }
 
 
+NAMING = {"table-merge_levels", "table-prior_shift"}
+"""Ops whose parameters name values of their column."""
+
+
 @st.composite
 def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Some ops with the parameters of their examples, on any columns that they take; those on rows come last."""
@@ -325,13 +329,17 @@ def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
         if op.strikes_columns:
             fitting = [name for name, kind in KINDS.items() if kind in op.accepts]
             made["columns"] = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique=True))
+            if op.name == "swap_columns":
+                made["columns"] = draw(st.permutations(["name", "note", "city", "churn"]))[:2]
+            if "by" in op.model_fields:
+                made["by"] = draw(st.sampled_from(["height", "visits"]))
             if issubclass(op, NumberCorruption) and draw(st.booleans()):
                 made["decimals"] = draw(st.sampled_from(["keep", 0, 1, 9]))
         if draw(st.booleans()):
             made["where"] = draw(st.sampled_from([{"visits": {"gt": 20}}, {"city": {"null": True}}]))
         return made
 
-    anywhere = [op for name, op in TABLE_OPS.items() if name != "table-merge_levels"]  # it names its column's values
+    anywhere = [op for name, op in TABLE_OPS.items() if name not in NAMING]
     ops = draw(st.lists(st.sampled_from(anywhere), min_size=1, max_size=6))
     ops.sort(key=lambda op: issubclass(op, RowsCorruption))
     return [step(op, number) for number, op in enumerate(ops)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from noisecli.columns import Column, Kind
 from noisecli.plan import training_rows
-from noisecli.streams import BLOCK, Mask
+from noisecli.streams import BLOCK, Floats, Mask
 
 Index = NDArray[np.intp]
 
@@ -43,6 +43,8 @@ class Change:
     """Rows of the slab, ascending."""
     before: pa.Array
     after: pa.Array
+    places: Index | None = None
+    """Which of the slab's outgoing rows changed, where only these did: clones. None: the rows before any was cloned."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,20 @@ class Struck:
     """What became of a slab."""
 
     cells: Mapping[str, pa.Array]
-    """New cells of the columns that changed, in the order of the slab's rows."""
+    """New cells of the columns that changed, one for each outgoing row."""
     changed: Mapping[str, Mask]
-    """Which of those cells differ from the clean ones."""
+    """Which of those cells differ from the clean ones of the rows that they come from."""
     order: Index | None
-    """Row of the slab that each outgoing row comes from; None: all rows, in order."""
+    """Row of the slab that each outgoing row comes from, ascending; None: all rows, in order."""
     makers: Index | None = None
     """Number of the step that each outgoing row is a clone of, -1 for the row itself; None where `order` is."""
     changes: Sequence[Change] = ()
     """Every change of every step, if the engine was asked to keep them."""
     gone: Sequence[tuple[int, Index]] = ()
     """Number of a step and the rows of the slab, ascending, that it left out; kept like the changes."""
+    scatter: Floats | None = None
+    """Where in the whole file an outgoing row comes out, as a share of its length; NaN for rows that keep their place
+    between their neighbours. None: all do."""
 
 
 @dataclass(frozen=True)

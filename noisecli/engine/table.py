@@ -1,25 +1,29 @@
 """Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.columns import Column
-from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption, TextCorruption
+from noisecli.corruption import BlockCorruption, CellCorruption, JointCorruption, RowsCorruption, TextCorruption
 from noisecli.engine.choose import allowed_rows, chosen_cells, word_chances
+from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
-from noisecli.engine.edits import Edits, apply, differs, put
-from noisecli.engine.slab import Block, Change, Index, Slab, Struck, blocks, eligible_cells, strikeable
+from noisecli.engine.edits import Edits, apply, differs
+from noisecli.engine.flow import Flow, Move
+from noisecli.engine.joint import JointStrike
+from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
     BlockDraws,
     CounterDraws,
     Mask,
+    Purpose,
     Stream,
     Words,
     raw_words,
@@ -28,31 +32,6 @@ from noisecli.streams import (
     word_of,
 )
 from noisecli.text import Spans, Text
-
-
-@dataclass
-class Flow:
-    """A slab on its way through the steps."""
-
-    slab: Slab
-    training: Mask
-    """Rows that may be struck at all."""
-    cells: dict[str, pa.Array]
-    """Cells as the steps so far have left them."""
-    lineage: Words
-    """What the draws of an outgoing row are keyed by besides its address; 0 for the row itself."""
-    makers: Index
-    """Number of the step that an outgoing row is a clone of; -1 for the row itself."""
-    order: Index | None = None
-    """As in `Struck`."""
-    gone: list[tuple[int, Index]] = field(default_factory=list)
-    """As in `Struck`."""
-    changes: list[Change] = field(default_factory=list)
-
-    @property
-    def end(self) -> int:
-        """First row after the slab."""
-        return self.slab.first_row + self.slab.rows
 
 
 class TableEngine:
@@ -73,7 +52,7 @@ class TableEngine:
                 flows = self._act_on_blocks(number, step.corruption, flows)
             else:
                 flows = self._act(number, flows)
-        return map(_end, flows)
+        return (flow.end_of_steps() for flow in flows)
 
     def _begin(self, slab: Slab) -> Flow:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
@@ -85,10 +64,18 @@ class TableEngine:
             allowed = self._allowed(step, flow)
             if isinstance(step.corruption, RowsCorruption):
                 self._strike_rows(number, step.corruption, allowed, flow)
+                yield flow
+                continue
+            if isinstance(step.corruption, JointCorruption):
+                for name, edits in self._strike_jointly(step, step.corruption, flow).edits(allowed).items():
+                    flow.edit(number, name, edits, self._keep_changes)
+                yield flow
+                continue
             for name in step.columns:
                 column = step.settle(self._plan.columns[name])
                 strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
-                self._put(flow, number, name, strike(step, column, flow.slab, allowed, flow.cells[name]))
+                edits = strike(step, column, flow.slab, allowed, flow.cells[name])
+                flow.edit(number, name, edits, self._keep_changes)
             yield flow
 
     def _act_on_blocks(self, number: int, op: BlockCorruption, flows: Iterator[Flow]) -> Iterator[Flow]:
@@ -139,19 +126,10 @@ class TableEngine:
                 counts.changed += int(np.count_nonzero(mine))
                 edits = Edits()
                 edits.add(rows[mine], new[name][start:stop].filter(pa.array(mine)))
-                self._put(flow, number, name, edits)
+                flow.edit(number, name, edits, self._keep_changes)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:
         return allowed_rows(self._plan, step, flow.slab, flow.training)
-
-    def _put(self, flow: Flow, number: int, column: str, edits: Edits) -> None:
-        if not edits:
-            return
-        current = flow.cells[column]
-        rows, new = edits.joined(current.type)
-        if self._keep_changes:
-            flow.changes.append(Change(number, column, rows, current.take(pa.array(rows)), new))
-        flow.cells[column] = put(current, rows, new)
 
     def _stream(self, step: StepPlan) -> Stream:
         return Stream(self._plan.seed, self._copy, step.id, self._path)
@@ -188,6 +166,20 @@ class TableEngine:
             new, changed = apply(op, column, values, draws, counts, step.decimals)
             edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
         return edits
+
+    def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:
+        columns = {name: step.settle(self._plan.columns[name]) for name in (*step.columns, *step.reads)}
+        slab = flow.slab
+        return JointStrike(
+            step=step,
+            op=op,
+            columns=columns,
+            stream=self._stream(step),
+            slab=slab,
+            current=flow.cells,
+            choose=lambda column, block: self._chosen(step, column, block, slab),
+            count=lambda column: self._count(step, column),
+        )
 
     def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
@@ -228,43 +220,74 @@ class TableEngine:
         step, slab = self._plan.steps[number], flow.slab
         order = np.arange(slab.rows) if flow.order is None else flow.order
         counts = self._count(step, "")
-        orders, lineages, makers = [], [], []
+        columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
+        moves: list[Move] = []
+        keys = self._row_keys(step, "value", flow)
         for block in blocks(slab.first_row, slab.rows):
             members = np.flatnonzero((order >= block.rows.start) & (order < block.rows.stop))
-            source, line, maker = order[members], flow.lineage[members], flow.makers[members]
-            place = source - block.rows.start
-            chosen = self._chosen(step, "", block, slab)[place]
-            clones = line > 0
-            if clones.any() and (step.id, "") not in self._plan.choosers:  # where there is one, as their source is
-                keys = raw_words(self._stream(step).generator("clone", "", block.number), BLOCK)[block.slots][place]
-                chosen[clones] = (to_uniform(scramble(keys ^ line, 0)) < step.rate)[clones]
-            struck = chosen & allowed[source]
-            times = op.times(struck)
-            positions = np.repeat(np.arange(len(times)), times)
-            nth = np.arange(len(positions)) - np.repeat(np.cumsum(times) - times, times)
-            descent = scramble(line[positions] ^ np.uint64(word_of(step.id)), nth)
-            orders.append(source[positions])
-            lineages.append(np.where(nth > 0, descent, line[positions]))
-            makers.append(np.where(nth > 0, number, maker[positions]))
+            source, line = order[members], flow.lineage[members]
+            struck = self._struck_rows(step, block, slab, source, line) & allowed[source]
+            cells = {name: slab.cells[name].take(pa.array(source)) for name in columns}
+            times = op.times(struck, cells, columns, CounterDraws(keys[members]))
             counts.eligible += int(np.count_nonzero(allowed[source]))
             counts.struck += int(np.count_nonzero(struck))
             counts.changed += int(np.abs(times - 1).sum())
             if self._keep_changes and (times == 0).any():
                 flow.gone.append((number, source[times == 0]))
-        flow.order = order
-        if orders:
-            flow.order, flow.lineage, flow.makers = map(np.concatenate, (orders, lineages, makers))
+            moves.append(Move.of(members, times, line, word_of(step.id), struck))
+        move = Move.joined(moves)
+        flow.rearrange(move, number)
+        if op.scatters():
+            self._scatter(step, op.scattered(move.struck, move.fresh), flow)
+        self._make_errors(number, op, columns, flow, np.flatnonzero(move.fresh))
 
+    def _scatter(self, step: StepPlan, moved: Mask, flow: Flow) -> None:
+        scatter = np.full(len(moved), np.nan) if flow.scatter is None else flow.scatter
+        keys = self._row_keys(step, "place", flow)[moved]
+        flow.scatter = scatter.copy()
+        flow.scatter[moved] = CounterDraws(keys).uniform()
 
-def _end(flow: Flow) -> Struck:
-    """Compare with the clean slab, and leave nothing of it in the hands of the steps."""
-    clean = flow.slab.cells
-    changed = {name: differs(cells, clean[name]) for name, cells in flow.cells.items() if cells is not clean[name]}
-    changed = {name: mask for name, mask in changed.items() if mask.any()}
-    cells = {name: flow.cells[name] for name in changed}
-    makers, changes = None if flow.order is None else flow.makers, flow.changes
-    flow.cells, flow.slab, flow.changes = {}, Slab(0, 0, {}), []
-    return Struck(cells, changed, flow.order, makers, changes, flow.gone)
+    def _make_errors(
+        self, number: int, op: RowsCorruption, columns: Mapping[str, Column], flow: Flow, clones: Index
+    ) -> None:
+        """Make errors in fresh clones."""
+        step = self._plan.steps[number]
+        ops = {name: error for name, column in columns.items() if (error := op.error(column)) is not None}
+        cells = {name: flow.current(name).take(pa.array(clones)) for name in ops}
+        keys = self._row_keys(step, "value", flow)[clones]
+        lines = {name: scramble(keys ^ np.uint64(word_of(name)), 0) for name in ops}
+        able = {name: can_err(error, columns[name], cells[name]) for name, error in ops.items()}
+        for name, absent in flow.slab.absent.items():
+            if name in able and flow.order is not None:
+                able[name] &= ~absent[flow.order[clones]]
+        chosen = op.wrong_fields(able, {name: CounterDraws(line) for name, line in lines.items()})
+        for name, mask in chosen.items():
+            counts = self._count(step, name)
+            counts.eligible += int(np.count_nonzero(able[name]))
+            counts.struck += int(np.count_nonzero(mask))
+            values, keyed = cells[name].filter(pa.array(mask)), scramble(lines[name][mask], 0)
+            new, changed = err(ops[name], columns[name], values, keyed, counts)
+            flow.edit_places(number, name, clones[mask][changed], new.filter(pa.array(changed)), self._keep_changes)
+
+    def _row_keys(self, step: StepPlan, purpose: Purpose, flow: Flow) -> Words:
+        """A word for each row that came out so far."""
+        slab, stream = flow.slab, self._stream(step)
+        words = [
+            raw_words(stream.generator(purpose, "", block.number), BLOCK)[block.slots]
+            for block in blocks(slab.first_row, slab.rows)
+        ]
+        keys = np.concatenate([np.zeros(0, np.uint64), *words])
+        return (keys if flow.order is None else keys[flow.order]) ^ flow.lineage
+
+    def _struck_rows(self, step: StepPlan, block: Block, slab: Slab, source: Index, line: Words) -> Mask:
+        """Which outgoing rows a step chooses, given where they come from; a clone has a chance of its own."""
+        chosen: Mask = self._chosen(step, "", block, slab)[source - block.rows.start]
+        clones = line > 0
+        if clones.any() and (step.id, "") not in self._plan.choosers:  # where there is one, as their source is
+            words = raw_words(self._stream(step).generator("clone", "", block.number), BLOCK)[block.slots]
+            keys = words[source - block.rows.start] ^ line
+            chosen = np.where(clones, to_uniform(scramble(keys, 0)) < step.rate, chosen)
+        return chosen
 
 
 def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:

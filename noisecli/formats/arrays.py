@@ -46,7 +46,7 @@ class NumpyTable:
         )
 
     def replaced(self, noisy: Noisy) -> Array:
-        array = self._array.copy()
+        array = self._array.copy() if noisy.order is None else self._array[noisy.order]
         for name in noisy.cells:
             rows, cells = noisy.new(name)
             if cells.null_count and array.dtype.kind != "f":
@@ -54,7 +54,6 @@ class NumpyTable:
                     f"column {name!r}: an array of {array.dtype} can hold no missing value: give floats, or a DataFrame"
                 )
             array[rows, self._places[name]] = cells.to_numpy(zero_copy_only=False)
-        array = array if noisy.order is None else array[noisy.order]
         return array.reshape(-1) if len(self._shape) == 1 else array
 
 

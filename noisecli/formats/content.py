@@ -252,13 +252,13 @@ class ArrowData:
     def _outgoing_column(
         self, column: pa.ChunkedArray, field: pa.Field, cells: pa.ChunkedArray | None, order: pa.Array | None
     ) -> pa.ChunkedArray:
-        """Return a column with its struck cells and in its new order, where there are any, in the type of a field."""
+        """Return a column in its new order and with its struck cells, where there are any, in the type of a field."""
         column = as_type(column, field.type)
-        if cells is not None:
-            column = replace_cells(column, cells)
         if order is not None:
             with self._blaming(f"column {field.name!r}"):
                 column = as_type(as_type(column, workable(field.type)).take(order), field.type)
+        if cells is not None:
+            column = replace_cells(column, cells)
         if cells is not None and not field.nullable and column.null_count:
             raise DataProblem(
                 f"{self.name}: column {field.name!r} is declared 'not null', so no cell of it can be made missing. "

@@ -183,15 +183,14 @@ class CsvFile(SplicedFile[Grid]):
         names = [name for name in self._names if name in struck.cells]
         if not names and struck.order is None:
             return grid.data
-        changed = (
-            np.stack([struck.changed[name] for name in names], axis=1) if names else np.zeros((grid.rows, 0), bool)
-        )
+        order = np.arange(grid.rows) if struck.order is None else struck.order
+        changed = np.stack([struck.changed[name] for name in names] or [np.zeros(len(order), bool)], axis=1)
         if grid.misfits is not None:
-            changed[grid.misfits] = False
+            changed[grid.misfits[order]] = False
         rows, which = np.nonzero(changed)
         texts, places, base = [], np.zeros(len(rows), np.int64), 0
         number = np.array([self._names.index(name) for name in names], np.int64)
-        starts, stops = grid.bounds(rows, number[which])
+        starts, stops = grid.bounds(order[rows], number[which])
         for i, name in enumerate(names):
             mine = which == i
             new = struck.cells[name].filter(pa.array(changed[:, i]))
@@ -203,4 +202,4 @@ class CsvFile(SplicedFile[Grid]):
         replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())
         if struck.order is None:
             return splice(grid.data, starts, stops, replacements)
-        return splice_rows(grid.data, starts, stops, replacements, grid.row_bounds(), struck.order)
+        return splice_rows(grid.data, starts, stops, replacements, rows, grid.row_bounds(), order)

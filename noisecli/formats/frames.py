@@ -76,15 +76,16 @@ class PandasFrame:
         return self._read[name]
 
     def replaced(self, noisy: Noisy) -> pd.DataFrame:
-        frame = self._frame.copy()
+        frame = self._frame.copy() if noisy.order is None else self._rows(noisy.order)
         for name, cells in noisy.cells.items():
             place = self._places[name]
             frame.isetitem(place, _filled(frame.iloc[:, place], cells, *noisy.new(name)))
-        if noisy.order is None:
-            return frame
-        if not frame.flags.allows_duplicate_labels:
+        return frame
+
+    def _rows(self, order: Index) -> pd.DataFrame:
+        if not self._frame.flags.allows_duplicate_labels:
             raise DataProblem("the DataFrame allows no duplicate labels, which a step on rows makes: allow them")
-        return frame.iloc[noisy.order]
+        return self._frame.iloc[order]
 
 
 def _to_arrow(column: Series) -> pa.ChunkedArray | None:

@@ -101,19 +101,28 @@ class Objects:
         return texts, frozenset(KINDS[sort] for sort in found.tolist()), absent
 
     def splice(self, struck: Struck, columns: Mapping[str, Column]) -> pa.Buffer:
-        """Write new values over those that changed, and put the rows in their new order."""
-        spans, texts = [np.zeros((2, 0), np.int64)], [pa.array([], pa.string())]
+        """Put the rows in their new order, and write new values over those that changed."""
+        order = np.arange(self.rows) if struck.order is None else struck.order
+        spans, texts = [np.zeros((3, 0), np.int64)], [pa.array([], pa.string())]
         for name, cells in struck.cells.items():
-            old = self._values(name, struck.changed[name])
-            spans.append(np.stack([old.starts, old.stops]))
-            texts.append(_write(cells.take(pa.array(old.rows)), old.sorts, columns[name].kind))
-        starts, stops = np.concatenate(spans, axis=1)
-        by_place = np.argsort(starts)
-        starts, stops = starts[by_place], stops[by_place]
+            places = np.flatnonzero(struck.changed[name])
+            among = np.zeros(self.rows, bool)
+            among[order[places]] = True
+            old = self._values(name, among)
+            value_of = np.full(self.rows, -1)
+            value_of[old.rows] = np.arange(len(old.rows))
+            places = places[value_of[order[places]] >= 0]  # nothing is put in where there is no key
+            which = value_of[order[places]]
+            spans.append(np.stack([places, old.starts[which], old.stops[which]]))
+            texts.append(_write(cells.take(pa.array(places)), old.sorts[which], columns[name].kind))
+        rows, starts, stops = np.concatenate(spans, axis=1)
+        by_place = np.lexsort([starts, rows])
+        rows, starts, stops = rows[by_place], starts[by_place], stops[by_place]
         replacements = pa.concat_arrays(texts).take(pa.array(by_place))
         if struck.order is None:
             return splice(self.data, starts, stops, replacements)
-        return splice_rows(self.data, starts, stops, replacements, np.append(0, self._tokens.ends + 1), struck.order)
+        bounds = np.append(0, self._tokens.ends + 1)
+        return splice_rows(self.data, starts, stops, replacements, rows, bounds, order)
 
     def _values(self, name: str, among: Mask | None = None) -> Values:
         """The values of a column, in all rows that have one or some of them."""

@@ -20,9 +20,9 @@ class Noisy:
     """What became of a whole table."""
 
     cells: Mapping[str, pa.ChunkedArray]
-    """New columns, those only in which something changed, in the order of the table's rows and in `plain` types."""
+    """New columns, those only in which something changed, one cell for each outgoing row and in `plain` types."""
     changed: Mapping[str, Mask]
-    """Which of their cells differ from the clean ones."""
+    """Which of their cells differ from the clean ones of the rows that they come from."""
     order: Index | None
     """Row of the table that each outgoing row comes from; None: all rows, in order."""
 
@@ -100,13 +100,17 @@ class ArrowTable(ArrowData):
 def gather(slabs: Iterable[tuple[Struck, Slab]]) -> Noisy:
     """Put what became of all slabs of a table together, given with the slabs themselves."""
     pairs = list(slabs)
+    orders = [np.arange(slab.rows) if struck.order is None else struck.order for struck, slab in pairs]
     cells, changed = {}, {}
     for name in dict.fromkeys(name for struck, _ in pairs for name in struck.cells):
-        cells[name] = pa.chunked_array([struck.cells.get(name, slab.cells[name]) for struck, slab in pairs])
-        masks = [struck.changed.get(name, np.zeros(slab.rows, bool)) for struck, slab in pairs]
+        parts = [
+            struck.cells[name] if name in struck.cells else slab.cells[name].take(pa.array(order))
+            for (struck, slab), order in zip(pairs, orders, strict=True)
+        ]
+        cells[name] = pa.chunked_array(parts)
+        masks = [struck.changed.get(name, np.zeros(len(o), bool)) for (struck, _), o in zip(pairs, orders, strict=True)]
         changed[name] = np.concatenate(masks)
     order = None
     if any(moves(struck, slab.rows) for struck, slab in pairs):
-        orders = [np.arange(slab.rows) if struck.order is None else struck.order for struck, slab in pairs]
         order = np.concatenate([own + slab.first_row for own, (_, slab) in zip(orders, pairs, strict=True)])
     return Noisy(cells, changed, order)

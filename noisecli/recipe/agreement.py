@@ -1,6 +1,6 @@
 """Whether what a step says of its choosing agrees with its op, and with itself."""
 
-from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption
+from noisecli.corruption import CellCorruption, RowsCorruption, TableCorruption, TextCorruption
 from noisecli.recipe.mechanisms import Mnar
 from noisecli.recipe.models import PlannedStep, TableStep
 from noisecli.recipe.source import Loc, Source
@@ -13,7 +13,8 @@ def check_choosing(source: Source, step: PlannedStep, loc: Loc) -> None:
     if not isinstance(settings, TableStep):
         return
     named = f"op {op.name!r}"
-    if isinstance(mechanism, Mnar) and not isinstance(op, CellCorruption | TextCorruption):
+    together = isinstance(op, TableCorruption) and op.together
+    if isinstance(mechanism, Mnar) and together:
         what = f"{named} strikes whole rows, which have no value of their own: use mar"
         source.fault((*loc, "mechanism"), what, True)
     if isinstance(mechanism, Window) and mechanism.by is None:
@@ -22,9 +23,9 @@ def check_choosing(source: Source, step: PlannedStep, loc: Loc) -> None:
             what = f"window: the row's number {objection}; for a column say `by:`, or `data: {{time: ...}}`"
             source.fault((*loc, "mechanism"), what)
     if not isinstance(op, CellCorruption):
-        strikes = "words" if isinstance(op, TextCorruption) else "whole rows"
+        why = " strikes whole rows, it" if together else " strikes words, it" if isinstance(op, TextCorruption) else ""
         for key in sorted({"joint", "nulls", "patterns"} & settings.model_fields_set):
-            source.fault((*loc, key), f"{named} strikes {strikes}, it takes no {key!r}", True)
+            source.fault((*loc, key), f"{named}{why} takes no {key!r}", True)
     elif step.nulls and not op.fills_nulls:
         source.fault((*loc, "nulls"), f"{named} needs a value to change: missing cells cannot be struck", True)
     if isinstance(op, RowsCorruption):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from noisecli.corruption import Parameters
+from noisecli.parameters import Parameters
 from noisecli.recipe.mechanisms import Burst, Clustered, Mar, Mcar, Mechanism, Mnar, Names
 from noisecli.recipe.window import Window
 

@@ -12,14 +12,15 @@ from pydantic import BaseModel, ValidationError
 from noisecli.corruption import (
     BlockCorruption,
     Corruption,
+    JointCorruption,
     RowsCorruption,
     TableCorruption,
     Target,
     TextCorruption,
-    plain,
     registered,
 )
 from noisecli.errors import RecipeProblem
+from noisecli.parameters import plain
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.agreement import check_choosing
@@ -225,14 +226,14 @@ def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedS
         check_choosing(source, step, loc)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
-            for key in ("columns", "exact"):
+            blind = step.corruption.looks_at() is None
+            for key in ("columns", "exact") if blind else ("exact",):
                 if key in step.settings.model_fields_set:
-                    source.fault(
-                        (*loc, key), f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}", True
-                    )
+                    what = f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}"
+                    source.fault((*loc, key), what, True)
             continue
-        if isinstance(step.corruption, BlockCorruption):
-            for key in ("exact", "decimals"):
+        if isinstance(step.corruption, BlockCorruption | JointCorruption):
+            for key in ("exact", "decimals") if isinstance(step.corruption, BlockCorruption) else ("exact",):
                 if key in step.settings.model_fields_set:
                     source.fault((*loc, key), f"op {step.corruption.name!r} takes no {key!r}", True)
         if isinstance(step.corruption, TextCorruption) and step.exact:

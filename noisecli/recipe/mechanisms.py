@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.corruption import Parameters
 from noisecli.mechanism import ByCurve, ByGroup, Chooser, Curve, InRuns, Score, Span, Tail
+from noisecli.parameters import Parameters
 
 Names = Annotated[
     list[str],

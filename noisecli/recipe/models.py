@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from noisecli.corruption import Corruption, Parameters, Target
+from noisecli.corruption import Corruption, JointCorruption, Target
 from noisecli.mechanism import Patterns
+from noisecli.parameters import Parameters
 from noisecli.recipe.choosing import AskedMechanism, Choice, Pattern
 from noisecli.recipe.conditions import Asking, Condition
 from noisecli.recipe.dtypes import ColumnType, Dtype, SaidType
@@ -283,8 +284,13 @@ class PlannedStep:
     @property
     def asks(self) -> list[str]:
         """Columns, besides those that it strikes, whose clean cells the step looks at."""
-        asked = self.where.columns if self.where else []
-        return list(dict.fromkeys([*asked, *(self.mechanism.reads("") if self.mechanism else ())]))
+        asked = [*(self.where.columns if self.where else ()), *(self.mechanism.reads("") if self.mechanism else ())]
+        return list(dict.fromkeys([*asked, *self.reads]))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns whose clean cells the op looks at besides those that it strikes."""
+        return self.corruption.reads() if isinstance(self.corruption, JointCorruption) else ()
 
     @cached_property
     def where(self) -> Where | None:

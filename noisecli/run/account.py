@@ -111,20 +111,17 @@ def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, C
         f"{{struck}} of {{eligible}} struck, not the rate {step.rate:g}: the chance is 1 where it is highest",
         lambda column, c: _at_its_peak(plan, step, column) and _short(c, step.rate_of(column)),
     )
-    yield (
-        f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
-        lambda _, c: _kept(c),
-    )
+    if unchanged:
+        yield (
+            f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
+            lambda _, c: c.struck - c.void - c.inexact - c.changed,
+        )
     yield (
         "{count} of {struck} struck are integers beyond 2^53, too large for arithmetic in float64",
         lambda _, c: c.inexact,
     )
     yield f"{{count}} of {{struck}} struck {lost}", lambda _, c: c.void
     yield "{count} results were clipped into the range of the column's type", lambda _, c: c.clipped
-
-
-def _kept(counts: Counts) -> int:
-    return counts.struck - counts.void - counts.inexact - counts.changed
 
 
 def _in_bulk(plan: Plan, step: StepPlan, column: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from noisecli.columns import Column
-from noisecli.corruption import CellCorruption, TextCorruption
+from noisecli.corruption import TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.manifest import Facts, PeakFacts, ShiftFacts
 from noisecli.mechanism import ByCurve, Position, Score
@@ -118,15 +118,14 @@ def _with_choosers(recipe: Recipe, plan: Plan, solve: Solve) -> Plan:
 def _units(recipe: Recipe, plan: Plan) -> Iterator[tuple[StepPlan, Mechanism, str, CurveRequest | None]]:
     """All that is chosen among but by mcar: the cells of a column, or whole rows, ""."""
     for asked, step in zip(recipe.steps, plan.steps, strict=True):
-        if asked.mechanism is not None:
-            apart = isinstance(step.corruption, CellCorruption | TextCorruption) and not step.joint
-            for name in step.columns if apart else ("",):
+        if asked.mechanism is not None and isinstance(step.corruption, TableCorruption):
+            for name in ("",) if step.corruption.together or step.joint else step.columns:
                 yield step, asked.mechanism, name, _request(step, asked.mechanism, name, plan.columns)
 
 
 def _request(step: StepPlan, mechanism: Mechanism, name: str, columns: Mapping[str, Column]) -> CurveRequest | None:
     curve = mechanism.curve(name, columns)
-    as_number = isinstance(step.corruption, CellCorruption) and step.corruption.as_number
+    as_number = isinstance(step.corruption, TableCorruption) and step.corruption.as_number
     if curve is None:
         return None
     return CurveRequest(step.id, name, curve, as_number, step.where, step.window, step.nulls)

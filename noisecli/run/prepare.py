@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import NUMBER, Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, TableCorruption, TextCorruption
+from noisecli.corruption import RowsCorruption, TableCorruption
 from noisecli.formats import Reading
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import KeySample, Quota, cell_keys
 from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
 from noisecli.recipe.source import Loc, did_you_mean
 from noisecli.run.choose import facts_to_choose
+from noisecli.run.joint import check_joint, facts_to_read, parameter_of
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -76,6 +77,8 @@ def spoken_of(recipe: Recipe) -> Iterator[tuple[Loc, str]]:
             yield ("steps", step.number, "where"), name
         for name in step.mechanism.reads("") if step.mechanism else ():
             yield ("steps", step.number, "mechanism"), name
+        for name in step.reads:
+            yield parameter_of(step, name), name
 
 
 def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
@@ -83,7 +86,9 @@ def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
         return step.columns
     assert isinstance(step.corruption, TableCorruption)
     role = step.corruption.role
-    return [getattr(recipe.head.data, role)] if role else []
+    if role:
+        return [getattr(recipe.head.data, role)]
+    return step.corruption.looks_at() or () if isinstance(step.corruption, RowsCorruption) else ()
 
 
 def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
@@ -127,7 +132,7 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
             for name in facts_to_choose(step.mechanism, choice.column):
                 wanted[name] = wanted.get(name, frozenset()) | {"mean", "sd"}
         for name in step.asks:
-            wanted.setdefault(name, frozenset())
+            wanted[name] = wanted.get(name, frozenset()) | facts_to_read(step, name)
         for name in facts_to_choose(step.mechanism, ""):
             wanted[name] |= {"mean", "sd"}
     split = split_column(recipe)
@@ -145,9 +150,8 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     """What an exact step has to know of the cells of some columns."""
     op = step.corruption
     assert isinstance(op, TableCorruption)
-    as_number = isinstance(op, CellCorruption) and op.as_number
     for name in columns if step.exact else ():
-        yield QuotaRequest(step.id, name, step.rate, op.stratified, as_number, step.where, step.nulls)
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where, step.nulls)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -243,14 +247,16 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
         named = {choice.column for choice in selection[step.id] if choice.selector is None}
         decide = {name: step.mechanism.objection_to_reading(columns[name]) for name in step.mechanism.reads("")}
         own = {name: step.mechanism.objection_to_striking(columns[name]) for name in chosen}
-        if isinstance(op, CellCorruption | TextCorruption):
+        if not op.together:
             chosen = [name for name in chosen if own[name] is None or name in named]
             decide |= {name: own[name] for name in chosen if own[name] is not None}
         for name, objection in decide.items():
             if objection is not None:
                 recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
         window = step.mechanism.span(columns) if not any(decide.values()) else None
-    if not chosen and not refused and op.strikes_columns:
+    if not refused and set(step.asks) <= set(columns):
+        check_joint(recipe, step, [columns[name] for name in chosen], columns)
+    if not chosen and not refused and (step.columns is not None or op.strikes_columns):
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
     return replace(_bare_step(step), columns=tuple(chosen), window=window)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from noisecli.columns import CATEGORY, NUMBER, Column, kind_of
+from noisecli.columns import CATEGORY
 from noisecli.corruption import TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
@@ -13,6 +13,7 @@ from noisecli.plan import Plan, QuotaKey
 from noisecli.quota import Quota
 from noisecli.recipe import Variant
 from noisecli.run.choose import peaks, recorded_choosers, shifts
+from noisecli.run.facts import recorded_column
 from noisecli.run.prepare import Selection, plan_step, split_column
 
 
@@ -40,7 +41,9 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
 def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
     """Settle the plan on facts recorded earlier, without looking at the data."""
     recipe = variant.recipe
-    columns = {name: _recorded(name, found, fields[name]) for name, found in facts.columns.items() if name in fields}
+    columns = {
+        name: recorded_column(name, found, fields[name]) for name, found in facts.columns.items() if name in fields
+    }
     named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
     split = split_column(recipe)
     named |= {name for step in recipe.steps for name in step.asks}
@@ -72,20 +75,3 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                 quotas[step.id, column, copy] = Quota(strata, limits)
     plan = Plan(recipe.seed, steps, columns, quotas, split=split)
     return recorded_choosers(recipe, plan, facts, variant.folder or None)
-
-
-def _recorded(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:
-    known = {key: value for key, value in found if value is not None and key != "storage"}
-    column = Column(name=name, storage=storage, **known)
-    try:
-        pa.array(column.categories or (), storage)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        raise DataProblem(f"the manifest's categories of column {name!r} are not of its type") from None
-    as_text = pa.types.is_string(storage)
-    if column.counts is not None and len(column.counts) != len(column.categories or ()):
-        raise DataProblem(f"the manifest's counts of column {name!r} are not those of its categories")
-    if (column.decimals is None) == (as_text and column.kind in NUMBER) or (
-        not as_text and column.kind is not kind_of(storage)
-    ):
-        raise DataProblem(f"the manifest's facts of column {name!r} do not fit the input")
-    return column

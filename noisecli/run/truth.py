@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
         "copy": pa.int32(),
         "file": pa.string(),  # of the input, as the manifest calls it
         "row": pa.int64(),  # of the input file, from 0; null for images
-        "output_row": pa.int64(),  # of the copy, from 0; only in lines about a whole row
+        "output_row": pa.int64(),  # of the copy, from 0; in lines about a whole row, or about a cell of a clone alone
         "column": pa.string(),  # null in lines about a row or an image
         "step": pa.string(),  # what changed a cell, made a clone or left a row out; null for a row itself
         "before": pa.string(),
@@ -111,15 +111,16 @@ class Shard:
         """Lines about some changes of a column, with the numbers of column and step."""
         rows = change.rows[piece]
         mine = pa.array(np.arange(piece.start, piece.stop))  # taken, as a slice of over 2 GiB of text cannot be cast
-        return pa.table(
-            {
-                "row": rows,
-                "column": np.full(len(rows), self._columns.index(change.column)),
-                "step": np.full(len(rows), change.step),
-                "before": as_written(change.before.take(mine)),
-                "after": as_written(change.after.take(mine)),
-            }
-        )
+        lines = {
+            "row": rows,
+            "column": np.full(len(rows), self._columns.index(change.column)),
+            "step": np.full(len(rows), change.step),
+            "before": as_written(change.before.take(mine)),
+            "after": as_written(change.after.take(mine)),
+        }
+        if change.places is not None:
+            lines["output_row"] = change.places[piece] + self._written
+        return pa.table(lines)
 
     def _rows(self, struck: Struck, places: Index, start: int, stop: int) -> pa.Table:
         """Lines about outgoing rows that come from some rows; `places` sorts the outgoing ones by where from."""

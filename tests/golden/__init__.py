@@ -18,7 +18,14 @@ import pyarrow.parquet
 from PIL import Image
 
 from noisecli.columns import Kind
-from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.corruption import (
+    Corruption,
+    ImageCorruption,
+    JointCorruption,
+    RowsCorruption,
+    TableCorruption,
+    registered,
+)
 from noisecli.engine import Counts, Slab, TableEngine
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe.source import parse
@@ -72,14 +79,24 @@ def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
     return pa.array([None if i % 17 == 16 else value for i, value in enumerate(values)])
 
 
+def backwards(cells: pa.Array) -> pa.Array:
+    """The same cells from last to first."""
+    return cells.take(pa.array(np.arange(len(cells))[::-1]))
+
+
 def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path:
     """Write a dataset on which the op's example can run: a table, or a folder of images."""
     if issubclass(op, ImageCorruption):
         return make_images(folder / "images")
     assert issubclass(op, TableCorruption)
     names = [str(name) for name in example_step(op).get("columns", [])]
+    cells = {name: cells_for(op) for name in names}
+    if issubclass(op, JointCorruption):
+        own = {key: value for key, value in example_step(op).items() if key in op.model_fields}
+        names += op.model_validate(own).reads()
+        cells = {name: backwards(cells_for(op)) if k % 2 else cells_for(op) for k, name in enumerate(names)}
     number = pa.array(range(ROWS), pa.int32())
-    table = pa.table({"number": number, **{name: cells_for(op) for name in names}, "last": number})
+    table = pa.table({"number": number, **cells, "last": number})
     path = folder / f"input{suffix}"
     if suffix == ".csv":
         pa.csv.write_csv(table, path)
@@ -158,16 +175,24 @@ def strike(
     split: pa.Array | None = None,
     cuts: Sequence[int] = (),
 ) -> Result:
-    """Survey a column, plan one step on it and run the engine, over slabs cut at the given rows."""
+    """Survey a column, plan one step on it and run the engine, over slabs cut at the given rows.
+
+    An op on several columns strikes a second one with it, which holds the same cells from last to first.
+    """
     exact = op.exact_by_default
     table = {name: cells} if split is None else {name: cells, "split": split}
+    blind = isinstance(op, RowsCorruption) and op.looks_at() is None
+    struck_columns = () if blind else (name,)
+    if isinstance(op, JointCorruption):
+        struck_columns = (name, "second")
+        table["second"] = backwards(cells)
     quotas = [QuotaRequest(step, name, rate, op.stratified, False)] if exact else []
-    wanted = {column: op.needs() if column == name else frozenset() for column in table}
+    wanted = {column: op.needs() if column in struck_columns else frozenset() for column in table}
     request = Request(wanted, quotas, None if split is None else "split", seed, copy)
     survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
     survey.add_file("", _slabs(table, ()))
     columns = {column: found.column() for column, found in survey.columns.items()}
-    planned = StepPlan(step, op, rate, exact, (name,) if op.strikes_columns else ())
+    planned = StepPlan(step, op, rate, exact, struck_columns)
     engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split), copy, "")
     pieces, order = [], []
     for slab, struck in zip(_slabs(table, cuts), engine(_slabs(table, cuts)), strict=True):

@@ -1,16 +1,29 @@
-"""Rows that come out more than once, or not at all."""
+"""Rows that come out more than once, not at all, or elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
-from noisecli.corruption import RowsCorruption, register
-from noisecli.streams import Mask
+from noisecli.columns import NUMBER, Column, Kind
+from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption, register
+from noisecli.corruptions.table.entry import DigitError
+from noisecli.corruptions.table.missing import Missing
+from noisecli.corruptions.table.text import Typo
+from noisecli.streams import CounterDraws, Mask
 
 
 @register
 class Duplicate(RowsCorruption):
-    """Repeat rows exactly, each clone right after its source: records entered or delivered twice.
+    """Repeat rows, exactly or with errors: records entered or delivered twice.
+
+    With `errors` a clone is a near duplicate, as record linkage has to find them: so many of its fields are wrong,
+    drawn among the step's columns (all without a role, if it names none) that hold a value in that row. A text gets a
+    typo in one word, a number one wrong digit, anything else is lost. A truth file tells which rows belong together:
+    those whose lines have the same `file` and `row`.
 
     Source: Christen 2012, "Data Matching".
 
@@ -22,9 +35,39 @@ class Duplicate(RowsCorruption):
 
     clones: PositiveInt = 1
     """Clones of each struck row."""
+    errors: NonNegativeInt = 0
+    """Wrong fields of each clone; 0: it is exact. A row that holds fewer values gets as many as it can."""
+    place: Literal["adjacent", "random"] = "adjacent"
+    """adjacent: a clone stands right after its source; random: anywhere in the file, which is then written twice."""
 
-    def times(self, struck: Mask) -> NDArray[np.intp]:
+    def looks_at(self) -> Sequence[str] | None:
+        return ("all",) if self.errors else None
+
+    def times(
+        self, struck: Mask, cells: Mapping[str, pa.Array], columns: Mapping[str, Column], draws: CounterDraws
+    ) -> NDArray[np.intp]:
         return np.where(struck, 1 + self.clones, 1)
+
+    def wrong_fields(self, able: Mapping[str, Mask], draws: Mapping[str, CounterDraws]) -> Mapping[str, Mask]:
+        if not able:
+            return {}
+        # Each field has a place of its own in the queue: more errors strike what fewer strike, and others besides.
+        queue = np.stack([np.where(able[name], draws[name].uniform(), 2.0) for name in able])
+        places = np.argsort(np.argsort(queue, axis=0, kind="stable"), axis=0, kind="stable")
+        return {name: (places[i] < self.errors) & able[name] for i, name in enumerate(able)}
+
+    def error(self, column: Column) -> CellCorruption | TextCorruption | None:
+        if self.errors == 0:
+            return None
+        if column.kind is Kind.TEXT:
+            return Typo()
+        return DigitError() if column.kind in NUMBER else Missing()
+
+    def scatters(self) -> bool:
+        return self.place == "random"
+
+    def scattered(self, struck: Mask, clones: Mask) -> Mask:
+        return clones
 
 
 @register
@@ -41,5 +84,7 @@ class Drop(RowsCorruption):
 
     severities = ({"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.35}, {"rate": 0.5})
 
-    def times(self, struck: Mask) -> NDArray[np.intp]:
+    def times(
+        self, struck: Mask, cells: Mapping[str, pa.Array], columns: Mapping[str, Column], draws: CounterDraws
+    ) -> NDArray[np.intp]:
         return np.where(struck, 0, 1)

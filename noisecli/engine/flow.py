@@ -1,0 +1,138 @@
+"""A slab on its way through the steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from noisecli.engine.edits import Edits, differs, put
+from noisecli.engine.slab import Change, Index, Slab, Struck
+from noisecli.streams import Floats, Mask, Words, scramble
+
+
+@dataclass(frozen=True)
+class Move:
+    """How a step on rows lays out the rows that came out so far."""
+
+    positions: Index
+    """Where each row stood among those that came out before the step, ascending."""
+    nth: Index
+    """0 for the row itself, then 1, 2 and so on for its clones."""
+    lineage: Words
+    """As in `Flow`."""
+    struck: Mask
+    """Whether the step struck the row."""
+
+    @classmethod
+    def of(cls, members: Index, times: Index, lineage: Words, step: int, struck: Mask) -> "Move":
+        """Repeat some rows each so many times; `step` is a hash of what names the step."""
+        which = np.repeat(np.arange(len(times)), times)
+        nth = np.arange(len(which)) - np.repeat(np.cumsum(times) - times, times)
+        own = lineage[which]
+        descent = scramble(own ^ np.uint64(step), nth)
+        return cls(members[which], nth, np.where(nth > 0, descent, own), struck[which])
+
+    @classmethod
+    def joined(cls, moves: Sequence["Move"]) -> "Move":
+        """Put the moves of consecutive rows together."""
+        empty = cls(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.uint64), np.zeros(0, bool))
+        parts = moves or [empty]
+        return cls(*(np.concatenate([getattr(move, name) for move in parts]) for name in cls.__dataclass_fields__))
+
+    @property
+    def fresh(self) -> Mask:
+        """Which rows are clones that the step makes."""
+        return self.nth > 0
+
+
+@dataclass
+class Flow:
+    """A slab on its way through the steps."""
+
+    slab: Slab
+    training: Mask
+    """Rows of the slab that may be struck at all."""
+    cells: dict[str, pa.Array]
+    """Cells as the steps so far have left them: those of the slab itself, or one for each outgoing row."""
+    lineage: Words
+    """What the draws of an outgoing row are keyed by besides its address; 0 for the row itself."""
+    makers: Index
+    """Number of the step that an outgoing row is a clone of; -1 for the row itself."""
+    order: Index | None = None
+    """As in `Struck`."""
+    scatter: Floats | None = None
+    """As in `Struck`."""
+    gone: list[tuple[int, Index]] = field(default_factory=list)
+    """As in `Struck`."""
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        """First row after the slab."""
+        return self.slab.first_row + self.slab.rows
+
+    def clean(self, column: str) -> pa.Array:
+        """Clean cells of the rows that came out so far."""
+        cells = self.slab.cells[column]
+        return cells if self.order is None else cells.take(pa.array(self.order))
+
+    def current(self, column: str) -> pa.Array:
+        """Cells of the rows that came out so far, as the steps have left them."""
+        return self.clean(column) if self._is_clean(column) else self.cells[column]
+
+    def _is_clean(self, column: str) -> bool:
+        return self.cells[column] is self.slab.cells[column]
+
+    def edit(self, number: int, column: str, edits: Edits, keep: bool) -> None:
+        """Put new cells into rows of the slab, before any is cloned; the change is kept if that is asked for."""
+        if edits:
+            rows, new = edits.joined(self.cells[column].type)
+            self._put(Change(number, column, rows, self.cells[column].take(pa.array(rows)), new), rows, keep)
+
+    def edit_places(self, number: int, column: str, places: Index, new: pa.Array, keep: bool) -> None:
+        """Put new cells into some of the rows that came out so far."""
+        assert self.order is not None
+        if len(places):
+            self.cells[column] = current = self.current(column)
+            before = current.take(pa.array(places))
+            change = Change(number, column, self.order[places], before, new.cast(current.type), places)
+            self._put(change, places, keep)
+
+    def _put(self, change: Change, places: Index, keep: bool) -> None:
+        if keep:
+            self.changes.append(change)
+        self.cells[change.column] = put(self.cells[change.column], places, change.after)
+
+    def rearrange(self, move: Move, number: int) -> None:
+        """Let a step lay out the rows anew."""
+        positions = move.positions
+        self.lineage = move.lineage
+        self.makers = np.where(move.fresh, number, self.makers[positions])
+        taken = {n: self.cells[n].take(pa.array(positions)) for n in self.cells if not self._is_clean(n)}
+        self.cells |= taken
+        self.order = positions if self.order is None else self.order[positions]
+        self.scatter = None if self.scatter is None else self.scatter[positions]
+        self.changes = [change if change.places is None else _follow(change, positions) for change in self.changes]
+
+    def end_of_steps(self) -> Struck:
+        """Compare with the clean slab, and leave nothing of it in the hands of the steps."""
+        changed = {name: differs(self.cells[name], self.clean(name)) for name in self.cells if not self._is_clean(name)}
+        changed = {name: mask for name, mask in changed.items() if mask.any()}
+        cells = {name: self.cells[name] for name in changed}
+        makers = None if self.order is None else self.makers
+        struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter)
+        self.cells, self.slab, self.changes = {}, Slab(0, 0, {}), []
+        return struck
+
+
+def _follow(change: Change, positions: Index) -> Change:
+    """Say of a change of outgoing rows where these are, after all of them were laid out anew."""
+    assert change.places is not None
+    entry_of = np.full(max(int(positions.max(initial=0)), int(change.places.max(initial=0))) + 1, -1)
+    entry_of[change.places] = np.arange(len(change.places))
+    entries = entry_of[positions]
+    places = np.flatnonzero(entries >= 0)
+    which = pa.array(entries[places])
+    rows = change.rows[entries[places]]
+    return replace(change, rows=rows, before=change.before.take(which), after=change.after.take(which), places=places)
