@@ -46,7 +46,7 @@ from noisecli.run import augment
 from noisecli.streams import BLOCK, Stream
 
 ROOT = Path(__file__).parents[1]
-FORESEEN = {"where", "nulls", "decimals", "joint", "group", "files", "classes"}
+FORESEEN = {"group", "files", "classes"}
 """Step keys of the design that are yet to come."""
 
 TYPES = {
