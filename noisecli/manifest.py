@@ -114,26 +114,26 @@ class QuotaFacts(_Model):
     limits: tuple[Annotated[int, Field(ge=0, lt=2**64)] | None, ...]
 
 
-class ShiftFacts(_Model):
-    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.Score`."""
+class CurveFacts(_Model):
+    """Which curve of a step an entry is about."""
 
     sweep: str | None = None
     step: str
     column: str
     rate: float
     by: tuple[str, ...]
+
+
+class ShiftFacts(CurveFacts):
+    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.Score`."""
+
     tail: str
     shift: Annotated[float, Field(ge=-CERTAIN, le=CERTAIN)]
 
 
-class PeakFacts(_Model):
+class PeakFacts(CurveFacts):
     """The highest chance of a step that strikes in a window; see `noisecli.mechanism.Position`."""
 
-    sweep: str | None = None
-    step: str
-    column: str
-    rate: float
-    by: tuple[str, ...]
     shape: str
     """What the recipe says of the window."""
     peak: Annotated[float, Field(ge=0, le=1)]
