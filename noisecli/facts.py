@@ -55,16 +55,29 @@ class QuotaFacts(_Entry):
     limits: tuple[Annotated[int, Field(ge=0, lt=2**64)] | None, ...]
 
 
-class ShiftFacts(_Entry):
-    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.Score`."""
+class CurveFacts(_Entry):
+    """Which curve of a step an entry is about."""
 
     sweep: str | None = None
     step: str
     column: str
     rate: float
     by: tuple[str, ...]
+
+
+class ShiftFacts(CurveFacts):
+    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.Score`."""
+
     tail: str
     shift: Annotated[float, Field(ge=-CERTAIN, le=CERTAIN)]
+
+
+class PeakFacts(CurveFacts):
+    """The highest chance of a step that strikes in a window; see `noisecli.mechanism.Position`."""
+
+    shape: str
+    """What the recipe says of the window."""
+    peak: Annotated[float, Field(ge=0, le=1)]
 
 
 class CovarianceFacts(_Entry):
@@ -79,19 +92,6 @@ class CovarianceFacts(_Entry):
         if {len(self.matrix), *map(len, self.matrix)} != {len(self.columns)}:
             raise ValueError("takes a covariance of each column with each")
         return self
-
-
-class PeakFacts(_Entry):
-    """The highest chance of a step that strikes in a window; see `noisecli.mechanism.Position`."""
-
-    sweep: str | None = None
-    step: str
-    column: str
-    rate: float
-    by: tuple[str, ...]
-    shape: str
-    """What the recipe says of the window."""
-    peak: Annotated[float, Field(ge=0, le=1)]
 
 
 class Facts(_Entry):
