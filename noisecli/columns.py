@@ -121,8 +121,13 @@ class Column:
         micros = pc.fill_null(pc.cast(cells, moment, safe=False).cast(pa.int64()), 0)
         return micros.to_numpy(zero_copy_only=False), celltext.to_mask(pc.is_valid(cells))
 
-    def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
-        """Which cells may be struck: not null, not NaN, and a finite number where a number is needed."""
+    def eligible(self, cells: pa.Array, as_number: bool, nulls: bool = False) -> Mask:
+        """Which cells may be struck: not null, not NaN, and a finite number where a number is needed.
+
+        With `nulls` those that are null or NaN may be, too.
+        """
+        if nulls:
+            return self.eligible(cells, as_number) | ~self.eligible(cells, False)
         valid = celltext.to_mask(pc.is_valid(cells))
         if pa.types.is_floating(self.storage):
             valid &= ~celltext.to_mask(pc.is_nan(cells))

@@ -121,11 +121,13 @@ class CellCorruption(TableCorruption):
 
     tells_transitions: ClassVar[bool] = False
     """Whether the manifest says how often each category became each other one."""
+    fills_nulls: ClassVar[bool] = False
+    """Whether the op does not look at the old value, so that a step may strike missing cells: null, as a number NaN."""
 
     def corrupt(self, values: Any, column: Column, draws: BlockDraws) -> Any:
         """Return as many new values, in the form they came in; never change the input.
 
-        Values hold no null. A null in the result makes the cell missing.
+        Values hold no null, unless the op `fills_nulls`. A null in the result makes the cell missing.
         """
         raise NotImplementedError
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from noisecli.columns import Column, widened
 from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption
-from noisecli.mechanism import Chooser
+from noisecli.mechanism import Chooser, Patterns, Span
 from noisecli.partners import Partners
 from noisecli.quota import Quota
 from noisecli.streams import Mask
@@ -44,6 +44,14 @@ class StepPlan:
     """Column in which a row and its partner agree; None: any row may be one."""
     decimals: int | None = None
     """Most decimals of a new number; None: those of the column."""
+    joint: bool = False
+    """Whether the same rows are struck in all columns."""
+    nulls: bool = False
+    """Whether missing cells may be struck."""
+    patterns: Patterns | None = None
+    """Which columns of a struck row are struck; None: all."""
+    window: Span | None = None
+    """Which rows may be struck, besides `where`; None: all."""
     covariances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Those of each struck column with all of them, where the op asks for them."""
     outgoing: Mapping[str, pa.DataType] = field(default_factory=dict)
@@ -53,6 +61,16 @@ class StepPlan:
     def reads(self) -> tuple[str, ...]:
         """Columns whose clean cells the op looks at besides those that it strikes."""
         return self.corruption.reads() if isinstance(self.corruption, JointCorruption) else ()
+
+    def unit(self, column: str) -> str:
+        """Return what the strikes of a column are drawn for: itself, or "" for whole rows."""
+        op = self.corruption
+        together = isinstance(op, BlockCorruption | JointCorruption) and op.together
+        return "" if self.joint or together else column
+
+    def rate_of(self, column: str) -> float:
+        """Return the expected share of the eligible cells of a column that is struck."""
+        return self.rate if self.patterns is None else self.rate * self.patterns.share(column)
 
     def settle(self, column: Column) -> Column:
         """Return the column with the covariances and the decimals that it has in this step."""
@@ -134,6 +152,10 @@ class Plan:
         """The columns as steps work on them: with cells as text where they are widened."""
         return {name: widened(c) if name in self.outgoing else c for name, c in self.columns.items()}
 
+    def chooser(self, step: StepPlan, column: str) -> Chooser | None:
+        """Return the mechanism by which a step chooses in a column; None: mcar."""
+        return self.choosers.get((step.id, step.unit(column)))
+
     @property
     def whole_blocks(self) -> bool:
         """Whether a step has to see all of a block, so that a file cannot be shared out."""
@@ -144,6 +166,7 @@ class Plan:
         """Columns to be read."""
         struck = [name for step in self.steps for name in step.columns]
         asked = [name for step in self.steps if step.where for name in step.where.columns]
+        asked += [name for step in self.steps if step.window for name in step.window.reads]
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
         asked += [name for step in self.steps for name in step.reads]
         asked += [self.soft.label] if self.soft else []

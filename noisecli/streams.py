@@ -32,7 +32,7 @@ DESCRIPTION = {
 
 FEISTEL_ROUNDS = 6
 
-Purpose = Literal["strike", "value", "clone", "place", "partner", "survey"]
+Purpose = Literal["strike", "value", "clone", "place", "partner", "pattern", "survey"]
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Mask = NDArray[np.bool_]

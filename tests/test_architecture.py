@@ -22,7 +22,7 @@ LAYERS = [
     {"recipe"},
     {"plan"},
     {"engine", "survey"},
-    {"executors", "formats", "listing", "manifest"},
+    {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
     {"cli"},
     {"__main__"},

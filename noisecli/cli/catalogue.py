@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from noisecli.cli.show import as_json, table
-from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.corruption import CellCorruption, Corruption, ImageCorruption, TableCorruption, registered
 from noisecli.errors import UsageProblem
 from noisecli.recipe.aliases import ALIASES, written_as
 from noisecli.recipe.source import did_you_mean
@@ -61,6 +61,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
     }
     if issubclass(op, TableCorruption) and op.strikes_columns:
         result["accepts"] = sorted(kind.value for kind in op.accepts)
+    if issubclass(op, CellCorruption):
+        result["fills_nulls"] = op.fills_nulls
     if issubclass(op, ImageCorruption) and op.small_severities:
         result["severities_by_side"] = {size: [dict(row) for row in rows] for size, rows in op.small_severities.items()}
     return result
@@ -71,6 +73,8 @@ def _print(op: type[Corruption]) -> None:
     print(f"\n{about['name']} (on {about['target']})\n\n{about['description']}\n")
     if "accepts" in about:
         print(f"columns: {', '.join(about['accepts'])}")
+    if about.get("fills_nulls"):
+        print("missing cells: struck, too, with `nulls: strike`")
     print(f"rate when the step gives none: {about['default_rate']:g}")
     if about["parameters"]:
         rows = [[key, _default(p), p["description"]] for key, p in about["parameters"].items()]

@@ -78,7 +78,7 @@ def settle_numbers(
     if decimals is not None:
         new = round_decimals(new, decimals)
     cells, settled, clipped = column.to_cells(new, special)
-    exact = column.exact(old)
+    exact = column.exact(old) | np.isnan(old)
     changed = (settled != old) & exact
     clipped &= exact
     counts.inexact += int(np.count_nonzero(~exact))

@@ -10,15 +10,14 @@ import pyarrow.compute as pc
 
 from noisecli.columns import Column, to_text
 from noisecli.corruption import BlockCorruption, CellCorruption, JointCorruption, RowsCorruption, TextCorruption
+from noisecli.engine.choose import allowed_rows, chosen_cells, word_chances
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply, differs
 from noisecli.engine.flow import Flow, Move
 from noisecli.engine.joint import JointStrike
-from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, strikeable
-from noisecli.mechanism import strike_cells
+from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.plan import Plan, StepPlan
-from noisecli.quota import cell_keys
 from noisecli.streams import (
     BLOCK,
     BlockDraws,
@@ -138,9 +137,7 @@ class TableEngine:
                 flow.edit(number, name, edits, self._keep_changes)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:
-        if step.where is None:
-            return flow.training
-        return flow.training & step.where.mask(flow.slab.cells, self._plan.columns)
+        return allowed_rows(self._plan, step, flow.slab, flow.training)
 
     def _stream(self, step: StepPlan) -> Stream:
         return Stream(self._plan.seed, self._copy, step.id, self._path)
@@ -150,21 +147,13 @@ class TableEngine:
 
     def _chosen(self, step: StepPlan, column: str, block: Block, slab: Slab) -> Mask:
         """Which of the cells of a block a step chooses, eligible or not; column "" stands for whole rows."""
-        stream = self._stream(step)
-        if step.exact:
-            keys = cell_keys(stream, column, block.number)[block.slots]
-            return self._plan.quotas[step.id, column, self._copy].mask(keys, slab.cells[column][block.rows])
-        chooser = self._plan.choosers.get((step.id, column))
-        if chooser is None:
-            return strike_cells(stream, column, block.number, step.rate)[block.slots]
-        cells = {name: slab.cells[name][block.rows] for name in chooser.reads}
-        return chooser.choose(stream, column, block.number, block.slots, cells, step.rate)
+        return chosen_cells(self._plan, self._stream(step), step, column, block, slab)
 
     def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
-        eligible = self._plan.columns[column.name].eligible(clean, op.as_number) & allowed
+        eligible = eligible_cells(slab, self._plan.columns[column.name], op.as_number, step.nulls) & allowed
         # An earlier step may have put a word among numbers.
         now = column if current is clean else replace(column, clean_text=False)
         counts = self._count(step, column.name)
@@ -176,7 +165,7 @@ class TableEngine:
             chosen = self._chosen(step, column.name, block, slab) & eligible[block.rows]
             struck = np.flatnonzero(chosen)
             values = current[block.rows].take(pa.array(struck))
-            alive = now.eligible(values, op.as_number)
+            alive = now.eligible(values, op.as_number, step.nulls)
             counts.struck += len(struck)
             counts.void += int(np.count_nonzero(~alive))
             struck, values = struck[alive], values.filter(pa.array(alive))
@@ -246,7 +235,8 @@ class TableEngine:
             words = text.words()
             able = op.can_edit(text, words)
             uniform = to_uniform(scramble(keys[words.rows], words.ordinals))
-            struck = words[able & (uniform < step.rate)]
+            chances = word_chances(self._plan, stream, step, column.name, block, slab)[rows]
+            struck = words[able & (uniform < chances[words.rows])]
             counts = self._count(step, column.name)
             counts.eligible += int(np.count_nonzero(able))
             counts.struck += len(struck)

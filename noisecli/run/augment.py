@@ -12,7 +12,8 @@ from noisecli import manifest as manifests
 from noisecli import recipe as recipes
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.executors import Pool, available_cores, local
-from noisecli.manifest import Facts, Manifest
+from noisecli.facts import Facts
+from noisecli.manifest import Manifest
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
@@ -35,6 +36,7 @@ from noisecli.run.facts import find_facts
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.pairing import columns_of_partners, with_partners
+from noisecli.run.recorded import plan_from_facts
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -275,7 +277,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     survey = find_facts(wanted, look)
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
-        plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
+        plans = {v.folder: plan_from_facts(v, s, fields, facts) for v, s in both}
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
         return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]

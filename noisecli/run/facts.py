@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from noisecli.columns import NUMBER, Column, kind_of
 from noisecli.errors import DataProblem
-from noisecli.manifest import ColumnFacts
+from noisecli.facts import ColumnFacts
 from noisecli.survey import Request, Survey
 
 Look = Callable[[Request], Survey]

@@ -8,7 +8,7 @@ import numpy as np
 from noisecli.columns import CATEGORY, Column
 from noisecli.corruption import JointCorruption, TableCorruption
 from noisecli.errors import DataProblem
-from noisecli.manifest import CovarianceFacts
+from noisecli.facts import CovarianceFacts
 from noisecli.plan import Plan, SoftPlan, StepPlan
 from noisecli.recipe import PlannedStep, Recipe
 from noisecli.recipe.source import Loc

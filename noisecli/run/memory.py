@@ -31,6 +31,7 @@ from noisecli.run.facts import find_facts
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.pairing import columns_of_partners, with_partners
+from noisecli.run.recorded import plan_from_facts
 from noisecli.survey import Request, Survey
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
     prepare.check_reading(recipe)
     if recipe.head.facts is not None:
         facts = manifests.read(manifests.locate(Path(recipe.head.facts))).facts
-        return prepare.plan_from_facts(recipe.variants[0], selection, fields, facts)
+        return plan_from_facts(recipe.variants[0], selection, fields, facts)
 
     def look(request: Request) -> Survey:
         survey = Survey.of(request, fields, as_text=False)

@@ -9,27 +9,22 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.celltext import NULLS
-from noisecli.columns import CATEGORY, NUMBER, Column, Kind, kind_of
+from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.corruption import RowsCorruption, TableCorruption
-from noisecli.errors import DataProblem
 from noisecli.formats import Reading
-from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import KeySample, Quota, cell_keys
-from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe, Variant
+from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
 from noisecli.recipe.source import Loc, did_you_mean
-from noisecli.run.choose import curves, facts_to_choose, recorded_choosers
-from noisecli.run.facts import recorded_column
+from noisecli.run.choose import facts_to_choose
 from noisecli.run.joint import (
     COVARIANCES,
     check_joint,
-    covariance_facts,
     facts_to_read,
     parameter_of,
     partner_column,
     plan_soft_labels,
     softening,
-    with_covariances,
 )
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
@@ -66,7 +61,8 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Sel
             choices = _match(recipe, selector, list(fields))
             if not choices:
                 message = f"no column {selector!r} in {where}{did_you_mean(str(selector), list(fields))}"
-                recipe.source.fault(("steps", step.number, "columns", k), message)
+                key: Loc = ("columns", k) if step.patterns is None else ("patterns",)
+                recipe.source.fault(("steps", step.number, *key), message)
             for choice in choices:
                 if choice.selector is None or choice.column not in found:
                     found[choice.column] = choice
@@ -169,7 +165,7 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     op = step.corruption
     assert isinstance(op, TableCorruption)
     for name in columns if step.exact else ():
-        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where)
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where, step.nulls)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -191,7 +187,7 @@ def request_all(recipe: Recipe, selections: Sequence[Selection], fields: Mapping
 def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     """Settle the plan on the facts that the survey found."""
     columns = {name: found.column() for name, found in survey.columns.items()}
-    steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
+    steps = tuple(plan_step(recipe, step, selection, columns) for step in recipe.steps)
     soft = plan_soft_labels(recipe, columns)
     recipe.source.raise_faults()
     plan = Plan(recipe.seed, steps, split=split_column(recipe), soft=soft)
@@ -230,13 +226,17 @@ def _bare_step(step: PlannedStep) -> StepPlan:
         scaled=scaled,
         where=step.where,
         decimals=None if decimals == "keep" else decimals,
+        joint=step.joint,
+        nulls=step.nulls,
+        patterns=step.patterns,
     )
 
 
-def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
+def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
+    """Settle one step on what is known of the columns; faults are left with the recipe."""
     i, op = step.number, step.corruption
     assert isinstance(op, TableCorruption)
-    chosen, refused = [], False
+    chosen, refused, window = [], False, None
     for choice in selection[step.id]:
         column = columns.get(choice.column)
         if column is None:
@@ -268,11 +268,12 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
         for name, objection in decide.items():
             if objection is not None:
                 recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
+        window = step.mechanism.span(columns) if not any(decide.values()) else None
     if not refused and set(step.asks) <= set(columns):
         check_joint(recipe, step, [columns[name] for name in chosen], columns)
     if not chosen and not refused and (step.columns is not None or op.strikes_columns):
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
-    return replace(_bare_step(step), columns=tuple(chosen), within=partner_column(recipe, step))
+    return replace(_bare_step(step), columns=tuple(chosen), within=partner_column(recipe, step), window=window)
 
 
 def _fits(column: Column, selector: str | ByType | None) -> bool:
@@ -292,67 +293,3 @@ def _is_category(column: Column) -> bool:
     if column.kind is Kind.BOOL:
         return True
     return column.kind is Kind.TEXT and column.categories is not None and len(column.categories) <= MAX_LEVELS
-
-
-def to_facts(plans: Mapping[str, Plan]) -> Facts:
-    """Write down what the survey found for each variant, for the manifest."""
-    columns: dict[str, ColumnFacts] = {}
-    quotas = []
-    for folder, plan in plans.items():
-        for name, column in plan.columns.items():
-            found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
-            if column.kind not in CATEGORY:  # asked for by a step on `all` that passes over it, so not a fact
-                del found["categories"], found["counts"]
-            known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
-            columns[name] = ColumnFacts(storage=str(column.storage), **known)
-        rates = {step.id: step.rate for step in plan.steps}
-        quotas += [
-            QuotaFacts(sweep=folder or None, step=step, column=column, copy=copy, rate=rates[step], limits=quota.limits)
-            for (step, column, copy), quota in sorted(plan.quotas.items())
-        ]
-    shifts = [
-        curve.model_copy(update={"sweep": folder or None}) for folder, plan in plans.items() for curve in curves(plan)
-    ]
-    return Facts(columns=columns, quotas=quotas, shifts=shifts, covariances=covariance_facts(plans.values()))
-
-
-def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
-    """Settle the plan on facts recorded earlier, without looking at the data."""
-    recipe = variant.recipe
-    columns = {
-        name: recorded_column(name, found, fields[name]) for name, found in facts.columns.items() if name in fields
-    }
-    named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
-    split = split_column(recipe)
-    named |= {name for step in recipe.steps for name in step.asks}
-    named |= {recipe.head.data.label or ""} if softening(recipe) else set()
-    if not (named | {split} - {None}) <= set(columns):
-        raise DataProblem("the manifest has no facts of some columns that its recipe names")
-    for name, how in recipe.head.data.column_types.items():
-        if name in columns and (columns[name].kind, columns[name].format) != (how.dtype, how.format):
-            message = "the manifest's facts are of another type or format: leave `facts:` out, or the type as it was"
-            recipe.source.fault(("data", "types", name), message)
-    steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
-    soft = plan_soft_labels(recipe, columns)
-    recipe.source.raise_faults()
-    ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
-    recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in ours}
-    rates = {entry.step: entry.rate for entry in ours}
-    quotas: dict[QuotaKey, Quota] = {}
-    for step in steps:
-        if rates.get(step.id, step.rate) != step.rate:
-            raise DataProblem(
-                f"the manifest's quotas of step {step.id!r} are for rate {rates[step.id]}, not {step.rate:g}: "
-                "leave `facts:` out, or the rate as it was"
-            )
-        for column in step.columns if step.exact else ():
-            stratified = isinstance(step.corruption, TableCorruption) and step.corruption.stratified
-            strata = columns[column].categories if stratified else None
-            for copy in range(1, recipe.head.copies + 1):
-                limits = recorded.get((step.id, column, copy), ())
-                if len(limits) != (1 if strata is None else len(strata)):
-                    raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
-                quotas[step.id, column, copy] = Quota(strata, limits)
-    shifts = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
-    bare = Plan(recipe.seed, steps, columns, quotas, split=split, soft=soft)
-    return recorded_choosers(recipe, with_covariances(bare, facts.covariances), shifts)

@@ -88,6 +88,11 @@ def head(op: type[Corruption]) -> dict[str, Any]:
     return {"data": {"label": LABEL}} if getattr(op, "softens", "") else {}
 
 
+def roles(op: type[Corruption]) -> str:
+    """The same as YAML."""
+    return f"data: {{label: {LABEL}}}\n" if head(op) else ""
+
+
 def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
     """A column that the op accepts; numbers where it can, else one word a cell. Every 17th cell is null."""
     if Kind.FLOAT in op.accepts:
@@ -150,8 +155,9 @@ def run_example(op: type[Corruption], folder: Path, suffix: str = ".csv") -> tup
     """Write an input and a recipe file with the op's example, and run it."""
     folder.mkdir(exist_ok=True)
     source = make_input(op, folder, suffix)
-    data = f"data: {{label: {LABEL}}}\n" if head(op) else ""
-    (folder / "recipe.yaml").write_text(f"noisecli: 1\nseed: 7\n{data}steps:\n  - {example(op)}\n", encoding="utf-8")
+    (folder / "recipe.yaml").write_text(
+        f"noisecli: 1\nseed: 7\n{roles(op)}steps:\n  - {example(op)}\n", encoding="utf-8"
+    )
     return source, augment(source, folder / "recipe.yaml", folder / f"output{source.suffix}", allow_code=True)
 
 

@@ -200,6 +200,7 @@ class UnseenCategory(CellCorruption):
     default_rate = 0.1
     severities = RATES
     unchanged = "an earlier step had put the only new category there"
+    fills_nulls = True
 
     values: Tokens
     """The new categories, all equally likely; none may occur in the training data."""

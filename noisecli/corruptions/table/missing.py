@@ -57,6 +57,7 @@ class DisguisedMissing(CellCorruption):
     default_rate = 0.1
     severities = Missing.severities
     unchanged = "the cell holds the only token already"
+    fills_nulls = True
 
     tokens: Tokens | None = None
     """What is written, all equally likely, each as it stands in the recipe. Left out, it is those that the column's
@@ -78,7 +79,7 @@ class DisguisedMissing(CellCorruption):
         if self.tokens is None and column.kind is Kind.DATETIME and column.format is None and _as_text(values.type):
             # The day is disguised; the time of day becomes midnight in the cell's own spelling.
             time = pc.replace_substring_regex(pc.utf8_slice_codeunits(values, 10), "[0-9]", "0")
-            return pc.binary_join_element_wise(pc.utf8_slice_codeunits(new, 0, 10), time, "")
+            return pc.coalesce(pc.binary_join_element_wise(pc.utf8_slice_codeunits(new, 0, 10), time, ""), new)
         return new
 
     def _fitting(self, column: Column) -> Sequence[str]:
@@ -118,6 +119,7 @@ class ImputeConstant(CellCorruption):
     default_rate = 0.1
     severities = Missing.severities
     unchanged = "the cell holds the constant already"
+    fills_nulls = True
 
     value: str | None = None
     """mean or median of a column of numbers, mode of integers, text or flags (the commonest value; the first in sorted
