@@ -1,6 +1,7 @@
 """Columns of a copy that have not the input's type, or that the input does not have."""
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -16,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import feather
 
+import noisecli
+from noisecli.corruptions.table.missing import Missing
 from noisecli.engine import Slab, Struck
-from noisecli.errors import DataProblem
+from noisecli.errors import DataProblem, RecipeProblem
 from noisecli.formats import Reading, TableFile
 from noisecli.formats.arrays import NumpyTable
 from noisecli.formats.csv import CsvFile
@@ -291,3 +294,88 @@ def test_tables_in_memory_get_new_columns(order):
 def test_an_array_of_numbers_has_no_room_for_columns():
     with pytest.raises(DataProblem, match=r"column 'p' cannot be added: .* give a pandas DataFrame"):
         add_to(NumpyTable(np.zeros((3, 2))))
+
+
+# ------------------------------------------------------------------------------------------------ from a recipe on
+
+
+@pytest.fixture
+def adding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `missing` add two columns, which it leaves without values."""
+    monkeypatch.setattr(Missing, "adds", lambda self, columns: {"soft, 1": pa.float64(), "soft 2": pa.string()})
+
+
+def recipe(**head: Any) -> dict[str, Any]:
+    steps = [{"op": "missing", "columns": ["a"], "rate": 0.5}, {"op": "duplicate", "rate": 0.3}]
+    return {"noisecli": 1, "seed": 7, **head, "steps": steps}
+
+
+INPUTS = {
+    "in.csv": b"a,b\n" + b"1,x\n2,y\n" * 20,
+    "in.jsonl": b'{"a": 1}\n{"a": 2, "b": "y"}\n' * 20,
+    "in.csv.gz": gzip.compress(b"a;b\r\n" + b"1;x\r\n2;y\r\n" * 20),
+}
+
+
+def fill(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, data in INPUTS.items():
+        (folder / name).write_bytes(data)
+    table = pa.table({"a": [1, 2] * 20, "b": ["x", "y"] * 20})
+    pq.write_table(table, folder / "in.parquet")
+    feather.write_feather(table, folder / "in.feather")
+
+
+@pytest.mark.usefixtures("adding")
+@pytest.mark.parametrize("name", [*INPUTS, "in.parquet", "in.feather"])
+def test_a_step_adds_its_columns_to_every_copy(name, tmp_path):
+    fill(tmp_path)
+    source = tmp_path / name
+    done = noisecli.augment(source, recipe(copies=2, layout="merged"), tmp_path / "out", truth=True)
+    assert done.manifest.steps[0].outgoing == {"soft, 1": "double", "soft 2": "string"}
+    files = [path for path in done.output.rglob("*") if path.is_file()]
+    assert len(files) == 2
+    for file in files:
+        data = file.read_bytes()
+        if name.endswith("jsonl"):
+            rows = [json.loads(line) for line in data.splitlines()]
+        elif "csv" in name:
+            text = (gzip.decompress(data) if name.endswith("gz") else data).decode()
+            assert text.splitlines()[0] == ("a;b;soft, 1;soft 2" if name.endswith("gz") else 'a,b,"soft, 1",soft 2')
+            rows = list(csv.DictReader(io.StringIO(text), delimiter=text[1]))
+        else:
+            rows = load(file).to_pylist()
+        assert len(rows) > 40
+        assert all(list(row)[-2:] == ["soft, 1", "soft 2"] for row in rows)
+        assert {row["soft, 1"] or None for row in rows} == {None}
+    assert noisecli.verify(done.output, source)[1] == []
+    assert noisecli.replay(done.output, source, tmp_path / "again")[1:] == ([], [])
+
+
+@pytest.mark.usefixtures("adding")
+def test_a_name_that_is_taken_is_a_fault_of_the_step(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "in" / "2.jsonl").write_text('{"a": 1, "soft 2": 1}\n')
+    with pytest.raises(
+        RecipeProblem, match=r"steps.0: column 'soft 2', which the step adds, is there already, from the"
+    ):
+        noisecli.augment(tmp_path / "in", recipe(), tmp_path / "out")
+    steps = [{"op": "missing", "id": name, "columns": ["a"]} for name in ("one", "two")]
+    with pytest.raises(RecipeProblem, match=r"'soft, 1', which the step adds, is there already, from step 'one'"):
+        noisecli.corrupt(pd.DataFrame({"a": [1.0]}), {"noisecli": 1, "seed": 1, "steps": steps})
+    mixed = pd.DataFrame({"a": [1.0], "soft 2": [object()]})
+    with pytest.raises(RecipeProblem, match="'soft 2', which the step adds, is there already, from the input"):
+        noisecli.corrupt(mixed, recipe())
+
+
+@pytest.mark.usefixtures("adding")
+@pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
+def test_in_memory_a_step_adds_its_columns():
+    frame = pd.DataFrame({"a": [1.0, 2.0] * 20})
+    assert noisecli.corrupt(frame, recipe()).columns.tolist() == ["a", "soft, 1", "soft 2"]
+    table = noisecli.corrupt(pa.Table.from_pandas(frame), recipe())
+    assert [str(field.type) for field in table.schema] == ["double", "double", "string"]
+    assert noisecli.corrupt(pa.table({"a": pa.array([], pa.float64())}), recipe()).num_columns == 3
+    with pytest.raises(DataProblem, match="cannot be added"):
+        noisecli.corrupt(np.ones(20), {**recipe(), "steps": [{"op": "missing", "columns": ["#1"]}]})
