@@ -111,6 +111,15 @@ def format_numbers(values: Floats, least: int, most: int) -> pa.Array:
     return text
 
 
+def format_in_full(values: Floats) -> pa.Array:
+    """Write each number as the shortest text that reads back the same; what is none as `NaN`, `inf` or `-inf`."""
+    if len(values) == 0:
+        return pa.array([], pa.string())
+    odd = ~np.isfinite(values)
+    names = [repr(value).replace("nan", "NaN") for value in values[odd].tolist()]
+    return pc.replace_with_mask(_shortest(values), pa.array(odd), pa.array(names, pa.string()))
+
+
 def _shortest(values: Floats) -> pa.Array:
     """Each number as the shortest text that reads back the same: a view into one JSON array."""
     json = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)

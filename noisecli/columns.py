@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from noisecli import celltext, dates
 from noisecli.streams import Floats, Mask
@@ -91,6 +92,16 @@ class Column:
         """Whether the numbers of this column are written as text."""
         return self.decimals is not None
 
+    @property
+    def holds_special(self) -> bool:
+        """Whether a cell can be NaN, infinite or subnormal: integers and decimals cannot."""
+        return self.kind is Kind.FLOAT and (self.stored_as_text or pa.types.is_floating(self.storage))
+
+    def codes(self, cells: pa.Array) -> NDArray[np.intp]:
+        """Which of the column's categories each cell is, by its number; -1: none of them."""
+        found = pc.fill_null(pc.index_in(cells, pa.array(self.categories or (), cells.type)), -1)
+        return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.intp)
+
     def to_numbers(self, cells: pa.Array) -> Floats:
         """Cells as float64; NaN for null and for what is no number."""
         if self.stored_as_text:
@@ -127,15 +138,18 @@ class Column:
             return np.ones(len(numbers), bool)
         return np.abs(numbers) <= LARGEST_INTEGER
 
-    def to_cells(self, values: Floats) -> tuple[pa.Array, Floats, Mask]:
+    def to_cells(self, values: Floats, special: bool = False) -> tuple[pa.Array, Floats, Mask]:
         """Write numbers in the column's own type.
 
-        Integers and decimals are rounded half to even; text-stored numbers keep the column's decimals.
+        Integers and decimals are rounded half to even; text-stored numbers keep the column's decimals. If they are
+        `special`, which takes a column that holds such, nothing is rounded or clipped.
 
         Returns:
             the cells, the numbers that they now hold, and which numbers had to be clipped into the type's range.
         """
         if self.decimals is not None:
+            if special:
+                return celltext.format_in_full(values), values, np.zeros(len(values), bool)
             least, most = self.decimals
             limit = np.finfo(np.float64)
             finite = np.clip(values, float(limit.min), float(limit.max))
@@ -153,9 +167,11 @@ class Column:
             settled = np.clip(rounded, float(info.min), top)
             return pa.array(settled.astype(dtype), self.storage), settled, settled != rounded
         width = np.finfo(dtype)
-        finite = np.clip(values, float(width.min), float(width.max))
-        narrow = finite.astype(dtype)
-        return pa.array(narrow, self.storage), narrow.astype(np.float64), finite != values
+        finite = values if special else np.clip(values, float(width.min), float(width.max))
+        with np.errstate(over="ignore"):  # what single precision cannot hold becomes infinite
+            narrow = finite.astype(dtype)
+        clipped = np.zeros(len(values), bool) if special else finite != values
+        return pa.array(narrow, self.storage), narrow.astype(np.float64), clipped
 
 
 def to_text(cells: pa.Array) -> pa.Array:

@@ -81,6 +81,8 @@ class TableCorruption(Corruption):
     """False for ops on whole rows."""
     as_number: ClassVar[bool] = False
     """True: values are float64 numbers. False: they are an Arrow array in the column's own type."""
+    special: ClassVar[bool] = False
+    """True: numbers may become NaN, infinite or subnormal, and are written in full, where the column holds such."""
     together: ClassVar[bool] = False
     """Whether a row is struck in all columns of the step at once. False: each column has strikes of its own."""
     stratified: ClassVar[bool] = False
@@ -113,13 +115,12 @@ class TableCorruption(Corruption):
         """
         return None
 
-    def adds(self, columns: Mapping[str, Column]) -> Mapping[str, pa.DataType]:
-        """Name the columns that the op appends, given those that the step strikes; it has to fill them itself."""
-        return {}
-
 
 class CellCorruption(TableCorruption):
     """Changes struck cells of one column."""
+
+    tells_transitions: ClassVar[bool] = False
+    """Whether the manifest says how often each category became each other one."""
 
     def corrupt(self, values: Any, column: Column, draws: BlockDraws) -> Any:
         """Return as many new values, in the form they came in; never change the input.
@@ -160,13 +161,16 @@ class TextCorruption(TableCorruption):
 class Rows:
     """Struck rows, as an op on several columns gets them.
 
-    Cells are float64, NaN for what is no number, where the op is `as_number`; else Arrow arrays, which may hold nulls.
+    Cells of a number column are float64, NaN for what is no number, where the op is `as_number`; all others are Arrow
+    arrays, which may hold nulls.
     """
 
     cells: Mapping[str, Any]
     """Current cells of the step's columns, in the order of the file."""
     clean: Mapping[str, Any]
     """Clean cells of the step's columns and of those that the op `reads`, taken out when first asked for."""
+    partners: Mapping[str, Any]
+    """Clean cells of the step's columns in each row's partner row; only where the op `pairs`."""
 
 
 class JointCorruption(TableCorruption):
@@ -175,6 +179,15 @@ class JointCorruption(TableCorruption):
     together = True
     whole: ClassVar[bool] = False
     """Whether a row is eligible only if all of its cells are."""
+    pairs: ClassVar[bool] = False
+    """Whether each row gets a partner: another training row of the dataset, by a keyed permutation of them all."""
+    softens: ClassVar[Literal["", "partner", "uniform"]] = ""
+    """Whether labels become soft: what a row's own class loses goes to that of its partner, or to all alike. The result
+    then has under "" how much of its label each row keeps, 0..1."""
+
+    def pairs_within(self) -> str | None:
+        """Return the column, or role of a column, in which a partner has the same value; None: any row may be one."""
+        return None
 
     def reads(self) -> tuple[str, ...]:
         """Columns besides those of the step whose clean cells the op looks at."""

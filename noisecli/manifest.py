@@ -70,6 +70,8 @@ class StepEntry(_Model):
     """Counts by column; "" for rows and images."""
     outgoing: dict[str, str] | None = None
     """Types of columns that become text because of the step, and of those that it adds."""
+    transitions: dict[str, dict[str, dict[str, int]]] | None = None
+    """How many changed cells of each category became each other one, by column; None for ops that do not tell."""
 
 
 Decimals = Annotated[int, Field(ge=0, le=1000)]
@@ -126,12 +128,27 @@ class ShiftFacts(_Model):
     shift: Annotated[float, Field(ge=-CERTAIN, le=CERTAIN)]
 
 
+class CovarianceFacts(_Model):
+    """The covariances of some columns, over the training rows in which all of them are numbers."""
+
+    columns: tuple[str, ...]
+    matrix: tuple[tuple[FiniteFloat, ...], ...]
+    """A row and a column for each, in their order."""
+
+    @model_validator(mode="after")
+    def _is_square(self) -> "CovarianceFacts":
+        if {len(self.matrix), *map(len, self.matrix)} != {len(self.columns)}:
+            raise ValueError("takes a covariance of each column with each")
+        return self
+
+
 class Facts(_Model):
     """What the survey found."""
 
     columns: dict[str, ColumnFacts] = {}
     quotas: list[QuotaFacts] = []
     shifts: list[ShiftFacts] = []
+    covariances: list[CovarianceFacts] = []
 
 
 class Manifest(_Model):

@@ -12,6 +12,7 @@ import pyarrow as pa
 from noisecli.columns import Column, widened
 from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption
 from noisecli.mechanism import Chooser
+from noisecli.partners import Partners
 from noisecli.quota import Quota
 from noisecli.streams import Mask
 from noisecli.where import Where
@@ -39,6 +40,8 @@ class StepPlan:
     scaled: bool = False
     where: Where | None = None
     """Which rows may be struck; None: all."""
+    within: str | None = None
+    """Column in which a row and its partner agree; None: any row may be one."""
     decimals: int | None = None
     """Most decimals of a new number; None: those of the column."""
     covariances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -73,6 +76,33 @@ def _at_size(op: type[ImageCorruption], severity: int, parameters: str, side: fl
 
 
 @dataclass(frozen=True)
+class SoftPlan:
+    """Where soft labels go."""
+
+    label: str
+    """The column of the classes."""
+    layout: str
+    """wide: a column a class; pair: the other class and the share of the own; weighted: a row a class, and its
+    weight."""
+    number: int
+    """Number of the last step that makes labels soft."""
+    columns: tuple[str, ...] = ()
+    """Those that are added."""
+
+    def settle(self, column: Column) -> "SoftPlan":
+        """Name the columns that are added, once the classes are known."""
+        names = {"pair": (f"{self.label}_b", "lambda"), "weighted": ("sample_weight",)}
+        classes = (str(v).lower() if isinstance(v, bool) else str(v) for v in column.categories or ())
+        wide = tuple(f"{self.label}__p__{name}" for name in classes)
+        return replace(self, columns=names.get(self.layout, wide))
+
+    def types(self, column: Column) -> dict[str, pa.DataType]:
+        """Types of the columns that are added."""
+        known = {f"{self.label}_b": column.storage} if self.layout == "pair" else {}
+        return {name: known.get(name, pa.float64()) for name in self.columns}
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that a worker has to know."""
 
@@ -85,6 +115,10 @@ class Plan:
     """Column whose rows are held out unless it says train; None: all rows are training rows."""
     choosers: Mapping[tuple[str, str], Chooser] = field(default_factory=dict)
     """Mechanisms by step id and column, "" for rows; where there is none it is mcar."""
+    partners: Partners | None = None
+    """Where the rows are that others are paired with; None: no step pairs rows."""
+    soft: SoftPlan | None = None
+    """What becomes of labels that steps make soft; None: none does."""
 
     @cached_property
     def outgoing(self) -> Mapping[str, pa.DataType]:
@@ -112,6 +146,7 @@ class Plan:
         asked = [name for step in self.steps if step.where for name in step.where.columns]
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
         asked += [name for step in self.steps for name in step.reads]
+        asked += [self.soft.label] if self.soft else []
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 

@@ -20,8 +20,8 @@ from noisecli.errors import DataProblem
 from noisecli.mechanism import BINS, Histogram, Score
 from noisecli.plan import QuotaKey
 from noisecli.quota import KeySample, Quota, apportion, cell_keys, share
-from noisecli.streams import BLOCK, Floats, Mask, Stream, Words
-from noisecli.summaries import QUARTILES, Frequencies, Moments, Sample, row_keys
+from noisecli.streams import Floats, Mask, Stream, Words
+from noisecli.summaries import QUARTILES, Comoments, Cutter, Frequencies, Moments, Sample, row_keys
 from noisecli.where import Where
 
 MAX_CATEGORIES = 50_000
@@ -74,6 +74,8 @@ class Request:
     settled: Mapping[str, Column] = field(default_factory=dict)
     """Columns that conditions of quotas and scores speak of."""
     scores: Sequence[ScoreRequest] = ()
+    covariances: Sequence[tuple[str, ...]] = ()
+    """Sets of columns whose covariances are wanted."""
 
 
 @dataclass
@@ -93,8 +95,7 @@ class ColumnSurvey:
     sample: Sample = field(default_factory=Sample)
     frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
     categories: Counter[object] = field(default_factory=Counter)
-    waiting: list[Floats] = field(default_factory=list)
-    """Numbers of the block that is not yet complete, NaN where a row has none."""
+    cutter: Cutter = field(default_factory=Cutter)
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
@@ -111,7 +112,8 @@ class ColumnSurvey:
                 self.sample.add(keys, values)
             if "mode" in self.wanted:
                 self.frequencies.add(values)
-            self._add_numbers(values)
+            for block in self.cutter.add(values):
+                self.moments.add(block)
         countable = kind_of(self.storage) is not Kind.OTHER
         if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
             counts = pc.value_counts(cells.filter(pa.array(chosen)))
@@ -120,9 +122,8 @@ class ColumnSurvey:
 
     def end_file(self) -> None:
         """Close the last block of a file."""
-        if self.waiting:
-            self.moments.add(np.concatenate(self.waiting))
-            self.waiting = []
+        for block in self.cutter.end():
+            self.moments.add(block)
 
     def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
         """Which cells may be struck, before the type of the column is known."""
@@ -132,15 +133,6 @@ class ColumnSurvey:
     def _probe(self) -> Column:
         """The column as far as its storage tells."""
         return Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None, clean_text=False)
-
-    def _add_numbers(self, values: Floats) -> None:
-        """Cut numbers at block boundaries: the sums must not depend on how the file is read."""
-        while len(values):
-            room = BLOCK - sum(map(len, self.waiting))
-            self.waiting.append(values[:room])
-            values = values[room:]
-            if sum(map(len, self.waiting)) == BLOCK:
-                self.end_file()
 
     def merge(self, later: "ColumnSurvey") -> None:
         """Take what was gathered in the next file."""
@@ -210,6 +202,8 @@ class Survey:
     training: int = 0
     scores: list[Histogram] = field(default_factory=list)
     """One for each that the request asks for."""
+    comoments: dict[tuple[str, ...], Comoments] = field(default_factory=dict)
+    """By set of columns."""
 
     @classmethod
     def of(cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool) -> "Survey":
@@ -226,10 +220,12 @@ class Survey:
             )
             for name, wanted in request.columns.items()
         }
-        return cls(request, columns, scores=[np.zeros(BINS, np.int64) for _ in request.scores])
+        scores = [np.zeros(BINS, np.int64) for _ in request.scores]
+        return cls(request, columns, scores=scores, comoments={names: Comoments() for names in request.covariances})
 
     def add_file(self, path: str, slabs: Iterable[Slab]) -> None:
         """Take all slabs of one file, in order."""
+        cutters = {names: Cutter() for names in self.comoments}
         for slab in slabs:
             training = strikeable(slab, self.request.split)
             self.training += int(np.count_nonzero(training))
@@ -241,6 +237,12 @@ class Survey:
                 self._sample(quota, path, slab, training)
             for asked, histogram in zip(self.request.scores, self.scores, strict=True):
                 histogram += self._scored(asked, slab, training)
+            for names, cutter in cutters.items():
+                for block in cutter.add(self._numbers(names, slab, training)):
+                    self.comoments[names].add(block)
+        for names, cutter in cutters.items():
+            for block in cutter.end():
+                self.comoments[names].add(block)
         for column in self.columns.values():
             column.end_file()
 
@@ -258,6 +260,8 @@ class Survey:
         self.training += later.training
         for histogram, more in zip(self.scores, later.scores, strict=True):
             histogram += more
+        for names, comoments in later.comoments.items():
+            self.comoments[names].merge(comoments)
 
     def quotas(self, columns: Mapping[str, Column], asked: Sequence[QuotaRequest]) -> dict[QuotaKey, Quota]:
         """Settle how many cells each exact step strikes in each stratum, and up to which key."""
@@ -268,6 +272,11 @@ class Survey:
                 samples = self.samples.get((request, copy), {})
                 result[request.step, request.column, copy] = settle_quota(samples, request, strata or ())
         return result
+
+    def _numbers(self, names: Sequence[str], slab: Slab, training: Mask) -> Floats:
+        """Numbers of some columns, one below the other; NaN in rows that are no training data."""
+        found = [self.request.settled[name].to_numbers(slab.cells[name]) for name in names]
+        return np.where(training, np.stack(found), np.nan)
 
     def _scored(self, asked: ScoreRequest, slab: Slab, training: Mask) -> Histogram:
         eligible = training

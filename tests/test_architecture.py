@@ -17,7 +17,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 LAYERS = [
     {"errors", "splice", "streams"},
     {"celltext", "columns", "dates", "parameters", "text"},
-    {"census", "summaries", "corruption", "mechanism", "quota", "where"},
+    {"census", "summaries", "corruption", "mechanism", "partners", "quota", "where"},
     {"corruptions"},
     {"recipe"},
     {"plan"},

@@ -315,7 +315,7 @@ KINDS = {
 }
 
 
-NAMING = {"table-merge_levels", "table-prior_shift"}
+NAMING = {"table-merge_levels", "table-split_level", "table-prior_shift"}
 """Ops whose parameters name values of their column."""
 
 

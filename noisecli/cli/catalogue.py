@@ -7,6 +7,7 @@ from typing import Any
 from noisecli.cli.show import as_json, table
 from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
 from noisecli.errors import UsageProblem
+from noisecli.recipe.aliases import ALIASES, written_as
 from noisecli.recipe.source import did_you_mean
 
 
@@ -26,7 +27,9 @@ def explain(name: str, json: bool) -> None:
     """Print everything about an op; a name may stand for one on tables and one on images."""
     found = [op for (_, known), op in registered().items() if known == name]
     if not found:
-        raise UsageProblem(f"unknown op {name!r}{did_you_mean(name, sorted({n for _, n in registered()}))}")
+        instead = [said for target in ALIASES if (said := written_as(name, target))]
+        unknown = f"unknown op {name!r}{did_you_mean(name, sorted({n for _, n in registered()}))}"
+        raise UsageProblem(instead[0] if instead else unknown)
     if json:
         as_json([describe(op) for op in found])
         return

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from noisecli.columns import Column
 from noisecli.engine.edits import Edits, differs, put
 from noisecli.engine.slab import Change, Index, Slab, Struck
+from noisecli.engine.soft import SoftLabels, write
+from noisecli.plan import Plan, SoftPlan
 from noisecli.streams import Floats, Mask, Words, scramble
 
 
@@ -64,6 +67,8 @@ class Flow:
     """As in `Struck`."""
     scatter: Floats | None = None
     """As in `Struck`."""
+    soft: SoftLabels | None = None
+    """Labels of the rows that came out so far; None: they are hard."""
     gone: list[tuple[int, Index]] = field(default_factory=list)
     """As in `Struck`."""
     changes: list[Change] = field(default_factory=list)
@@ -119,10 +124,18 @@ class Flow:
         self.cells |= taken
         self.order = positions if self.order is None else self.order[positions]
         self.scatter = None if self.scatter is None else self.scatter[positions]
+        self.soft = None if self.soft is None else self.soft.take(positions)
         self.changes = [change if change.places is None else _follow(change, positions) for change in self.changes]
 
-    def end_of_steps(self) -> Struck:
-        """Compare with the clean slab, and leave nothing of it in the hands of the steps."""
+    def soften(self, rows: Index, kept: Floats, codes: Index | None) -> None:
+        """Let the labels of some rows of the slab keep a share; the rest goes to other classes, or to all alike."""
+        self.soft = self.soft or SoftLabels.hard(self.slab.rows)
+        self.soft.mix(rows, kept, codes)
+
+    def end_of_steps(self, plan: Plan, keep: bool) -> Struck:
+        """Write soft labels and compare with the clean slab; nothing of it is left in the hands of the steps."""
+        if plan.soft is not None:
+            self._write_soft(plan.soft, plan.working[plan.soft.label], keep)
         changed = {name: self._changed(name) for name in self.cells}
         changed = {name: mask for name, mask in changed.items() if mask.any() or self._is_outgoing(name)}
         cells = {name: self.current(name) for name in changed}
@@ -130,6 +143,17 @@ class Flow:
         struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter)
         self.cells, self.origin, self.slab, self.changes = {}, {}, Slab(0, 0, {}), []
         return struck
+
+    def _write_soft(self, plan: SoftPlan, column: Column, keep: bool) -> None:
+        rows = self.slab.rows if self.order is None else len(self.order)
+        written = write(self.soft or SoftLabels.hard(rows), self.current(plan.label), column, plan)
+        if written.positions is not None:
+            first = np.diff(written.positions, prepend=-1) > 0
+            nth = (~first).astype(np.intp)
+            self.rearrange(Move(written.positions, nth, self.lineage[written.positions], ~first), plan.number)
+        if written.places is not None and written.labels is not None:
+            self.edit_places(plan.number, plan.label, written.places, written.labels, keep)
+        self.cells |= written.added
 
     def _changed(self, column: str) -> Mask:
         """Which cells differ from the clean ones; all that the slab has no column for."""

@@ -1,7 +1,7 @@
 """Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -53,7 +53,7 @@ class TableEngine:
                 flows = self._act_on_blocks(number, step.corruption, flows)
             else:
                 flows = self._act(number, flows)
-        return (flow.end_of_steps() for flow in flows)
+        return (flow.end_of_steps(self._plan, self._keep_changes) for flow in flows)
 
     def _begin(self, slab: Slab) -> Flow:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
@@ -74,8 +74,10 @@ class TableEngine:
                 yield flow
                 continue
             if isinstance(step.corruption, JointCorruption):
-                for name, edits in self._strike_jointly(step, step.corruption, flow).edits(allowed).items():
+                joint = self._strike_jointly(step, step.corruption, flow)
+                for name, edits in joint.edits(allowed).items():
                     flow.edit(number, name, edits, self._keep_changes)
+                self._soften(step, joint, flow)
                 yield flow
                 continue
             for name in step.columns:
@@ -196,7 +198,34 @@ class TableEngine:
             current=flow.cells,
             choose=lambda column, block: self._chosen(step, column, block, slab),
             count=lambda column: self._count(step, column),
+            pair=lambda unit, rows: self._partners(step, op, flow, unit, rows),
+            label=self._plan.working[self._plan.soft.label] if op.softens and self._plan.soft else None,
         )
+
+    def _partners(
+        self, step: StepPlan, op: JointCorruption, flow: Flow, unit: str, rows: Index
+    ) -> Callable[[str], pa.Array]:
+        """Return what fetches cells of the partners of some rows."""
+        partners, soft = self._plan.partners, self._plan.soft
+        assert partners is not None
+        mine = partners.numbers(self._path, flow.slab.first_row, flow.training)[rows]
+        key = self._stream(step).words("partner", unit, [""])
+        needed = [unit] if unit else [soft.label] if soft is not None and op.softens else []
+        found = partners.of(mine, key, needed, step.within)
+
+        def fetch(name: str) -> pa.Array:
+            cells = partners.fetch([name], found)[name]
+            return to_text(cells) if name in self._plan.outgoing else cells
+
+        return fetch
+
+    def _soften(self, step: StepPlan, strike: JointStrike, flow: Flow) -> None:
+        for rows, kept, codes in strike.softened:
+            flow.soften(rows, kept, codes)
+            counts = self._count(step, self._plan.soft.label) if self._plan.soft else Counts()
+            counts.changed += int(np.count_nonzero(kept < 1))
+            if codes is not None:  # else the label is a column of the step, and counted as such
+                counts.struck += len(rows)
 
     def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption

@@ -37,6 +37,9 @@ IS_BLANK: Mask = np.isin(np.arange(256), list(BLANKS))
 BARE = r"^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false)$"
 """What is written without quotes."""
 
+SPECIAL_NUMBERS = {"NaN": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+"""What is no number, and how Python writes that where JSON has no word for it."""
+
 SPECIAL = r'["\\\x00-\x1f]'
 """What has to be escaped in a string."""
 
@@ -246,6 +249,12 @@ def _write(cells: pa.Array, old: NDArray[np.uint8], kind: Kind) -> pa.Array:
     if kind in NUMBER | {Kind.BOOL}:
         takes_bare |= old == NULL
     bare = takes_bare & matches(cells, BARE)
+    if kind is Kind.FLOAT:
+        odd = takes_bare & to_mask(pc.is_in(cells, pa.array(SPECIAL_NUMBERS)))
+        if odd.any():
+            words = [SPECIAL_NUMBERS[text] for text in cells.filter(pa.array(odd)).to_pylist()]
+            cells = pc.replace_with_mask(cells, pa.array(odd), pa.array(words, pa.string()))
+            bare |= odd
     if (old == NESTED).any():  # a value from another row of a nested column
         bare |= (old == NESTED) & np.array([_is_json(cell) for cell in cells.to_pylist()])
     quoted = to_mask(pc.is_valid(cells)) & ~bare

@@ -23,6 +23,7 @@ from noisecli.errors import RecipeProblem
 from noisecli.parameters import plain
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
+from noisecli.recipe.aliases import written_as
 from noisecli.recipe.mechanisms import Burst, Mnar
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
@@ -140,6 +141,7 @@ def _check(source: Source, target: Target) -> Recipe | None:
         steps = [_check_step(source, target, step, ("steps", i)) for i, step in enumerate(raw["steps"])]
         _check_together(source, raw["steps"], steps)
         _check_columns(source, raw.get("data"), steps)
+        _check_soft_labels(source, raw.get("data"), steps)
     if source.faults or head is None:
         return None
     if head.seed is None:
@@ -190,6 +192,9 @@ def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: 
 
 
 def _unknown_op(name: str, target: Target) -> str:
+    instead = written_as(name, target)
+    if instead is not None:
+        return instead
     other = [t for t, n in registered() if n == name]
     if other:
         return f"op {name!r} is for {other[0]}, the input holds {target}"
@@ -262,6 +267,25 @@ def _check_columns(source: Source, roles: Any, steps: Sequence[PlannedStep | Non
             source.fault(("steps", i), f"missing key 'columns' for op {step.corruption.name!r}")
 
 
+def _check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | None]) -> None:
+    """Check that soft labels have a column, and fit the layout."""
+    said = data if isinstance(data, dict) else {}
+    several = False
+    for i, step in enumerate(steps):
+        if step is None or not isinstance(step.corruption, JointCorruption):
+            continue
+        name = step.corruption.name
+        if (step.corruption.softens or step.corruption.pairs_within() == "") and not said.get("label"):
+            source.fault(("steps", i), f"op {name!r} needs to know the classes: say `data: {{label: COLUMN}}`")
+        if plain(said.get("soft_labels")) != "pair" or not step.corruption.softens:
+            continue
+        if step.corruption.softens == "uniform" or several:
+            uniform = step.corruption.softens == "uniform"
+            what = f"a pair of classes cannot say what {name!r} makes" if uniform else "a pair has no third class"
+            source.fault(("data", "soft_labels"), f"soft_labels: {what}: use wide or weighted")
+        several = True
+
+
 def _validate(
     source: Source, model: type[M], data: Mapping[str, Any], loc: Loc, also: Sequence[str] = (), of: str = ""
 ) -> M | None:
@@ -276,6 +300,7 @@ def _validate(
 # Where pydantic's own words speak of Python; what has no entry is in plain words already.
 _PLAIN = {
     "model_type": "should be a mapping",
+    "dict_type": "should be a mapping",
     "too_short": "too few entries: at least {min_length} needed",
     "too_long": "too many entries: at most {max_length} taken",
     "string_too_short": "should not be empty",

@@ -60,6 +60,11 @@ class Data(Parameters):
     """The column that says train, val or test; under `purpose: train` only training rows are struck."""
     id: str | None = None
     """The column that identifies a row."""
+    soft_labels: Literal["wide", "pair", "weighted"] = "wide"
+    """How soft labels are written, which mixup and label_smoothing make. wide: a column more for each class,
+    `LABEL__p__CLASS`, which add up to 1; pair: two more, `LABEL_b`, the other class, and `lambda`, the share of the own
+    one; weighted: each row comes out once for every class that it is something of, with its share in one more,
+    `sample_weight`."""
     time: str | None = None
     """The column that says when."""
     entity: str | None = None

@@ -1,13 +1,14 @@
 """The account of a run: its manifest, and warnings where a rate could not be reached."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from noisecli import listing
 from noisecli import manifest as manifests
-from noisecli.corruption import TableCorruption
+from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.corruptions.table.relabel import label_of
 from noisecli.engine import Counts, Tally
+from noisecli.engine.edits import MOST_CATEGORIES
 from noisecli.manifest import Manifest, StepEntry
 from noisecli.mechanism import ByGroup, InRuns
 from noisecli.plan import Plan, StepPlan
@@ -44,7 +45,7 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
         inputs=[record.inputs[path] for path in sorted(record.inputs)],
         facts=prepare.to_facts(prepared.plans),
         steps=[
-            _step_entry(folder, step, record.tallies.get(folder, {}))
+            _step_entry(folder, plan, step, record.tallies.get(folder, {}))
             for folder, plan in prepared.plans.items()
             for step in plan.steps
         ],
@@ -67,7 +68,9 @@ def _rates(prepared: Prepared, record: Record) -> list[str]:
     return lines
 
 
-def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
+def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally) -> StepEntry:
+    mine = {column: counts for (name, column), counts in tally.items() if name == step.id}
+    tells = isinstance(step.corruption, CellCorruption) and step.corruption.tells_transitions
     return StepEntry(
         sweep=folder or None,
         id=step.id,
@@ -75,9 +78,22 @@ def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
         rate=step.rate,
         exact=step.exact,
         parameters=step.corruption.model_dump(mode="json"),
-        columns={column: asdict(counts) for (name, column), counts in tally.items() if name == step.id},
+        columns={column: counts.numbers() for column, counts in mine.items()},
+        transitions=_transitions(plan, mine) if tells else None,
         outgoing={name: str(type_) for name, type_ in step.outgoing.items()} or None,
     )
+
+
+def _transitions(plan: Plan, counts: Mapping[str, Counts]) -> dict[str, dict[str, dict[str, int]]]:
+    """Say by name how often each category of each column became each other one, in the order of the categories."""
+    told: dict[str, dict[str, dict[str, int]]] = {}
+    for column, found in counts.items():
+        names = [label_of(category) for category in plan.columns[column].categories or ()]
+        if 0 < len(names) <= MOST_CATEGORIES:
+            told[column] = {}
+            for (old, new), count in sorted(found.transitions.items()):
+                told[column].setdefault(names[old], {})[names[new]] = count
+    return told
 
 
 def shortfalls(plan: Plan, tally: Tally) -> list[str]:

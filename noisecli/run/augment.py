@@ -32,7 +32,9 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -185,6 +187,7 @@ def _run(
     outputs = recipe.head.copies * len(recipe.variants)
     with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * outputs)) as pool:
         prepared = _prepare(recipe, dataset.spooled(space), facts, pool, meter)
+        prepared = replace(prepared, plans=_with_partners(prepared, space / "partners"))
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
@@ -197,6 +200,17 @@ def _run(
         result, companions = account(prepared, record, space)
         commit(space, data, companions, output)
     return Outcome(output, manifests.path_for(output), result)
+
+
+def _with_partners(prepared: Prepared, folder: Path) -> Mapping[str, Plan]:
+    names = {name for plan in prepared.plans.values() for name in columns_of_partners(plan)}
+    if not names:
+        return prepared.plans
+    split = prepare.split_column(prepared.recipe)
+    names |= {split} if split is not None else set()
+    files = prepared.dataset.struck
+    read = ((file.address, (slab for _, slab in file.table().scan(sorted(names)))) for file in files)
+    return with_partners(prepared.plans, read, files[0].table().fields(), folder)
 
 
 def _pinned(recipe: Recipe) -> Facts | None:
@@ -265,6 +279,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
         return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
+    bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
     warnings = [*_survey_warnings(survey, plans.values()), *widenings(plans.values())]

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping
 from itertools import tee
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -27,7 +28,9 @@ from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.facts import find_facts
+from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.survey import Request, Survey
 
 if TYPE_CHECKING:
@@ -160,9 +163,13 @@ def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tall
     table = _reader(data)(data)
     _refuse_opaque(recipe, table.opaque)
     plan = settle_outgoing(recipe, _plan(recipe, table), {*table.fields(), *table.opaque})
-    engine = TableEngine(plan, copy, "")
-    ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
-    noisy = gather(zip(engine(theirs), ours, strict=True), plan.outgoing)
+    with TemporaryDirectory(prefix="noisecli-") as space:
+        names = list(dict.fromkeys([*columns_of_partners(plan), *([plan.split] if plan.split else [])]))
+        read = [("", ArrowTable(table.read(names)).slabs(table.rows))] if columns_of_partners(plan) else []
+        plan = with_partners({"": plan}, read, table.fields(), Path(space) / "partners")[""]
+        engine = TableEngine(plan, copy, "")
+        ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
+        noisy = gather(zip(engine(theirs), ours, strict=True), plan.outgoing)
     return table.replaced(noisy), plan, engine.tally
 
 
@@ -209,7 +216,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
 
     wanted = prepare.request(recipe, selection, fields)
     bare = prepare.plan_table(recipe, selection, find_facts(wanted, look))
-    return settle_choosers([recipe], [bare], wanted, look)[0]
+    return settle_choosers([recipe], settle_covariances([bare], wanted, look), wanted, look)[0]
 
 
 def _strike_images(recipe: Recipe, data: NDArray[Any], copy: int) -> tuple[NDArray[Any], Plan, Tally]:

@@ -23,7 +23,8 @@ def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
         if isinstance(op, TableCorruption) and step.rate > 0:
             columns = {name: plan.columns[name] for name in step.columns}
             outgoing = {name: pa.string() for name in columns if op.widens(columns[name]) is not None}
-            new = op.adds(columns)
+            soft = plan.soft if plan.soft is not None and plan.soft.number == asked.number else None
+            new = {} if soft is None else soft.types(plan.columns[soft.label])
             for name in new:
                 owner = "the input" if name in names else f"step {added[name]!r}" if name in added else ""
                 if owner:
@@ -32,6 +33,11 @@ def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
             outgoing |= new
         steps.append(replace(step, outgoing=outgoing))
     settled = replace(plan, steps=tuple(steps))
+    if plan.soft is not None and plan.soft.label in settled.outgoing:
+        last = steps[plan.soft.number]
+        types = plan.soft.types(settled.working[plan.soft.label])
+        steps[plan.soft.number] = replace(last, outgoing={**last.outgoing, **types})
+        settled = replace(plan, steps=tuple(steps))
     for asked, step in zip(recipe.steps, steps, strict=True):
         if not settled.outgoing.keys().isdisjoint(step.columns) and isinstance(step.corruption, TableCorruption):
             objection = step.corruption.objection_to_all([settled.working[name] for name in step.columns])

@@ -20,7 +20,17 @@ from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe, Variant
 from noisecli.recipe.source import Loc, did_you_mean
 from noisecli.run.choose import curves, facts_to_choose, recorded_choosers
 from noisecli.run.facts import recorded_column
-from noisecli.run.joint import check_joint, facts_to_read, parameter_of
+from noisecli.run.joint import (
+    COVARIANCES,
+    check_joint,
+    covariance_facts,
+    facts_to_read,
+    parameter_of,
+    partner_column,
+    plan_soft_labels,
+    softening,
+    with_covariances,
+)
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -81,6 +91,9 @@ def spoken_of(recipe: Recipe) -> Iterator[tuple[Loc, str]]:
             yield ("steps", step.number, "mechanism"), name
         for name in step.reads:
             yield parameter_of(step, name), name
+        within = partner_column(recipe, step)
+        if within is not None:
+            yield parameter_of(step, within), within
 
 
 def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
@@ -127,7 +140,7 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
         op = step.corruption
         assert isinstance(op, TableCorruption)
         for choice in selection[step.id]:
-            needs = op.needs()
+            needs = op.needs() - {COVARIANCES}
             if choice.selector in ("text", "category") and kind_of(fields[choice.column]) is Kind.TEXT:
                 needs |= {"categories"}
             wanted[choice.column] = wanted.get(choice.column, frozenset()) | needs
@@ -140,6 +153,9 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
     split = split_column(recipe)
     if split is not None:
         wanted.setdefault(split, frozenset())
+    label = recipe.head.data.label
+    if label is not None and softening(recipe):
+        wanted[label] = wanted.get(label, frozenset()) | {"categories"}
     said = recipe.head.data.column_types
     types = {name: Kind(how.dtype) for name, how in said.items()}
     formats = {name: how.format for name, how in said.items() if how.format is not None}
@@ -176,8 +192,9 @@ def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     """Settle the plan on the facts that the survey found."""
     columns = {name: found.column() for name, found in survey.columns.items()}
     steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
+    soft = plan_soft_labels(recipe, columns)
     recipe.source.raise_faults()
-    plan = Plan(recipe.seed, steps, split=split_column(recipe))
+    plan = Plan(recipe.seed, steps, split=split_column(recipe), soft=soft)
     asked = {name for step in recipe.steps for name in step.asks}
     kept = {name: columns[name] for name in columns if name in plan.touched or name in asked}
     both = zip(recipe.steps, steps, strict=True)
@@ -255,7 +272,7 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
         check_joint(recipe, step, [columns[name] for name in chosen], columns)
     if not chosen and not refused and (step.columns is not None or op.strikes_columns):
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
-    return replace(_bare_step(step), columns=tuple(chosen))
+    return replace(_bare_step(step), columns=tuple(chosen), within=partner_column(recipe, step))
 
 
 def _fits(column: Column, selector: str | ByType | None) -> bool:
@@ -296,7 +313,7 @@ def to_facts(plans: Mapping[str, Plan]) -> Facts:
     shifts = [
         curve.model_copy(update={"sweep": folder or None}) for folder, plan in plans.items() for curve in curves(plan)
     ]
-    return Facts(columns=columns, quotas=quotas, shifts=shifts)
+    return Facts(columns=columns, quotas=quotas, shifts=shifts, covariances=covariance_facts(plans.values()))
 
 
 def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
@@ -308,6 +325,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
     named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
     split = split_column(recipe)
     named |= {name for step in recipe.steps for name in step.asks}
+    named |= {recipe.head.data.label or ""} if softening(recipe) else set()
     if not (named | {split} - {None}) <= set(columns):
         raise DataProblem("the manifest has no facts of some columns that its recipe names")
     for name, how in recipe.head.data.column_types.items():
@@ -315,6 +333,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
             message = "the manifest's facts are of another type or format: leave `facts:` out, or the type as it was"
             recipe.source.fault(("data", "types", name), message)
     steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
+    soft = plan_soft_labels(recipe, columns)
     recipe.source.raise_faults()
     ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
     recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in ours}
@@ -335,4 +354,5 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                     raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
                 quotas[step.id, column, copy] = Quota(strata, limits)
     shifts = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
-    return recorded_choosers(recipe, Plan(recipe.seed, steps, columns, quotas, split=split), shifts)
+    bare = Plan(recipe.seed, steps, columns, quotas, split=split, soft=soft)
+    return recorded_choosers(recipe, with_covariances(bare, facts.covariances), shifts)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli.columns import Column
+from noisecli.columns import ANY, Column, Kind
 from noisecli.corruption import JointCorruption, Rows, register
 from noisecli.corruptions.table.missing import Missing
 from noisecli.streams import BlockDraws
@@ -21,7 +21,7 @@ class BlankRow(JointCorruption):
     With `mechanism: {burst: {length: 20}}` the rows stand together and the gap is a block; `missing` makes gaps in each
     column for itself.
 
-    Source: Little and Rubin 2019, "Statistical Analysis with Missing Data", section 1.1 (unit nonresponse).
+    Source: Little and Rubin 2019, "Statistical Analysis with Missing Data", chapter 1 (unit nonresponse).
 
     Example:
         {op: blank_row, columns: [height, weight], rate: 0.15}
@@ -41,7 +41,7 @@ class MonotoneMissing(JointCorruption):
     The columns of the step are the visits, in the order of the file. A struck row loses the last so many of them, any
     number from one to all alike.
 
-    Source: Little and Rubin 2019, "Statistical Analysis with Missing Data", section 1.2 (monotone patterns).
+    Source: Little and Rubin 2019, "Statistical Analysis with Missing Data", chapter 1 (monotone patterns).
 
     Example:
         {op: monotone_missing, columns: [visit_1, visit_2, visit_3], rate: 0.2}
@@ -66,12 +66,13 @@ class SwapColumns(JointCorruption):
     Rows count in which both cells are filled. The columns must be of the same type; in a CSV file each cell keeps the
     text that it had.
 
-    Source: Kim et al. 2003, "A Taxonomy of Dirty Data" (misfielded values).
+    Source: Rahm and Do 2000, "Data Cleaning: Problems and Current Approaches" (misfielded values).
 
     Example:
         {op: swap_columns, columns: [first_name, last_name], rate: 0.1}
     """
 
+    accepts = ANY - {Kind.OTHER}
     default_rate = 0.1
     severities = Missing.severities
     unchanged = "both columns hold the same value"

@@ -1,6 +1,7 @@
 """Wrong levels: off by one, too coarse, or unknown."""
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -84,8 +85,26 @@ class OrdinalShift(Relabel):
         return moved
 
 
+class Regrouped(Relabel):
+    """Base of ops that are told which categories become which."""
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({"categories"})
+
+    def objection(self, column: Column) -> str | None:
+        return super().objection(column) or lacks(self.become(), column)
+
+    def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
+        become = {old: dict.fromkeys(news, 1.0) for old, news in self.become().items()}
+        return lambda value: become.get(value, {})
+
+    @abstractmethod
+    def become(self) -> Mapping[str, Sequence[str]]:
+        """Return of each category that does not stay what it may become, all alike."""
+
+
 @register
-class MergeLevels(Relabel):
+class MergeLevels(Regrouped):
     """Replace categories by coarser ones that hold several of them.
 
     Source: Heitjan and Rubin 1991, "Ignorability and Coarse Data".
@@ -107,15 +126,37 @@ class MergeLevels(Relabel):
             raise ValueError(f"levels: {twice!r} cannot become two categories")
         return self
 
-    def needs(self) -> frozenset[str]:
-        return frozenset({"categories"})
+    def become(self) -> Mapping[str, Sequence[str]]:
+        return {old: [new] for new, group in self.levels.items() for old in group}
 
-    def objection(self, column: Column) -> str | None:
-        return super().objection(column) or lacks((old for group in self.levels.values() for old in group), column)
 
-    def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
-        merged = {old: {new: 1.0} for new, group in self.levels.items() for old in group}
-        return lambda value: merged.get(value, {})
+@register
+class SplitLevel(Regrouped):
+    """Replace a category by one of several finer ones: a code list that some sources have refined and others have not.
+
+    Source: Rahm and Do 2000, "Data Cleaning: Problems and Current Approaches", on different levels of aggregation.
+
+    Example:
+        {op: split_level, columns: [street], levels: {river: [river bank, river bed]}, rate: 0.5}
+    """
+
+    unchanged = "its category is none of those that are split, or one of its own finer ones"
+
+    levels: Annotated[dict[str, Tokens], Field(min_length=1)]
+    """Of each category that is split, the finer ones that it becomes, all alike; it may be one of them. All other
+    categories stay."""
+
+    @model_validator(mode="after")
+    def _finer_levels_differ(self) -> "SplitLevel":
+        for old, news in self.levels.items():
+            if len(set(news)) < len(news):
+                raise ValueError(f"levels: {old!r} names a finer category twice")
+            if news == (old,):
+                raise ValueError(f"levels: {old!r} becomes nothing but itself")
+        return self
+
+    def become(self) -> Mapping[str, Sequence[str]]:
+        return self.levels
 
 
 @register
