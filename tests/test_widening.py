@@ -20,6 +20,7 @@ from noisecli.errors import DataProblem, RecipeProblem
 
 MARK = {"op": "disguised_missing", "columns": ["x"], "tokens": ["?"], "rate": 0.3}
 ROWS = 400
+SUFFIXES = (".parquet", ".csv")
 
 
 def recipe(*steps: dict[str, Any], **head: Any) -> dict[str, Any]:
@@ -118,9 +119,7 @@ def test_it_is_treated_as_in_a_csv_file(type_, tmp_path):
         {**MARK, "mechanism": {"mnar": {}}},
         {"op": "missing", "columns": ["x"], "where": {"x": {"gt": 1000}}, "rate": 0.2, "exact": True},
     ]
-    typed, plain = (
-        noisecli.augment(tmp_path / f"in{s}", recipe(*steps), tmp_path / f"out{s}") for s in (".parquet", ".csv")
-    )
+    typed, plain = (noisecli.augment(tmp_path / f"in{s}", recipe(*steps), tmp_path / f"out{s}") for s in SUFFIXES)
     cells = ["NA" if cell is None else cell for cell in pq.read_table(typed.output)["x"].to_pylist()]
     assert cells == [cell or "NA" for cell in plain.output.read_text().splitlines()[1:]]
     assert [s.columns for s in typed.manifest.steps] == [s.columns for s in plain.manifest.steps]
@@ -164,6 +163,8 @@ def test_untouched_numbers_read_back(values, type_):
 TEXTS = {
     "unseen_category": ({"values": ["new"]}, [1, 2, 3], "new"),
     "impute_constant": ({"value": "unknown"}, [1, 2, 3], "unknown"),
+    "merge_levels": ({"levels": {"few": ["1", "2"]}}, [1, 2, 3], "few"),
+    "split_level": ({"levels": {"1": ["one"]}}, [1, 2, 3], "one"),
     "ordinal_shift": ({"order": ["1", "2", "many"], "rate": 1}, [1, 2, 2], "many"),
 }
 
@@ -177,6 +178,26 @@ def test_every_op_that_writes_a_text_widens(op, tmp_path):
     found = set(pq.read_table(done.output)["x"].to_pylist())
     assert text in found <= {text, *map(str, values)}
     assert f"writes {text!r} into it" in done.manifest.warnings[0]
+
+
+def test_codes_that_become_codes_stay_what_they_are(tmp_path):
+    pq.write_table(pa.table({"x": pa.array([1, 2, 3] * 40, pa.int8())}), tmp_path / "in.parquet")
+    (tmp_path / "in.csv").write_text("x\n" + "1\n2\n3\n" * 40)
+    step = {"op": "merge_levels", "columns": ["x"], "levels": {"9": ["1", "2"]}, "rate": 0.5}
+    typed, plain = (noisecli.augment(tmp_path / f"in{s}", recipe(step), tmp_path / f"out{s}") for s in SUFFIXES)
+    found = pq.read_table(typed.output)["x"]
+    assert found.type == pa.int8()
+    assert set(found.to_pylist()) == {1, 2, 3, 9}
+    assert "\n".join(map(str, found.to_pylist())) == plain.output.read_text()[2:-1]
+
+
+def test_integers_are_rounded_half_to_even_and_clipping_is_counted(tmp_path):
+    pq.write_table(pa.table({"x": pa.array([0, 1, 2, -3, 127, None], pa.int8())}), tmp_path / "in.parquet")
+    step = {"op": "offset", "columns": ["x"], "amount": 0.5, "unit": "absolute", "rate": 1}
+    done = noisecli.augment(tmp_path / "in.parquet", recipe(step), tmp_path / "out.parquet")
+    assert pq.read_table(done.output)["x"].to_pylist() == [0, 2, 2, -2, 127, None]
+    assert done.manifest.steps[0].columns["x"]["clipped"] == 1
+    assert any("1 results were clipped" in line for line in done.manifest.warnings)
 
 
 @pytest.mark.parametrize(
