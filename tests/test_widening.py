@@ -273,6 +273,19 @@ def test_a_sort_order_that_no_longer_holds_is_not_claimed(tmp_path):
     assert pq.read_metadata(done.output).num_rows == ROWS
 
 
+def test_a_column_that_is_declared_not_null_may_hold_nan(tmp_path):
+    schema = pa.schema([pa.field("x", pa.float64(), nullable=False), pa.field("n", pa.int8(), nullable=False)])
+    pq.write_table(pa.table({"x": [1.0, float("nan")] * 50, "n": [1, 2] * 50}, schema=schema), tmp_path / "in.parquet")
+    step = {**MARK, "columns": ["x", "n"]}
+    done = noisecli.augment(tmp_path / "in.parquet", recipe(step), tmp_path / "out.parquet")
+    assert pq.read_table(done.output)["x"].null_count == 50
+    assert not pq.read_schema(done.output).field("n").nullable
+    with pytest.raises(DataProblem, match="column 'n' is declared 'not null'"):
+        noisecli.augment(
+            tmp_path / "in.parquet", recipe(step, {"op": "missing", "columns": ["n"]}), tmp_path / "lost.parquet"
+        )
+
+
 def test_metadata_of_pandas_and_spark_tell_no_lies(tmp_path):
     frame = pd.DataFrame({"x": pd.array([1, None] * 50, "Int64"), "c": pd.Categorical([1, 2] * 50)})
     table = pa.Table.from_pandas(frame)
@@ -316,8 +329,10 @@ def test_columns_of_one_type_must_stay_so_to_be_swapped(tmp_path):
     with pytest.raises(RecipeProblem, match=r"takes columns of the same type.*a step turns 'x' to text"):
         noisecli.augment(tmp_path / "in.parquet", recipe(MARK, swap), tmp_path / "out.parquet")
     both = {**MARK, "columns": ["x", "y"]}
+    line = "2 columns ('x', 'y') become text, since step 'disguised_missing' writes '?' into them"
     done = noisecli.augment(tmp_path / "in.parquet", recipe(both, swap), tmp_path / "out.parquet")
     assert done.manifest.steps[1].columns["x"]["changed"] > 0
+    assert line in done.manifest.warnings
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
