@@ -127,8 +127,8 @@ class Flow:
         self.soft = None if self.soft is None else self.soft.take(positions)
         self.changes = [change if change.places is None else _follow(change, positions) for change in self.changes]
 
-    def soften(self, rows: Index, kept: Floats, codes: Index | None) -> None:
-        """Let the labels of some rows of the slab keep a share; the rest goes to other classes, or to all alike."""
+    def soften(self, rows: Index, kept: Floats, codes: Index) -> None:
+        """Let the labels of some rows of the slab keep a share; the rest goes to other classes."""
         self.soft = self.soft or SoftLabels.hard(self.slab.rows)
         self.soft.mix(rows, kept, codes)
 

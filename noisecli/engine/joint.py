@@ -51,8 +51,9 @@ class JointStrike:
     """What fetches clean cells of the partners of some rows of the slab, by what is paired, "" for whole rows."""
     label: Column | None
     """The column of the classes, where the op makes labels soft."""
-    softened: list[tuple[Index, Floats, Index | None]] = field(default_factory=list)
-    """Rows of the slab, how much of their label they keep, and the classes that the rest goes to; None: all alike."""
+    softened: list[tuple[Index, Floats, Index]] = field(default_factory=list)
+    """Rows of the slab, how much of their label they keep, and the classes that the rest goes to; UNKNOWN: all alike.
+    """
 
     def edits(self, allowed: Mask) -> dict[str, Edits]:
         """Return the new cells of each column; only rows that are allowed are struck."""
@@ -107,7 +108,8 @@ class JointStrike:
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted
             new = self.op.corrupt(Rows(cells, clean, partners), self.columns, draws)
         if self.label is not None:
-            codes = codes_of(fetch(self.label.name), self.label) if self.op.softens == "partner" else None
+            mixes = self.op.softens == "partner"
+            codes = codes_of(fetch(self.label.name), self.label) if mixes else np.full(len(rows), UNKNOWN)
             self.softened.append((slab_rows, new[""], codes))
         return new
 

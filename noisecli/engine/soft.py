@@ -38,19 +38,18 @@ class SoftLabels:
         """Labels that are nothing but their own class."""
         return cls(np.ones(rows), np.zeros(rows))
 
-    def mix(self, rows: Index, kept: Floats, codes: Index | None) -> None:
-        """Let rows keep a share of what they are; the rest goes to some classes, or to all alike."""
+    def mix(self, rows: Index, kept: Floats, codes: Index) -> None:
+        """Let rows keep a share of what they are; the rest goes to other classes, where UNKNOWN to all alike."""
         factor = np.ones(len(self.own))
         factor[rows] = kept
         lost = 1 - factor
         self.own, self.alike = self.own * factor, self.alike * factor
         self.others = [(whose, shares * factor) for whose, shares in self.others]
-        if codes is None:
-            self.alike = self.alike + lost
-        else:
-            whose = np.full(len(self.own), UNKNOWN)
-            whose[rows] = codes
-            self.others.append((whose, lost))
+        whose = np.full(len(self.own), UNKNOWN)
+        whose[rows] = codes
+        self.alike = self.alike + np.where(whose == UNKNOWN, lost, 0)
+        if (codes != UNKNOWN).any():
+            self.others.append((whose, np.where(whose == UNKNOWN, 0, lost)))
 
     def take(self, positions: Index) -> "SoftLabels":
         """Return those of some rows, in their order."""

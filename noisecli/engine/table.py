@@ -219,13 +219,15 @@ class TableEngine:
 
         return fetch
 
-    def _soften(self, step: StepPlan, strike: JointStrike, flow: Flow) -> None:
-        for rows, kept, codes in strike.softened:
-            flow.soften(rows, kept, codes)
-            counts = self._count(step, self._plan.soft.label) if self._plan.soft else Counts()
-            counts.changed += int(np.count_nonzero(kept < 1))
-            if codes is not None:  # else the label is a column of the step, and counted as such
-                counts.struck += len(rows)
+    def _soften(self, step: StepPlan, joint: JointStrike, flow: Flow) -> None:
+        if not joint.softened or self._plan.soft is None:
+            return
+        rows, kept, codes = map(np.concatenate, zip(*joint.softened, strict=True))
+        flow.soften(rows, kept, codes)
+        counts = self._count(step, self._plan.soft.label)
+        counts.changed += int(np.count_nonzero(kept < 1))
+        if joint.op.softens == "partner":  # else the label is a column of the step, and counted as such
+            counts.struck += len(rows)
 
     def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
