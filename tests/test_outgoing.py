@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from pyarrow import feather
 
 import noisecli
-from noisecli.corruptions.table.missing import Missing
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem, RecipeProblem
 from noisecli.formats import Reading, TableFile
@@ -298,22 +297,19 @@ def test_an_array_of_numbers_has_no_room_for_columns():
 
 # ------------------------------------------------------------------------------------------------ from a recipe on
 
-
-@pytest.fixture
-def adding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `missing` add two columns, which it leaves without values."""
-    monkeypatch.setattr(Missing, "adds", lambda self, columns: {"soft, 1": pa.float64(), "soft 2": pa.string()})
+ADDS = ["b__p__x", "b__p__y, z"]
 
 
 def recipe(**head: Any) -> dict[str, Any]:
-    steps = [{"op": "missing", "columns": ["a"], "rate": 0.5}, {"op": "duplicate", "rate": 0.3}]
-    return {"noisecli": 1, "seed": 7, **head, "steps": steps}
+    """Soft labels, which are columns that the input does not have, and clones."""
+    steps = [{"op": "label_smoothing", "epsilon": 0.5}, {"op": "duplicate", "rate": 0.3}]
+    return {"noisecli": 1, "seed": 7, "data": {"label": "b", "soft_labels": "wide"}, **head, "steps": steps}
 
 
 INPUTS = {
-    "in.csv": b"a,b\n" + b"1,x\n2,y\n" * 20,
-    "in.jsonl": b'{"a": 1}\n{"a": 2, "b": "y"}\n' * 20,
-    "in.csv.gz": gzip.compress(b"a;b\r\n" + b"1;x\r\n2;y\r\n" * 20),
+    "in.csv": b"a,b\n" + b'1,x\n2,"y, z"\n' * 20,
+    "in.jsonl": b'{"a": 1, "b": "x"}\n{"b": "y, z"}\n' * 20,
+    "in.csv.gz": gzip.compress(b"a;b\r\n" + b"1;x\r\n2;y, z\r\n" * 20),
 }
 
 
@@ -321,18 +317,17 @@ def fill(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, data in INPUTS.items():
         (folder / name).write_bytes(data)
-    table = pa.table({"a": [1, 2] * 20, "b": ["x", "y"] * 20})
+    table = pa.table({"a": [1, 2] * 20, "b": ["x", "y, z"] * 20})
     pq.write_table(table, folder / "in.parquet")
     feather.write_feather(table, folder / "in.feather")
 
 
-@pytest.mark.usefixtures("adding")
 @pytest.mark.parametrize("name", [*INPUTS, "in.parquet", "in.feather"])
 def test_a_step_adds_its_columns_to_every_copy(name, tmp_path):
     fill(tmp_path)
     source = tmp_path / name
     done = noisecli.augment(source, recipe(copies=2, layout="merged"), tmp_path / "out", truth=True)
-    assert done.manifest.steps[0].outgoing == {"soft, 1": "double", "soft 2": "string"}
+    assert done.manifest.steps[0].outgoing == dict.fromkeys(ADDS, "double")
     files = [path for path in done.output.rglob("*") if path.is_file()]
     assert len(files) == 2
     for file in files:
@@ -341,41 +336,44 @@ def test_a_step_adds_its_columns_to_every_copy(name, tmp_path):
             rows = [json.loads(line) for line in data.splitlines()]
         elif "csv" in name:
             text = (gzip.decompress(data) if name.endswith("gz") else data).decode()
-            assert text.splitlines()[0] == ("a;b;soft, 1;soft 2" if name.endswith("gz") else 'a,b,"soft, 1",soft 2')
+            head = "a;b;b__p__x;b__p__y, z" if name.endswith("gz") else 'a,b,b__p__x,"b__p__y, z"'
+            assert text.splitlines()[0] == head
             rows = list(csv.DictReader(io.StringIO(text), delimiter=text[1]))
         else:
             rows = load(file).to_pylist()
         assert len(rows) > 40
-        assert all(list(row)[-2:] == ["soft, 1", "soft 2"] for row in rows)
-        assert {row["soft, 1"] or None for row in rows} == {None}
+        assert all(list(row)[-2:] == ADDS for row in rows)
+        assert all(sum(float(row[name]) for name in ADDS) == 1 for row in rows)
     assert noisecli.verify(done.output, source)[1] == []
     assert noisecli.replay(done.output, source, tmp_path / "again")[1:] == ([], [])
 
 
-@pytest.mark.usefixtures("adding")
-def test_a_name_that_is_taken_is_a_fault_of_the_step(tmp_path):
+def test_a_name_that_any_file_has_is_a_fault_of_the_step(tmp_path):
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "1.jsonl").write_text('{"a": 1}\n')
-    (tmp_path / "in" / "2.jsonl").write_text('{"a": 1, "soft 2": 1}\n')
-    with pytest.raises(
-        RecipeProblem, match=r"steps.0: column 'soft 2', which the step adds, is there already, from the"
-    ):
+    (tmp_path / "in" / "1.jsonl").write_text('{"a": 1, "b": "x"}\n')
+    (tmp_path / "in" / "2.jsonl").write_text('{"a": 1, "b": "y, z", "b__p__x": 1}\n')
+    taken = "column 'b__p__x', which the step adds, is there already, from the input"
+    with pytest.raises(RecipeProblem, match=f"^recipe.steps.0: {taken}$"):
         noisecli.augment(tmp_path / "in", recipe(), tmp_path / "out")
-    steps = [{"op": "missing", "id": name, "columns": ["a"]} for name in ("one", "two")]
-    with pytest.raises(RecipeProblem, match=r"'soft, 1', which the step adds, is there already, from step 'one'"):
-        noisecli.corrupt(pd.DataFrame({"a": [1.0]}), {"noisecli": 1, "seed": 1, "steps": steps})
-    mixed = pd.DataFrame({"a": [1.0], "soft 2": [object()]})
-    with pytest.raises(RecipeProblem, match="'soft 2', which the step adds, is there already, from the input"):
+    mixed = pd.DataFrame({"b": ["x", "y, z"], "b__p__x": [object(), 1]})
+    with pytest.raises(RecipeProblem, match=taken):
         noisecli.corrupt(mixed, recipe())
 
 
-@pytest.mark.usefixtures("adding")
+def test_nothing_is_added_where_the_rate_is_0(tmp_path):
+    fill(tmp_path)
+    swept = recipe(sweep={"steps.label_smoothing.rate": [0, 1], "steps.duplicate.rate": [0]})
+    done = noisecli.augment(tmp_path / "in.csv", swept, tmp_path / "out")
+    texts = sorted((path.read_bytes() for path in done.output.rglob("*.csv")), key=len)
+    assert texts[0] == INPUTS["in.csv"]
+    assert texts[1].startswith(b"a,b,b__p__x")
+
+
 @pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
 def test_in_memory_a_step_adds_its_columns():
-    frame = pd.DataFrame({"a": [1.0, 2.0] * 20})
-    assert noisecli.corrupt(frame, recipe()).columns.tolist() == ["a", "soft, 1", "soft 2"]
+    frame = pd.DataFrame({"b": ["x", "y, z"] * 20})
+    assert noisecli.corrupt(frame, recipe()).columns.tolist() == ["b", *ADDS]
     table = noisecli.corrupt(pa.Table.from_pandas(frame), recipe())
-    assert [str(field.type) for field in table.schema] == ["double", "double", "string"]
-    assert noisecli.corrupt(pa.table({"a": pa.array([], pa.float64())}), recipe()).num_columns == 3
+    assert [str(field.type) for field in table.schema][1:] == ["double", "double"]
     with pytest.raises(DataProblem, match="cannot be added"):
-        noisecli.corrupt(np.ones(20), {**recipe(), "steps": [{"op": "missing", "columns": ["#1"]}]})
+        noisecli.corrupt(np.array([[1, 2], [2, 2]]), recipe(data={"label": "#1", "soft_labels": "wide"}))
