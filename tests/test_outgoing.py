@@ -377,3 +377,29 @@ def test_in_memory_a_step_adds_its_columns():
     assert [str(field.type) for field in table.schema][1:] == ["double", "double"]
     with pytest.raises(DataProblem, match="cannot be added"):
         noisecli.corrupt(np.array([[1, 2], [2, 2]]), recipe(data={"label": "#1", "soft_labels": "wide"}))
+
+
+@pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
+def test_all_formats_of_arrow_and_memory_agree(tmp_path):
+    table = pa.table(
+        {
+            "list": pa.array([[1], None, [2, 3], []] * 100),
+            "a": [1, 2, None, 4] * 100,
+            "struct": pa.array([{"a": 1, "b": [1]}, None] * 200),
+            "coded": pa.array(["u", "v", "w", None] * 100).dictionary_encode(),
+            "code": pa.array([1.5, None] * 200).dictionary_encode(),
+            "b": ["x", "y, z"] * 200,
+        }
+    )
+    mark = {"op": "disguised_missing", "columns": ["a", "code"], "tokens": ["?"], "rate": 0.1}
+    asked = recipe()
+    asked["steps"] = [mark, {"op": "category_swap", "columns": ["coded"], "rate": 0.2}, *asked["steps"]]
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=90, data_page_version="2.0")
+    feather.write_feather(table, tmp_path / "in.feather", chunksize=70)
+    found = [noisecli.corrupt(table, asked)]
+    found += [load(noisecli.augment(tmp_path / f"in{s}", asked, tmp_path / f"out{s}").output) for s in CLASSES]
+    schema = found[0].schema
+    assert [str(schema.field(name).type) for name in ("a", "code", *ADDS)] == ["string", "string", "double", "double"]
+    assert schema.field("coded").type == table.schema.field("coded").type
+    assert found[0].equals(found[2])
+    assert found[0].to_pydict() == found[1].to_pydict()
