@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import Column
-from noisecli.engine import Slab, Struck
+from noisecli.engine import Index, Slab, Struck
 
 Transform = Callable[[Iterable[Slab]], Iterator[Struck]]
 """What the engine does to slabs: one answer for each, in order; it may read ahead."""
@@ -91,9 +91,15 @@ class TableFile(Protocol):
     def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
         """Read the given columns of some parts, transform and write them, in order."""
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
+    def assemble(self, sinks: Sequence[Path], target: Path, order: Index | None = None) -> str | None:
         """Put the written parts together as one complete file and remove them.
 
+        Args:
+            sinks: the parts.
+            target: the file.
+            order: which of the rows of all parts each outgoing one is; None: all, as they are.
+
         Returns:
-            a digest of the content where other bytes can hold the same, as in a compressed file; else None.
+            a digest of the content where other bytes can hold the same, as in a compressed file, unless writing the
+            parts has found it; else None.
         """

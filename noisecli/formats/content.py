@@ -13,7 +13,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from noisecli.celltext import to_mask
-from noisecli.engine import Struck
+from noisecli.engine import Index, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import FOUND_OUT, Reading
 from noisecli.splice import string_buffers
@@ -316,10 +316,18 @@ class ArrowFile(ArrowData):
         super().__init__(name)
         self.path = path
 
-    def assemble(self, sinks: Sequence[Path], target: Path) -> str | None:
+    def assemble(self, sinks: Sequence[Path], target: Path, order: Index | None = None) -> str | None:
         (sink,) = sinks
-        sink.replace(target)
-        return None
+        if order is None:
+            sink.replace(target)
+            return None
+        content = type(self)(sink, self.name).arrange(order, target)
+        sink.unlink()
+        return content
+
+    def arrange(self, order: Index, target: Path) -> str:
+        """Write the file anew with its rows in another order; return the digest of its content."""
+        raise NotImplementedError
 
     def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, struck: Struck, moved: bool) -> pa.Table:
         """Put the struck cells and the new order into the columns of a part, freeing each column as it goes."""

@@ -8,6 +8,7 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from noisecli.errors import DataProblem
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, unique_names, unquote
 from noisecli.formats.spliced import SplicedFile
-from noisecli.splice import splice, splice_rows
+from noisecli.splice import Offsets, splice, splice_rows
 
 SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
@@ -142,13 +143,23 @@ class CsvFile(SplicedFile[Grid]):
         return size - len(blank) + len(line_end)
 
     def _runs(self) -> Iterator[Grid]:
+        return self._grids(self._path, len(self._header), self._end)
+
+    def _row_ends(self, path: Path) -> Iterator[Offsets]:
+        start = 0
+        for grid in self._grids(path, 0, path.stat().st_size):
+            yield start + grid.row_bounds()[1:]
+            start += grid.data.size
+
+    def _grids(self, path: Path, start: int, end: int) -> Iterator[Grid]:
+        """The rows in a stretch of a file."""
         carried, row = b"", 0
-        with self._path.open("rb") as file:
-            file.seek(len(self._header))
-            left = self._end - len(self._header)
+        with path.open("rb") as file:
+            file.seek(start)
+            left = end - start
             while left > 0:
                 data = carried + file.read(min(SLAB_BYTES, left))
-                left = self._end - file.tell()
+                left = end - file.tell()
                 if left <= 0 and not data.endswith(b"\n"):
                     data += self._line_end
                 cuts = cut(data, self._layout.delimiter)

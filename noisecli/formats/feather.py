@@ -8,7 +8,7 @@ import re
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ import pyarrow.types as pt
 from pyarrow import ipc
 
 from noisecli.columns import Column
-from noisecli.engine import Slab
+from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import Part, Transform, Written
+from noisecli.formats.arranged import Spill
 from noisecli.formats.content import ArrowFile, Content, as_type, moves, outgoing_schema, plain, with_index
 
 MAGIC = b"ARROW1"
@@ -102,6 +103,27 @@ class FeatherFile(ArrowFile):
             settled.replace(sink)
         finally:
             settled.unlink(missing_ok=True)
+
+    def arrange(self, order: Index, target: Path) -> str:
+        with self._open() as source, ExitStack() as stack:
+            schema = outgoing_schema(source.schema, [])
+            content = Content(schema)
+            spill = stack.enter_context(closing(Spill(self.path, schema)))
+            sizes, notes = [], []
+            for number in range(source.num_record_batches):
+                batch, note = self._read(source, number)
+                columns = pa.Table.from_batches([batch]).columns
+                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), moved=False))
+                sizes.append(batch.num_rows)
+                notes.append(note)
+                del batch, columns
+            write = stack.enter_context(_writer(target, source.schema, self._manner(source)))
+            with self._blaming("the new order"):
+                # All batches have the same dictionaries, since a file can hold but one for each column.
+                for table, note in zip(spill.tables(order, sizes, compact=False), notes, strict=True):
+                    content.feed(table)
+                    write(dict(enumerate(table.columns)), note)
+        return content.hexdigest()
 
     # ----------------------------------------------------------------------------------------------------- reading
 
