@@ -177,7 +177,7 @@ class Spill:
         self._files: list[Path] = []
         self._firsts = [0]
         self._waiting: list[pa.Table] = []
-        self._bytes = 0
+        self._bytes = self._flushed = 0
         self._dictionaries: dict[int, pa.Array] = {}
         self._varied: set[int] = set()
 
@@ -190,7 +190,7 @@ class Spill:
                         self._varied.add(i)
         self._waiting.append(table)
         self._bytes += table.nbytes
-        if sum(waiting.nbytes for waiting in self._waiting) >= PIECE_BYTES:
+        if self._bytes - self._flushed >= PIECE_BYTES:
             self._flush()
 
     def tables(self, order: Index, sizes: Sequence[int], compact: bool) -> Iterator[pa.Table]:
@@ -207,10 +207,12 @@ class Spill:
         at = 0
         while at < len(sizes):
             until = max(at + 1, int(np.searchsorted(ends, ends[at] + step, side="right")) - 1)
-            whole = self._gather(np.array(order[ends[at] : ends[until]]))
+            columns, places = self._gather(np.array(order[ends[at] : ends[until]]))
             for start, stop in pairwise(ends[at : until + 1] - ends[at]):
-                piece = whole.slice(start, stop - start)
-                yield self._compacted(piece) if compact else piece
+                # Taken, not sliced: what a file holds after the end of a slice would depend on how much is gathered.
+                mine = pa.array(places[start:stop])
+                table = pa.Table.from_arrays([column.take(mine) for column in columns], schema=self._schema)
+                yield self._compacted(table) if compact else table
             at = until
 
     def close(self) -> None:
@@ -222,22 +224,23 @@ class Spill:
         if not self._waiting:
             return
         table = pa.concat_tables(self._waiting).combine_chunks()
-        self._waiting = []
+        self._waiting, self._flushed = [], self._bytes
         file = self._path.with_name(f"{self._path.name}.rows-{len(self._files)}")
         with pa.OSFile(os.fsencode(file), "wb") as handle, ipc.new_file(handle, self._schema) as writer:
             writer.write_table(table)
         self._files.append(file)
         self._firsts.append(self._firsts[-1] + table.num_rows)
 
-    def _gather(self, order: Index) -> pa.Table:
+    def _gather(self, order: Index) -> tuple[list[pa.Array], Index]:
+        """Columns of some rows, and where in these each row lies."""
         wanted, places = seek(order, self._firsts)
         pieces = [_taken(file, pa.array(rows)) for file, rows in zip(self._files, wanted, strict=True)]
         columns = []
         for i in range(len(self._schema)):
-            columns.append(pa.concat_arrays([piece[i] for piece in pieces]).take(pa.array(places)))
+            columns.append(pa.concat_arrays([piece[i] for piece in pieces]))
             for piece in pieces:
                 piece[i] = None
-        return pa.Table.from_arrays(columns, schema=self._schema)
+        return columns, places
 
     def _compacted(self, table: pa.Table) -> pa.Table:
         for i in self._varied:

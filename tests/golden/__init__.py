@@ -20,6 +20,7 @@ from PIL import Image
 from noisecli.columns import Kind
 from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
 from noisecli.engine import Counts, Slab, TableEngine
+from noisecli.formats import arranged
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe.source import parse
 from noisecli.run import Outcome, augment
@@ -169,12 +170,14 @@ def strike(
     columns = {column: found.column() for column, found in survey.columns.items()}
     planned = StepPlan(step, op, rate, exact, (name,) if op.strikes_columns else ())
     engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split), copy, "")
-    pieces, order = [], []
+    pieces, order, keys = [], [], []
     for slab, struck in zip(_slabs(table, cuts), engine(_slabs(table, cuts)), strict=True):
         pieces.append(struck.cells.get(name, slab.cells[name]))
         local = np.arange(slab.rows) if struck.order is None else struck.order
         order += (local + slab.first_row).tolist()
-    return Result(pa.concat_arrays(pieces), order, next(iter(engine.tally.values()), Counts()))
+        keys.append(arranged.keys(struck, slab, len(cells)))
+    by_key = np.argsort(np.concatenate(keys), kind="stable").tolist()
+    return Result(pa.concat_arrays(pieces), [order[i] for i in by_key], next(iter(engine.tally.values()), Counts()))
 
 
 def _slabs(table: dict[str, pa.Array], cuts: Sequence[int]) -> Iterator[Slab]:
