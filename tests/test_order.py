@@ -522,3 +522,22 @@ def test_it_does_not_warn_and_counts_what_moved(counted: Any, run: Any) -> None:
     assert manifest["warnings"] == []
     (counts,) = manifest["steps"][0]["columns"].values()
     assert counts["struck"] == counts["changed"] > 50
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".feather"])
+def test_a_dry_run_says_what_is_put_aside(
+    counted: Any, command: Command, recipe: Any, tmp_path: Path, suffix: str
+) -> None:
+    source = counted(5000, suffix.removesuffix(".gz"), x=np.arange(5000.0))
+    size = source.stat().st_size
+    if suffix == ".csv.gz":
+        packed = source.with_name("in.csv.gz")
+        packed.write_bytes(gzip.compress(source.read_bytes()))
+        source = packed
+    output = tmp_path / f"out{suffix}"
+    for step, expected in (("op: shuffle", size + 24 * 5000), ("op: drop", 0), ("op: shuffle, rate: 0", 0)):
+        done = command("augment", source, "-r", recipe(step), "-o", output, "--dry-run", "--json")
+        assert abs(done.json["spill"] - expected) <= 0.3 * expected
+    shown = command("augment", source, "-r", recipe("op: shuffle"), "-o", output, "--dry-run").out
+    assert "spill     about 0.2 MB" in shown
+    assert not output.exists()

@@ -91,6 +91,9 @@ class TableFile(Protocol):
     def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
         """Read the given columns of some parts, transform and write them, in order."""
 
+    def spilled(self, parts: Sequence[Part]) -> int:
+        """About how many bytes all rows, given as all parts, take on disk where they are put aside to be moved."""
+
     def assemble(self, sinks: Sequence[Path], target: Path, order: Index | None = None) -> str | None:
         """Put the written parts together as one complete file and remove them.
 

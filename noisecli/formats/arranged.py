@@ -23,7 +23,10 @@ from noisecli.streams import Floats
 PIECE = 1 << 20
 """Rows whose keys are sorted at once, about."""
 
-PIECE_BYTES = 32 << 20
+ORDER_BYTES = 24
+"""What a row takes on disk besides itself: its key, its place, and where it ends."""
+
+PIECE_BYTES = 16 << 20
 """How much is gathered at once, and from how much at once, about: a whole row, batch or row group at least."""
 
 
@@ -149,15 +152,19 @@ def find_bounds(ends: Iterator[Offsets], count: int, path: Path) -> Offsets:
     return bounds
 
 
-def arranged(spill: Path, bounds: Offsets, order: Index) -> Iterator[pa.Buffer]:
-    """Yield the rows of a file of text, given where they end, in another order."""
+def arranged(spill: Path, bounds: Offsets, order: Index) -> Iterator[tuple[bool, bytes]]:
+    """Yield the rows of a file of text, given where they end, in another order; and whether they are the last."""
     step = max(1, PIECE_BYTES * len(order) // int(bounds[-1]))
     firsts = [*range(0, len(order), step), len(order)]
     for start, stop in pairwise(firsts):
         wanted, places = seek(np.array(order[start:stop]), firsts)
         sources = zip(pairwise(firsts), wanted, strict=True)
         taken = [_rows(spill, np.array(bounds[a : b + 1]), rows) for (a, b), rows in sources]
-        yield string_buffers(pa.concat_arrays(taken).take(pa.array(places)))[0]
+        found = pa.concat_arrays(taken)
+        del taken
+        found, _ = string_buffers(found.take(pa.array(places)))
+        yield stop == firsts[-1], found.to_pybytes()
+        pa.default_memory_pool().release_unused()
 
 
 def _rows(spill: Path, bounds: Offsets, rows: Index) -> pa.Array:

@@ -104,6 +104,13 @@ class FeatherFile(ArrowFile):
         finally:
             settled.unlink(missing_ok=True)
 
+    def spilled(self, parts: Sequence[Part]) -> int:
+        if not parts:
+            return 0
+        with self._open() as source:
+            first = self._read(source, parts[0].start)[0].nbytes
+        return int(first * sum(part.rows for part in parts) / max(1, parts[0].rows))
+
     def arrange(self, order: Index, target: Path) -> str:
         with self._open() as source, ExitStack() as stack:
             schema = outgoing_schema(source.schema, [])

@@ -109,6 +109,13 @@ class ParquetFile(ArrowFile):
         finally:
             unsorted.unlink(missing_ok=True)
 
+    def spilled(self, parts: Sequence[Part]) -> int:
+        if not parts:
+            return 0
+        with self._open() as source:
+            first = self._read(source, parts[0].start).nbytes
+        return int(first * sum(part.rows for part in parts) / max(1, parts[0].rows))
+
     def arrange(self, order: Index, target: Path) -> str:
         with self._open() as source, ExitStack() as stack:
             whole = source.schema_arrow

@@ -59,6 +59,9 @@ class SplicedFile(ABC, Generic[R]):
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
 
+    def spilled(self, parts: Sequence[Part]) -> int:
+        return sum(part.size for part in parts)
+
     def assemble(self, sinks: Sequence[Path], target: Path, order: Index | None = None) -> str | None:
         rows = self._rows(sinks) if order is None else self._arranged(sinks, order)
         return self._packing.pack(chain([self._header], rows, _blocks(self._path, self._end)), target)
@@ -91,12 +94,9 @@ class SplicedFile(ABC, Generic[R]):
                 unended = not block.endswith(b"\n")
             file.write(self._line_end * unended)
         bounds = find_bounds(self._row_ends(spill), len(order), sinks[0].with_suffix(".bounds"))
-        held = b""
-        for rows in arranged(spill, bounds, order):
-            yield held
-            held = rows.to_pybytes()
+        for last, rows in arranged(spill, bounds, order):
+            yield rows.removesuffix(b"\n").removesuffix(b"\r") if last and unended else rows
         spill.unlink()
-        yield held.removesuffix(b"\n").removesuffix(b"\r") if unended else held
 
     @cached_property
     def _path(self) -> Path:

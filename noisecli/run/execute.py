@@ -9,7 +9,7 @@ from noisecli import manifest as manifests
 from noisecli.engine import Counts, Index, Tally
 from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
-from noisecli.formats.arranged import find_order, find_places
+from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
 from noisecli.formats.plain import COMPRESSED
 from noisecli.listing import InputEntry, OutputEntry
 from noisecli.plan import Plan
@@ -36,6 +36,13 @@ class Prepared:
     tables: Mapping[str, work.Surveyed]
     """Tables to be struck, by relative path."""
     warnings: list[str]
+
+    def spill(self) -> int:
+        """About how many bytes are put aside on disk at a time for rows that move: the largest table, and its order."""
+        if not any(plan.scatters for plan in self.plans.values()):
+            return 0
+        parts = [(file, self.tables[file.relative].parts) for file in self.dataset.struck]
+        return max(f.table().spilled(some) + ORDER_BYTES * sum(part.rows for part in some) for f, some in parts)
 
     def target(self, variant: str, file: InputFile, copy: int) -> str:
         """Where a copy of a file goes, relative to the output; "." is the output itself."""
