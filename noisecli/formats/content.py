@@ -13,7 +13,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from noisecli.celltext import to_mask
-from noisecli.engine import Struck
+from noisecli.engine import Index, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, FOUND_OUT, Reading
 from noisecli.splice import string_buffers
@@ -311,11 +311,23 @@ class ArrowFile(ArrowData):
         self.path = path
 
     def assemble(
-        self, sinks: Sequence[Path], target: Path, outgoing: Mapping[str, pa.DataType] = AS_IT_CAME
+        self,
+        sinks: Sequence[Path],
+        target: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+        order: Index | None = None,
     ) -> str | None:
         (sink,) = sinks
-        sink.replace(target)
-        return None
+        if order is None:
+            sink.replace(target)
+            return None
+        content = type(self)(sink, self.name).arrange(order, target)
+        sink.unlink()
+        return content
+
+    def arrange(self, order: Index, target: Path) -> str:
+        """Write the file anew with its rows in another order; return the digest of its content."""
+        raise NotImplementedError
 
     def _outgoing(
         self,
