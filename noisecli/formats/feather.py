@@ -23,7 +23,8 @@ from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
-from noisecli.formats.content import ArrowFile, Content, as_type, moves, plain, with_index
+from noisecli.formats.content import ArrowFile, as_type, moves, plain, with_index
+from noisecli.formats.digest import Content
 from noisecli.formats.outgoing import outgoing_schema, reshaped
 
 MAGIC = b"ARROW1"

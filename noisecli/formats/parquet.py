@@ -19,12 +19,12 @@ from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
 from noisecli.formats.content import (
     ArrowFile,
-    Content,
     Vocabulary,
     moves,
     plain,
     with_index,
 )
+from noisecli.formats.digest import Content
 from noisecli.formats.footer import Manner, is_int96, leaves, owners
 from noisecli.formats.outgoing import outgoing_metadata, outgoing_schema, reshaped
 
