@@ -111,7 +111,8 @@ class TableCorruption(Corruption):
     def widens(self, column: Column) -> str | None:
         """Name a text that the op writes although the column's type cannot hold it; None: there is none.
 
-        Where there is one, the column becomes text for the whole run, in the copy too.
+        Where there is one, the column becomes text, in the copy and for all steps: `corrupt` gets cells and categories
+        as text.
         """
         return None
 

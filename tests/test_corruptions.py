@@ -288,6 +288,23 @@ def test_results_have_the_columns_type_and_nulls_stay(op, type_):
             assert repr(kept.to_pylist()) == repr(were.to_pylist())
 
 
+POLICY = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8").partition("| makes cells missing |")[2]
+MAKERS = set(re.findall(r"`(\w+)`", POLICY.partition("\n")[0]))
+"""Ops that make cells missing, as the documentation says."""
+
+
+@table_op
+def test_missing_cells_stay_and_are_made_by_those_ops_alone_that_say_so(op):
+    if issubclass(op, Custom):
+        return
+    cells = cells_for(op, 2000)
+    done = strike(made(op), cells)
+    before = cells if len(done.cells) == len(cells) else cells.take(pa.array(done.order))
+    was, lost = np.asarray(pc.is_null(before)), np.asarray(pc.is_null(done.cells, nan_is_null=True))
+    assert not (was & ~lost).any()
+    assert (lost & ~was).any() == (op.name in MAKERS)
+
+
 @column_op
 @pytest.mark.parametrize("cells", [pa.array([], pa.string()), pa.array([None] * 9, pa.string()), pa.array(["one"] * 9)])
 def test_empty_columns_and_columns_of_one_value(op, cells):

@@ -1,6 +1,7 @@
 """Columns of a copy that have not the input's type, or that the input does not have."""
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -16,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import feather
 
+import noisecli
 from noisecli.engine import Slab, Struck
-from noisecli.errors import DataProblem
+from noisecli.errors import DataProblem, RecipeProblem
 from noisecli.formats import Reading, TableFile
 from noisecli.formats.arrays import NumpyTable
 from noisecli.formats.csv import CsvFile
@@ -291,3 +293,113 @@ def test_tables_in_memory_get_new_columns(order):
 def test_an_array_of_numbers_has_no_room_for_columns():
     with pytest.raises(DataProblem, match=r"column 'p' cannot be added: .* give a pandas DataFrame"):
         add_to(NumpyTable(np.zeros((3, 2))))
+
+
+# ------------------------------------------------------------------------------------------------ from a recipe on
+
+ADDS = ["b__p__x", "b__p__y, z"]
+
+
+def recipe(**head: Any) -> dict[str, Any]:
+    """Soft labels, which are columns that the input does not have, and clones."""
+    steps = [{"op": "label_smoothing", "epsilon": 0.5}, {"op": "duplicate", "rate": 0.3}]
+    return {"noisecli": 1, "seed": 7, "data": {"label": "b", "soft_labels": "wide"}, **head, "steps": steps}
+
+
+INPUTS = {
+    "in.csv": b"a,b\n" + b'1,x\n2,"y, z"\n' * 20,
+    "in.jsonl": b'{"a": 1, "b": "x"}\n{"b": "y, z"}\n' * 20,
+    "in.csv.gz": gzip.compress(b"a;b\r\n" + b"1;x\r\n2;y, z\r\n" * 20),
+}
+
+
+def fill(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, data in INPUTS.items():
+        (folder / name).write_bytes(data)
+    table = pa.table({"a": [1, 2] * 20, "b": ["x", "y, z"] * 20})
+    pq.write_table(table, folder / "in.parquet")
+    feather.write_feather(table, folder / "in.feather")
+
+
+@pytest.mark.parametrize("name", [*INPUTS, "in.parquet", "in.feather"])
+def test_a_step_adds_its_columns_to_every_copy(name, tmp_path):
+    fill(tmp_path)
+    source = tmp_path / name
+    done = noisecli.augment(source, recipe(copies=2, layout="merged"), tmp_path / "out", truth=True)
+    assert done.manifest.steps[0].outgoing == dict.fromkeys(ADDS, "double")
+    files = [path for path in done.output.rglob("*") if path.is_file()]
+    assert len(files) == 2
+    for file in files:
+        data = file.read_bytes()
+        if name.endswith("jsonl"):
+            rows = [json.loads(line) for line in data.splitlines()]
+        elif "csv" in name:
+            text = (gzip.decompress(data) if name.endswith("gz") else data).decode()
+            head = "a;b;b__p__x;b__p__y, z" if name.endswith("gz") else 'a,b,b__p__x,"b__p__y, z"'
+            assert text.splitlines()[0] == head
+            rows = list(csv.DictReader(io.StringIO(text), delimiter=text[1]))
+        else:
+            rows = load(file).to_pylist()
+        assert len(rows) > 40
+        assert all(list(row)[-2:] == ADDS for row in rows)
+        assert all(sum(float(row[name]) for name in ADDS) == 1 for row in rows)
+    assert noisecli.verify(done.output, source)[1] == []
+    assert noisecli.replay(done.output, source, tmp_path / "again")[1:] == ([], [])
+
+
+def test_a_name_that_any_file_has_is_a_fault_of_the_step(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.jsonl").write_text('{"a": 1, "b": "x"}\n')
+    (tmp_path / "in" / "2.jsonl").write_text('{"a": 1, "b": "y, z", "b__p__x": 1}\n')
+    taken = "column 'b__p__x', which the step adds, is there already, from the input"
+    with pytest.raises(RecipeProblem, match=f"^recipe.steps.0: {taken}$"):
+        noisecli.augment(tmp_path / "in", recipe(), tmp_path / "out")
+    mixed = pd.DataFrame({"b": ["x", "y, z"], "b__p__x": [object(), 1]})
+    with pytest.raises(RecipeProblem, match=taken):
+        noisecli.corrupt(mixed, recipe())
+
+
+def test_nothing_is_added_where_the_rate_is_0(tmp_path):
+    fill(tmp_path)
+    swept = recipe(sweep={"steps.label_smoothing.rate": [0, 1], "steps.duplicate.rate": [0]})
+    done = noisecli.augment(tmp_path / "in.csv", swept, tmp_path / "out")
+    texts = sorted((path.read_bytes() for path in done.output.rglob("*.csv")), key=len)
+    assert texts[0] == INPUTS["in.csv"]
+    assert texts[1].startswith(b"a,b,b__p__x")
+
+
+@pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
+def test_in_memory_a_step_adds_its_columns():
+    frame = pd.DataFrame({"b": ["x", "y, z"] * 20})
+    assert noisecli.corrupt(frame, recipe()).columns.tolist() == ["b", *ADDS]
+    table = noisecli.corrupt(pa.Table.from_pandas(frame), recipe())
+    assert [str(field.type) for field in table.schema][1:] == ["double", "double"]
+    with pytest.raises(DataProblem, match="cannot be added"):
+        noisecli.corrupt(np.array([[1, 2], [2, 2]]), recipe(data={"label": "#1", "soft_labels": "wide"}))
+
+
+@pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
+def test_all_formats_of_arrow_and_memory_agree(tmp_path):
+    table = pa.table(
+        {
+            "list": pa.array([[1], None, [2, 3], []] * 100),
+            "a": [1, 2, None, 4] * 100,
+            "struct": pa.array([{"a": 1, "b": [1]}, None] * 200),
+            "coded": pa.array(["u", "v", "w", None] * 100).dictionary_encode(),
+            "code": pa.array([1.5, None] * 200).dictionary_encode(),
+            "b": ["x", "y, z"] * 200,
+        }
+    )
+    mark = {"op": "disguised_missing", "columns": ["a", "code"], "tokens": ["?"], "rate": 0.1}
+    asked = recipe()
+    asked["steps"] = [mark, {"op": "category_swap", "columns": ["coded"], "rate": 0.2}, *asked["steps"]]
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=90, data_page_version="2.0")
+    feather.write_feather(table, tmp_path / "in.feather", chunksize=70)
+    found = [noisecli.corrupt(table, asked)]
+    found += [load(noisecli.augment(tmp_path / f"in{s}", asked, tmp_path / f"out{s}").output) for s in CLASSES]
+    schema = found[0].schema
+    assert [str(schema.field(name).type) for name in ("a", "code", *ADDS)] == ["string", "string", "double", "double"]
+    assert schema.field("coded").type == table.schema.field("coded").type
+    assert found[0].equals(found[2])
+    assert found[0].to_pydict() == found[1].to_pydict()

@@ -50,7 +50,8 @@ def reshaped(schema: pa.Schema, outgoing: Mapping[str, pa.DataType]) -> pa.Schem
         else:
             field = schema.field(name)
             about = {key: value for key, value in (field.metadata or {}).items() if not key.startswith(EXTENSION)}
-            schema = schema.set(schema.get_field_index(name), pa.field(name, type_, field.nullable, about or None))
+            nullable = field.nullable or pt.is_floating(field.type)  # NaN becomes null
+            schema = schema.set(schema.get_field_index(name), pa.field(name, type_, nullable, about or None))
     return schema.with_metadata(outgoing_metadata(schema.metadata, outgoing))
 
 

@@ -1,6 +1,6 @@
 """What columns the copies have: those that a step turns to text, and those that it adds."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -8,6 +8,9 @@ import pyarrow as pa
 from noisecli.corruption import TableCorruption
 from noisecli.plan import Plan
 from noisecli.recipe import PlannedStep, Recipe
+
+SHOWN = 3
+"""So many columns are listed in a message."""
 
 
 def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
@@ -42,13 +45,15 @@ def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
         if not settled.outgoing.keys().isdisjoint(step.columns) and isinstance(step.corruption, TableCorruption):
             objection = step.corruption.objection_to_all([settled.working[name] for name in step.columns])
             if objection is not None:
-                _fault(recipe, asked, f"op {step.corruption.name!r} {objection}; a step turns {_some(settled)} to text")
+                _fault(
+                    recipe, asked, f"op {step.corruption.name!r} {objection}; a step turns {_widened(settled)} to text"
+                )
     recipe.source.raise_faults()
     return settled
 
 
-def _some(plan: Plan) -> str:
-    return ", ".join(repr(name) for name in plan.outgoing if name in plan.columns)
+def _widened(plan: Plan) -> str:
+    return _listed([name for name in plan.outgoing if name in plan.columns])
 
 
 def _fault(recipe: Recipe, step: PlannedStep, message: str) -> None:
@@ -62,7 +67,15 @@ def widenings(plans: Iterable[Plan]) -> list[str]:
 
 def _widenings(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
+        columns: dict[str, list[str]] = {}
         for name in step.outgoing:
             if name in plan.columns and isinstance(step.corruption, TableCorruption):
-                text = step.corruption.widens(plan.columns[name])
-                yield f"column {name!r} becomes text, since step {step.id!r} writes {text!r} into it"
+                columns.setdefault(step.corruption.widens(plan.columns[name]) or "", []).append(name)
+        for text, names in columns.items():
+            one = len(names) == 1
+            which = f"column {names[0]!r} becomes" if one else f"{len(names)} columns ({_listed(names)}) become"
+            yield f"{which} text, since step {step.id!r} writes {text!r} into {'it' if one else 'them'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:SHOWN])) + (" and more" if len(names) > SHOWN else "")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import Field, PositiveInt, model_validator
 
-from noisecli.columns import CATEGORY, Column, Kind
+from noisecli.columns import CATEGORY, TEXT, Column, Kind
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.relabel import (
     RATES,
@@ -88,15 +88,25 @@ class OrdinalShift(Relabel):
 class Regrouped(Relabel):
     """Base of ops that are told which categories become which."""
 
+    accepts = TEXT | {Kind.INTEGER}
+
     def needs(self) -> frozenset[str]:
         return frozenset({"categories"})
 
     def objection(self, column: Column) -> str | None:
-        return super().objection(column) or lacks(self.become(), column)
+        return super().objection(column) or lacks(self.become(), column) or cannot_hold(self._new(), column)
+
+    def widens(self, column: Column) -> str | None:
+        return text_among(self._new(), column)
 
     def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
-        become = {old: dict.fromkeys(news, 1.0) for old, news in self.become().items()}
+        known = by_label(column)
+        olds = {known[old]: news for old, news in self.become().items() if old in known}
+        become = {old: dict.fromkeys(to_cells(news, column.storage).to_pylist(), 1.0) for old, news in olds.items()}
         return lambda value: become.get(value, {})
+
+    def _new(self) -> list[str]:
+        return [new for news in self.become().values() for new in news]
 
     @abstractmethod
     def become(self) -> Mapping[str, Sequence[str]]:
