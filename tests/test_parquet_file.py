@@ -66,7 +66,7 @@ def replace(cells: Mapping[str, Any], order: list[int] | None = None) -> Change:
 
     def transform(slab: Slab) -> Struck:
         new = {name: pa.array(values, slab.cells[name].type) for name, values in cells.items()}
-        changed = {name: np.ones(slab.rows, bool) for name in new}
+        changed = {name: np.ones(len(new[name]), bool) for name in new}
         return Struck(new, changed, None if order is None else np.array(order, np.intp))
 
     return transform
@@ -191,7 +191,7 @@ def test_every_column_follows_the_order(lab: Lab) -> None:
 
 
 def test_replaced_cells_follow_the_order_too(lab: Lab) -> None:
-    lab.give(pa.table({"x": [1, 2, 3], "y": [4, 5, 6]})).write(replace({"x": [10, 20, 30]}, [2, 0]), "x")
+    lab.give(pa.table({"x": [1, 2, 3], "y": [4, 5, 6]})).write(replace({"x": [30, 10]}, [2, 0]), "x")
     assert pq.read_table(lab.sink).to_pydict() == {"x": [30, 10], "y": [6, 4]}
 
 
@@ -489,7 +489,7 @@ def test_what_is_written_is_what_was_made(
         old = slab.cells["text"].to_pylist()
         new = [f"{cell}!" if hit else cell for cell, hit in zip(old, mask, strict=True)]
         model.extend((rows[slab.first_row + i][0], new[i]) for i in order)
-        return Struck({"text": pa.array(new, pa.string())}, {"text": mask}, order)
+        return Struck({"text": pa.array([new[i] for i in order], pa.string())}, {"text": mask[order]}, order)
 
     lab.give(pa.table({"number": numbers, "text": texts.dictionary_encode()}), group)
     written = lab.write(transform, "text")
