@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column, widened
-from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption
+from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption, RowsCorruption
 from noisecli.mechanism import Chooser, Patterns, Span
 from noisecli.partners import Partners
 from noisecli.quota import Quota
@@ -160,6 +160,12 @@ class Plan:
     def whole_blocks(self) -> bool:
         """Whether a step has to see all of a block, so that a file cannot be shared out."""
         return any(isinstance(step.corruption, BlockCorruption) for step in self.steps)
+
+    @property
+    def scatters(self) -> bool:
+        """Whether rows may come out at other places of their file."""
+        steps = ((step.corruption, step.rate) for step in self.steps)
+        return any(isinstance(op, RowsCorruption) and op.scatters() and rate > 0 for op, rate in steps)
 
     @property
     def touched(self) -> list[str]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import Written, footer
-from noisecli.formats.content import Content
+from noisecli.formats.digest import Content
 from noisecli.formats.parquet import ParquetFile
 
 ROWS = 10

@@ -105,6 +105,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
     rows = sum(part.rows for surveyed in found.tables.values() for part in surveyed.parts)
     size = sum(file.path.stat().st_size for file in dataset.files)
     copies = len(found.recipe.head.written) * len(found.plans)
+    spill = found.spill()
     if json_:
         described = [
             {
@@ -125,6 +126,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
                 "carried": len(dataset.files) - len(dataset.struck),
                 "rows": rows or None,
                 "bytes": size * copies,
+                "spill": spill,
                 "seed": found.recipe.seed,
                 "steps": described,
                 "warnings": found.warnings,
@@ -134,6 +136,8 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
         print(f"input     {len(dataset.struck)} files of {dataset.target} to strike, ", end="")
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
         print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
+        if spill:
+            print(f"spill     about {spill / 1e6:.1f} MB at a time, beside the output while rows are moved")
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)
