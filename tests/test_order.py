@@ -188,7 +188,7 @@ def test_files_of_a_folder_keep_their_rows_and_have_orders_of_their_own(tmp_path
 def big(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A table of more than a block, in several formats."""
     folder = tmp_path_factory.mktemp("big")
-    rows = [{"n": i, "name": f"row, \u00e9 {i % 97}\n" * (i % 3), "x": i / 8} for i in range(20_000)]
+    rows = [{"n": i, "name": f"row, \u00e9 {i % 97}\n" * (i % 3), "x": i / 8} for i in range(17_000)]
     frame = pd.DataFrame(rows)
     frame.to_csv(folder / "in.csv", index=False)
     (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -266,6 +266,16 @@ def test_in_memory_as_in_files(counted: Any, run: Any, kind: str) -> None:
         assert noisy[:, 0].tolist() == expected["n"].to_pylist()
 
 
+def test_a_frame_whose_labels_must_be_unique_can_be_shuffled() -> None:
+    frame = pd.DataFrame({"n": range(50)}, index=[f"row {n}" for n in range(50)])
+    frame.flags.allows_duplicate_labels = False
+    noisy = noisecli.corrupt(frame, a_recipe())
+    assert noisy.index.tolist() == [f"row {n}" for n in noisy["n"]]
+    assert noisy["n"].tolist() != list(range(50))
+    with pytest.raises(noisecli.NoiseError, match="duplicate labels"):
+        noisecli.corrupt(frame, a_recipe({"op": "duplicate", "rate": 1}))
+
+
 # ----------------------------------------------------------------------------------------------------------------- text
 
 
@@ -309,6 +319,15 @@ def test_every_byte_of_a_text_file_is_there(run: Any, tmp_path: Path, name: str,
     assert Counter(after) == Counter(before)
     assert after != before
     assert b"".join(after) == body + line_end
+
+
+def test_a_last_row_without_line_end_leaves_no_trace_where_it_is_dropped(run: Any, tmp_path: Path) -> None:
+    """The row that is last then may end in LF, where the header ends in CRLF."""
+    source = tmp_path / "in.csv"
+    source.write_bytes(b"a,b\r\n1,x\n2,y\n3,z")
+    gone = {"op": "drop", "rate": 1, "where": {"a": 3}}
+    assert run(source, gone).read_bytes() == b"a,b\r\n1,x\n2,y"
+    assert sorted(run(source, gone, SHUFFLE).read_bytes().splitlines()) == [b"1,x", b"2,y", b"a,b"]
 
 
 def test_blank_lines_go_with_the_object_that_follows(run: Any, tmp_path: Path) -> None:

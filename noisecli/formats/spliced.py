@@ -61,7 +61,7 @@ class SplicedFile(ABC, Generic[R]):
             for struck in transform(self._read(source, parts, list(columns), waiting)):
                 run, unended = waiting.popleft()
                 written = self._splice(run, columns, struck, list(outgoing))
-                target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
+                target.write(_without_end(written.to_pybytes()) if unended else written)
                 rows += run.rows if struck.order is None else len(struck.order)
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
@@ -109,7 +109,7 @@ class SplicedFile(ABC, Generic[R]):
             file.write(self._line_end * unended)
         bounds = find_bounds(self._row_ends(spill), len(order), sinks[0].with_suffix(".bounds"))
         for last, rows in arranged(spill, bounds, order):
-            yield rows.removesuffix(b"\n").removesuffix(b"\r") if last and unended else rows
+            yield _without_end(rows) if last and unended else rows
         spill.unlink()
 
     @cached_property
@@ -155,6 +155,11 @@ class SplicedFile(ABC, Generic[R]):
     @abstractmethod
     def _splice(self, run: R, columns: Mapping[str, Column], struck: Struck, added: Sequence[str]) -> pa.Buffer:
         """Write what became of a run, with some more columns after all others."""
+
+
+def _without_end(rows: bytes) -> bytes:
+    """Take the line end off the last row, whichever it is."""
+    return rows.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _blocks(path: Path, start: int) -> Iterator[bytes]:
