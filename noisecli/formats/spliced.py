@@ -61,7 +61,9 @@ class SplicedFile(ABC, Generic[R]):
             for struck in transform(self._read(source, parts, list(columns), waiting)):
                 run, unended = waiting.popleft()
                 written = self._splice(run, columns, struck, list(outgoing))
-                target.write(_without_end(written.to_pybytes()) if unended else written)
+                if unended and struck.order is None:  # the line end that was added
+                    written = written.slice(0, written.size - len(self._line_end))
+                target.write(_without_end(written.to_pybytes()) if unended and struck.order is not None else written)
                 rows += run.rows if struck.order is None else len(struck.order)
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
