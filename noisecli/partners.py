@@ -26,6 +26,9 @@ Numbers = NDArray[np.int64]
 LONGEST_WALK = 1000
 """So many rows without a value are stepped over, then the search for a partner is given up."""
 
+GROUP_BYTES = 24
+"""What a row takes on disk for each column in which partners agree: its group, its place there, and who has it."""
+
 PIECE = 1 << 18
 """Rows whose groups are sorted at once."""
 

@@ -137,7 +137,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
         print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
         if spill:
-            print(f"spill     about {spill / 1e6:.1f} MB at a time, beside the output while rows are moved")
+            print(f"spill     about {spill / 1e6:.1f} MB at a time are put aside beside the output while it runs")
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)

@@ -12,10 +12,12 @@ from noisecli.executors import Pool
 from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
 from noisecli.formats.plain import COMPRESSED
 from noisecli.listing import InputEntry, OutputEntry
+from noisecli.partners import GROUP_BYTES
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
+from noisecli.run.pairing import columns_of_partners
 from noisecli.run.truth import Truth
 
 Progress = Callable[[str, int, int], None]
@@ -38,11 +40,20 @@ class Prepared:
     warnings: list[str]
 
     def spill(self) -> int:
-        """About how many bytes are put aside on disk at a time for rows that move: the largest table, and its order."""
-        if not any(plan.scatters for plan in self.plans.values()):
+        """About how many bytes are put aside on disk at a time.
+
+        For rows that move it is the largest table, and its order; for rows that are paired some columns of all tables.
+        """
+        plans = self.plans.values()
+        if self.dataset.target == "images":
             return 0
-        parts = [(file, self.tables[file.relative].parts) for file in self.dataset.struck]
-        return max(f.table().spilled(some) + ORDER_BYTES * sum(part.rows for part in some) for f, some in parts)
+        tables = [(file.table(), self.tables[file.relative].parts) for file in self.dataset.struck]
+        sizes = [(table.spilled(parts), sum(part.rows for part in parts)) for table, parts in tables]
+        moving = max(size + ORDER_BYTES * rows for size, rows in sizes) if any(plan.scatters for plan in plans) else 0
+        asked = {name for plan in plans for name in columns_of_partners(plan)}
+        share = len(asked) / max(1, len(tables[0][0].fields())) if asked else 0
+        grouped = {step.within for plan in plans for step in plan.steps if step.within is not None}
+        return moving + sum(round(size * share) + GROUP_BYTES * len(grouped) * rows for size, rows in sizes)
 
     def target(self, variant: str, file: InputFile, copy: int) -> str:
         """Where a copy of a file goes, relative to the output; "." is the output itself."""
