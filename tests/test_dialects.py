@@ -78,10 +78,12 @@ def run(tmp_path: Path) -> Run:
 
         def transform(slab: Slab) -> Struck:
             cells, changed = {}, {}
+            rows = None if order is None else np.array(order(slab.rows))
             for column, make in (new or {}).items():
-                cells[column] = pa.array([make(cell) for cell in slab.cells[column].to_pylist()], pa.string())
-                changed[column] = np.ones(slab.rows, bool)
-            return Struck(cells, changed, None if order is None else np.array(order(slab.rows)))
+                clean = slab.cells[column] if rows is None else slab.cells[column].take(pa.array(rows))
+                cells[column] = pa.array([make(cell) for cell in clean.to_pylist()], pa.string())
+                changed[column] = np.ones(len(clean), bool)
+            return Struck(cells, changed, rows)
 
         columns = {
             name: Column(name, pa.string(), Kind.TEXT, null=common(result.spellings.get(name, {}))) for name in names

@@ -66,7 +66,9 @@ def replace(cells: Mapping[str, Any], order: list[int] | None = None) -> Change:
 
     def transform(slab: Slab) -> Struck:
         new = {name: pa.array(values, slab.cells[name].type) for name, values in cells.items()}
-        changed = {name: np.ones(slab.rows, bool) for name in new}
+        if order is not None:
+            new = {name: values.take(pa.array(order)) for name, values in new.items()}
+        changed = {name: np.ones(len(values), bool) for name, values in new.items()}
         return Struck(new, changed, None if order is None else np.array(order, np.intp))
 
     return transform
@@ -489,7 +491,7 @@ def test_what_is_written_is_what_was_made(
         old = slab.cells["text"].to_pylist()
         new = [f"{cell}!" if hit else cell for cell, hit in zip(old, mask, strict=True)]
         model.extend((rows[slab.first_row + i][0], new[i]) for i in order)
-        return Struck({"text": pa.array(new, pa.string())}, {"text": mask}, order)
+        return Struck({"text": pa.array(new, pa.string()).take(pa.array(order))}, {"text": mask[order]}, order)
 
     lab.give(pa.table({"number": numbers, "text": texts.dictionary_encode()}), group)
     written = lab.write(transform, "text")
