@@ -1,11 +1,15 @@
-"""What the text of a CSV cell means: which type it has, which number it is, and how a new number is written."""
+"""Cells as text: which type they have, which number they are, how a new number is written, and how typed cells are."""
 
+import json
+import math
 import re
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 from numpy.typing import NDArray
 
 from noisecli.splice import string_buffers
@@ -107,6 +111,15 @@ def format_numbers(values: Floats, least: int, most: int) -> pa.Array:
     return text
 
 
+def format_in_full(values: Floats) -> pa.Array:
+    """Write each number as the shortest text that reads back the same; what is none as `NaN`, `inf` or `-inf`."""
+    if len(values) == 0:
+        return pa.array([], pa.string())
+    odd = ~np.isfinite(values)
+    names = [repr(value).replace("nan", "NaN") for value in values[odd].tolist()]
+    return pc.replace_with_mask(_shortest(values), pa.array(odd), pa.array(names, pa.string()))
+
+
 def _shortest(values: Floats) -> pa.Array:
     """Each number as the shortest text that reads back the same: a view into one JSON array."""
     json = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -121,6 +134,52 @@ def _shortest(values: Floats) -> pa.Array:
 
 def _positional(value: float, decimals: int) -> str:
     return np.format_float_positional(value, precision=decimals if decimals < SHORTEST else None, trim="0")
+
+
+def as_written(cells: pa.Array) -> pa.Array:
+    """Typed cells as text.
+
+    Numbers are as short as they can be read back, times in UTC if they have a zone, durations are counts of the type's
+    unit, bytes are hexadecimal digits, and what is nested is JSON.
+    """
+    type_ = cells.type
+    if isinstance(type_, pa.BaseExtensionType):
+        return as_written(cells.storage)
+    if pt.is_timestamp(type_) and type_.tz is not None:
+        moments = cells.cast(pa.timestamp(type_.unit)).cast(pa.string())
+        return pc.binary_join_element_wise(moments, "Z", "")
+    if pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_fixed_size_binary(type_) or pt.is_binary_view(type_):
+        return pa.array([None if cell is None else cell.hex() for cell in cells.to_pylist()], pa.string())
+    if pt.is_nested(type_) or pt.is_interval(type_):
+        texts = [None if cell is None else json.dumps(cell, ensure_ascii=False) for cell in _plain(cells)]
+        return pa.array(texts, pa.string())
+    return cells.cast(pa.string())
+
+
+def _plain(cells: pa.Array) -> list[Any]:
+    """Cells as values of JSON; what it has no word for is text."""
+    type_ = cells.type
+    if isinstance(type_, pa.BaseExtensionType):
+        return _plain(cells.storage)
+    if pt.is_dictionary(type_):
+        return _plain(cells.dictionary_decode())
+    if pt.is_struct(type_):
+        fields = {field.name: _plain(column) for field, column in zip(type_, cells.flatten(), strict=True)}
+        valid = cells.is_valid().to_pylist()
+        return [{name: fields[name][i] for name in fields} if valid[i] else None for i in range(len(cells))]
+    if pt.is_map(type_):
+        entries = [cell.values.flatten() if cell.is_valid else None for cell in cells]
+        return [entry and [list(pair) for pair in zip(*map(_plain, entry), strict=True)] for entry in entries]
+    if pt.is_nested(type_) and not pt.is_union(type_):
+        return [_plain(cell.values) if cell.is_valid else None for cell in cells]
+    if pt.is_boolean(type_) or pt.is_integer(type_) or pt.is_interval(type_) or pt.is_null(type_):
+        return list(cells.to_pylist())
+    if pt.is_union(type_):
+        return [None if cell is None else str(cell) for cell in cells.to_pylist()]
+    texts = as_written(cells).to_pylist()
+    if pt.is_floating(type_):
+        return [text if text is None or not math.isfinite(float(text)) else float(text) for text in texts]
+    return list(texts)
 
 
 def _lengths(cells: pa.Array) -> NDArray[np.int64]:

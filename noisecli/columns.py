@@ -1,12 +1,14 @@
 """What a column is: its kind, its facts, and how its cells become numbers and numbers become cells."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from noisecli import celltext, dates
 from noisecli.streams import Floats, Mask
@@ -82,11 +84,23 @@ class Column:
     """Distinct values of the training cells, sorted."""
     counts: tuple[int, ...] | None = None
     """How many training cells have each of them."""
+    covariances: Mapping[str, float] | None = None
+    """With each column of the step, itself too, over the training rows in which all of them are numbers."""
 
     @property
     def stored_as_text(self) -> bool:
         """Whether the numbers of this column are written as text."""
         return self.decimals is not None
+
+    @property
+    def holds_special(self) -> bool:
+        """Whether a cell can be NaN, infinite or subnormal: integers and decimals cannot."""
+        return self.kind is Kind.FLOAT and (self.stored_as_text or pa.types.is_floating(self.storage))
+
+    def codes(self, cells: pa.Array) -> NDArray[np.intp]:
+        """Which of the column's categories each cell is, by its number; -1: none of them."""
+        found = pc.fill_null(pc.index_in(cells, pa.array(self.categories or (), cells.type)), -1)
+        return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.intp)
 
     def to_numbers(self, cells: pa.Array) -> Floats:
         """Cells as float64; NaN for null and for what is no number."""
@@ -107,8 +121,13 @@ class Column:
         micros = pc.fill_null(pc.cast(cells, moment, safe=False).cast(pa.int64()), 0)
         return micros.to_numpy(zero_copy_only=False), celltext.to_mask(pc.is_valid(cells))
 
-    def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
-        """Which cells may be struck: not null, not NaN, and a finite number where a number is needed."""
+    def eligible(self, cells: pa.Array, as_number: bool, nulls: bool = False) -> Mask:
+        """Which cells may be struck: not null, not NaN, and a finite number where a number is needed.
+
+        With `nulls` those that are null or NaN may be, too.
+        """
+        if nulls:
+            return self.eligible(cells, as_number) | ~self.eligible(cells, False)
         valid = celltext.to_mask(pc.is_valid(cells))
         if pa.types.is_floating(self.storage):
             valid &= ~celltext.to_mask(pc.is_nan(cells))
@@ -124,15 +143,18 @@ class Column:
             return np.ones(len(numbers), bool)
         return np.abs(numbers) <= LARGEST_INTEGER
 
-    def to_cells(self, values: Floats) -> tuple[pa.Array, Floats, Mask]:
+    def to_cells(self, values: Floats, special: bool = False) -> tuple[pa.Array, Floats, Mask]:
         """Write numbers in the column's own type.
 
-        Integers and decimals are rounded half to even; text-stored numbers keep the column's decimals.
+        Integers and decimals are rounded half to even; text-stored numbers keep the column's decimals. If they are
+        `special`, which takes a column that holds such, nothing is rounded or clipped.
 
         Returns:
             the cells, the numbers that they now hold, and which numbers had to be clipped into the type's range.
         """
         if self.decimals is not None:
+            if special:
+                return celltext.format_in_full(values), values, np.zeros(len(values), bool)
             least, most = self.decimals
             limit = np.finfo(np.float64)
             finite = np.clip(values, float(limit.min), float(limit.max))
@@ -150,9 +172,31 @@ class Column:
             settled = np.clip(rounded, float(info.min), top)
             return pa.array(settled.astype(dtype), self.storage), settled, settled != rounded
         width = np.finfo(dtype)
-        finite = np.clip(values, float(width.min), float(width.max))
-        narrow = finite.astype(dtype)
-        return pa.array(narrow, self.storage), narrow.astype(np.float64), finite != values
+        finite = values if special else np.clip(values, float(width.min), float(width.max))
+        with np.errstate(over="ignore"):  # what single precision cannot hold becomes infinite
+            narrow = finite.astype(dtype)
+        clipped = np.zeros(len(values), bool) if special else finite != values
+        return pa.array(narrow, self.storage), narrow.astype(np.float64), clipped
+
+
+def to_text(cells: pa.Array) -> pa.Array:
+    """Typed cells as text, as in a CSV file; NaN is a missing cell, and so null."""
+    if pa.types.is_floating(cells.type):
+        cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
+    return celltext.as_written(cells)
+
+
+def widened(column: Column) -> Column:
+    """The column with its cells turned to text, as in a CSV file: its numbers are as short as they can be read back."""
+    decimals = None
+    if column.kind in NUMBER:
+        scale = column.storage.scale if pa.types.is_decimal(column.storage) else None
+        whole = column.kind is Kind.INTEGER
+        decimals = (0, 0) if whole else (0, celltext.SHORTEST) if scale is None else (scale, scale)
+    categories = column.categories
+    if categories is not None:
+        categories = tuple(to_text(pa.array(categories, column.storage)).to_pylist())
+    return replace(column, storage=pa.string(), decimals=decimals, clean_text=False, categories=categories)
 
 
 def _to_decimals(values: Floats, type_: pa.DataType) -> tuple[pa.Array, Mask]:

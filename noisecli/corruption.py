@@ -7,6 +7,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     class           gets                                         gives
     CellCorruption  the struck values of one column              as many new values
     TextCorruption  the struck words of one column               byte spans and what replaces them
+    JointCorruption the struck rows of several columns           as many new cells of each
     BlockCorruption the struck rows of a whole block             as many new ones
     RowsCorruption  which rows are struck                        how often each row comes out, and where
     ImageCorruption the pixels of one struck image               new pixels
@@ -17,16 +18,17 @@ import math
 import pkgutil
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
 from noisecli.columns import ANY, NUMBER, TEXT, Column, Kind
+from noisecli.parameters import Parameters
 from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
 from noisecli.text import Edits, Spans, Text
 
@@ -37,71 +39,6 @@ Preset = Mapping[str, Any]
 """One severity: values for some of an op's parameters, and perhaps the step's `rate`."""
 
 ENTRY_POINTS = "noisecli.corruptions"
-
-
-class Scalar(str):
-    """A YAML scalar that is not text: its source, and the value that YAML gives it."""
-
-    typed: Any
-
-    def __new__(cls, source: str, typed: Any) -> "Scalar":
-        self = super().__new__(cls, source)
-        self.typed = typed
-        return self
-
-    def __getnewargs__(self) -> tuple[str, Any]:  # type: ignore[override]
-        return str(self), self.typed
-
-
-def plain(value: Any) -> Any:
-    """Replace scalars by their YAML values, all the way down."""
-    if isinstance(value, Scalar):
-        return value.typed
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
-
-
-def as_text(value: Any) -> Any:
-    """Replace scalars by their source, all the way down: `no`, `1900-01-01` and `007` stay what the user wrote."""
-    if isinstance(value, list):
-        return [as_text(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): as_text(item) for key, item in value.items()}
-    return str(value) if isinstance(value, (Scalar, int, float)) and not isinstance(value, bool) else value
-
-
-class Parameters(BaseModel):
-    """Base of everything that a recipe can say: frozen, no unknown keys, field docstrings are the documentation."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _text_stays_text(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-        """Take a scalar as what YAML makes of it; where the field wants text, as what the user wrote."""
-        if _holds_model(cls.model_fields[str(info.field_name)].annotation) and not isinstance(value, str):
-            return handler(value)  # the fields of the model inside see to themselves
-        try:
-            result = handler(plain(value))
-            if isinstance(plain(value), bool) and type(result) in (int, float):
-                raise ValueError("should be a number, not true or false")
-            return result
-        except ValueError:
-            written = as_text(value)
-            if written == plain(value):
-                raise
-            try:
-                return handler(written)
-            except ValueError:
-                pass
-            raise
-
-
-def _holds_model(annotation: Any) -> bool:
-    if isinstance(annotation, type):
-        return issubclass(annotation, Parameters)
-    return any(_holds_model(part) for part in get_args(annotation))
 
 
 class Corruption(Parameters):
@@ -142,15 +79,22 @@ class TableCorruption(Corruption):
     """The role whose column is struck when a step names no columns."""
     strikes_columns: ClassVar[bool] = True
     """False for ops on whole rows."""
+    as_number: ClassVar[bool] = False
+    """True: values are float64 numbers. False: they are an Arrow array in the column's own type."""
+    special: ClassVar[bool] = False
+    """True: numbers may become NaN, infinite or subnormal, and are written in full, where the column holds such."""
+    together: ClassVar[bool] = False
+    """Whether a row is struck in all columns of the step at once. False: each column has strikes of its own."""
     stratified: ClassVar[bool] = False
     """Whether an exact step strikes each category of the column in proportion."""
     unchanged: ClassVar[str] = "the new value equals the old one"
-    """Why a struck cell may come out as it went in, for the warning."""
+    """Why a struck cell may come out as it went in, for the warning; "": it is meant to, and nothing is said."""
 
     def needs(self) -> frozenset[str]:
         """Facts of `Column` that `corrupt` reads.
 
-        They are "mean", "sd", "min", "max", "q1", "median", "q3", "mode", "categories" and "counts".
+        They are "mean", "sd", "min", "max", "q1", "median", "q3", "mode", "categories" and "counts"; for ops on several
+        columns also "covariances".
         """
         return frozenset()
 
@@ -160,17 +104,31 @@ class TableCorruption(Corruption):
             return "has too many values to be categories"
         return None
 
+    def objection_to_all(self, columns: Sequence[Column]) -> str | None:
+        """Say why the op cannot strike these columns in one step, "takes two columns"; None: it can."""
+        return None
+
+    def widens(self, column: Column) -> str | None:
+        """Name a text that the op writes although the column's type cannot hold it; None: there is none.
+
+        Where there is one, the column becomes text, in the copy and for all steps: `corrupt` gets cells and categories
+        as text.
+        """
+        return None
+
 
 class CellCorruption(TableCorruption):
     """Changes struck cells of one column."""
 
-    as_number: ClassVar[bool] = False
-    """True: values are float64 numbers. False: they are an Arrow array in the column's own type."""
+    tells_transitions: ClassVar[bool] = False
+    """Whether the manifest says how often each category became each other one."""
+    fills_nulls: ClassVar[bool] = False
+    """Whether the op does not look at the old value, so that a step may strike missing cells: null, as a number NaN."""
 
     def corrupt(self, values: Any, column: Column, draws: BlockDraws) -> Any:
         """Return as many new values, in the form they came in; never change the input.
 
-        Values hold no null. A null in the result makes the cell missing.
+        Values hold no null, unless the op `fills_nulls`. A null in the result makes the cell missing.
         """
         raise NotImplementedError
 
@@ -202,8 +160,68 @@ class TextCorruption(TableCorruption):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Struck rows, as an op on several columns gets them.
+
+    Cells of a number column are float64, NaN for what is no number, where the op is `as_number`; all others are Arrow
+    arrays, which may hold nulls.
+    """
+
+    cells: Mapping[str, Any]
+    """Current cells of the step's columns, in the order of the file."""
+    clean: Mapping[str, Any]
+    """Clean cells of the step's columns and of those that the op `reads`, taken out when first asked for."""
+    partners: Mapping[str, Any]
+    """Clean cells of the step's columns in each row's partner row; only where the op `pairs`."""
+
+
+class JointCorruption(TableCorruption):
+    """Changes struck rows of several columns together."""
+
+    together = True
+    whole: ClassVar[bool] = False
+    """Whether a row is eligible only if all of its cells are."""
+    pairs: ClassVar[bool] = False
+    """Whether each row gets a partner: another training row of the dataset, by a keyed permutation of them all."""
+    softens: ClassVar[Literal["", "partner", "uniform"]] = ""
+    """Whether labels become soft: what a row's own class loses goes to that of its partner, or to all alike. The result
+    then has under "" how much of its label each row keeps, 0..1."""
+
+    def pairs_within(self) -> str | None:
+        """Return the column, or role of a column, in which a partner has the same value; None: any row may be one."""
+        return None
+
+    def reads(self) -> tuple[str, ...]:
+        """Columns besides those of the step whose clean cells the op looks at."""
+        return ()
+
+    def needs_of_read(self) -> frozenset[str]:
+        """Facts of the columns that it `reads`, as `needs` names those of the struck ones."""
+        return frozenset()
+
+    def objection_to_reading(self, column: Column) -> str | None:
+        """Say why a column that it `reads` is of no use, "is text"; None: it is."""
+        return None
+
+    def corrupt(self, rows: Rows, columns: Mapping[str, Column], draws: Mapping[str, BlockDraws]) -> Mapping[str, Any]:
+        """Return as many new cells of the columns in `rows.cells`, in the form they came in; never change the input.
+
+        A cell that is not eligible (null, NaN, no number where the op is `as_number`) stays, whatever is returned for
+        it. A null makes a cell missing. What a row becomes must not depend on the other rows.
+
+        Args:
+            rows: the struck rows. Where the op is not `together`, those of one column at a time.
+            columns: the columns of the step, and those that the op `reads`.
+            draws: random numbers for the struck rows: those of each column under its name, those of the row under "".
+        """
+        raise NotImplementedError
+
+
 class BlockCorruption(TableCorruption):
     """Changes all struck rows of a block at once; a row is struck in all columns of the step together."""
+
+    together = True
 
     def corrupt(
         self, rows: Mapping[str, pa.Array], columns: Mapping[str, Column], rng: Generator
@@ -223,6 +241,7 @@ class RowsCorruption(TableCorruption):
     """
 
     strikes_columns = False
+    together = True
     default_rate = 0.1
 
     def looks_at(self) -> Sequence[str] | None:
@@ -239,9 +258,9 @@ class RowsCorruption(TableCorruption):
         """Say which cells of fresh clones get an error, of those that are able to; by column."""
         return {}
 
-    def error(self, column: Column) -> "CellCorruption | TextCorruption":
-        """Return the op that makes one error in a column."""
-        raise NotImplementedError
+    def error(self, column: Column) -> "CellCorruption | TextCorruption | None":
+        """Return the op that makes one error in a cell of a column; None: clones are exact."""
+        return None
 
     def scatters(self) -> bool:
         """Whether rows come out at other places of the file."""

@@ -9,26 +9,16 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pyarrow.parquet as pq
 from PIL import features
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from noisecli import __version__, listing, streams
-from noisecli.columns import Kind
-from noisecli.dates import check_format
 from noisecli.errors import DataProblem, UsageProblem
+from noisecli.facts import Facts
 from noisecli.listing import InputEntry, OutputEntry, Sha256
-from noisecli.mechanism import CERTAIN
 
 SUFFIX = ".noisecli.json"
 TRUTH = ".noisecli-truth.parquet"
@@ -68,68 +58,12 @@ class StepEntry(_Model):
     parameters: dict[str, Any]
     columns: dict[str, dict[str, int]]
     """Counts by column; "" for rows and images."""
-
-
-Decimals = Annotated[int, Field(ge=0, le=1000)]
-
-
-class ColumnFacts(_Model):
-    """What the survey found of a column; see `noisecli.columns.Column`."""
-
-    kind: Kind
-    storage: str
-    decimals: tuple[Decimals, Decimals] | None = None
-    null: str = ""
-    clean_text: bool = True
-    format: str | None = None
-    mean: FiniteFloat | None = None
-    sd: FiniteFloat | None = None
-    min: FiniteFloat | None = None
-    max: FiniteFloat | None = None
-    q1: FiniteFloat | None = None
-    median: FiniteFloat | None = None
-    q3: FiniteFloat | None = None
-    mode: FiniteFloat | None = None
-    categories: tuple[bool | int | str, ...] | None = None
-    counts: tuple[int, ...] | None = None
-
-    @field_validator("format")
-    @classmethod
-    def _can_be_read(cls, format: str | None) -> str | None:
-        if format is not None:
-            check_format(format, with_time=True)
-        return format
-
-
-class QuotaFacts(_Model):
-    """Up to which key an exact step strikes in each stratum of a copy."""
-
-    sweep: str | None = None
-    step: str
-    column: str
-    copy_number: int = Field(alias="copy")
-    rate: float | None = None
-    limits: tuple[Annotated[int, Field(ge=0, lt=2**64)] | None, ...]
-
-
-class ShiftFacts(_Model):
-    """Where the logistic curve of a step lies that strikes by a score; see `noisecli.mechanism.ByScore`."""
-
-    sweep: str | None = None
-    step: str
-    column: str
-    rate: float
-    by: tuple[str, ...]
-    tail: str
-    shift: Annotated[float, Field(ge=-CERTAIN, le=CERTAIN)]
-
-
-class Facts(_Model):
-    """What the survey found."""
-
-    columns: dict[str, ColumnFacts] = {}
-    quotas: list[QuotaFacts] = []
-    shifts: list[ShiftFacts] = []
+    outgoing: dict[str, str] | None = None
+    """Types of columns that become text because of the step, and of those that it adds."""
+    transitions: dict[str, dict[str, dict[str, int]]] | None = None
+    """How many changed cells of each category became each other one, by column; None for ops that do not tell."""
+    rates: dict[str, float] | None = None
+    """Expected share of each column, where patterns make it another than the rate, which is that of rows."""
 
 
 class Manifest(_Model):

@@ -3,15 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from noisecli.columns import Column
-from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, RowsCorruption
-from noisecli.mechanism import Chooser
+from noisecli.columns import Column, widened
+from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption, RowsCorruption
+from noisecli.mechanism import Chooser, Patterns, Span
+from noisecli.partners import Partners
 from noisecli.quota import Quota
 from noisecli.streams import Mask
 from noisecli.where import Where
@@ -39,11 +40,41 @@ class StepPlan:
     scaled: bool = False
     where: Where | None = None
     """Which rows may be struck; None: all."""
+    within: str | None = None
+    """Column in which a row and its partner agree; None: any row may be one."""
     decimals: int | None = None
     """Most decimals of a new number; None: those of the column."""
+    joint: bool = False
+    """Whether the same rows are struck in all columns."""
+    nulls: bool = False
+    """Whether missing cells may be struck."""
+    patterns: Patterns | None = None
+    """Which columns of a struck row are struck; None: all."""
+    window: Span | None = None
+    """Which rows may be struck, besides `where`; None: all."""
+    covariances: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Those of each struck column with all of them, where the op asks for them."""
+    outgoing: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Columns of a copy that have another type because of the step, and columns that it adds."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns whose clean cells the op looks at besides those that it strikes."""
+        return self.corruption.reads() if isinstance(self.corruption, JointCorruption) else ()
+
+    def unit(self, column: str) -> str:
+        """Return what the strikes of a column are drawn for: itself, or "" for whole rows."""
+        op = self.corruption
+        together = isinstance(op, BlockCorruption | JointCorruption) and op.together
+        return "" if self.joint or together else column
+
+    def rate_of(self, column: str) -> float:
+        """Return the expected share of the eligible cells of a column that is struck."""
+        return self.rate if self.patterns is None else self.rate * self.patterns.share(column)
 
     def settle(self, column: Column) -> Column:
-        """Return the column with the decimals that this step gives it."""
+        """Return the column with the covariances and the decimals that it has in this step."""
+        column = replace(column, covariances=self.covariances.get(column.name))
         if self.decimals is None or column.decimals is None:
             return column
         return replace(column, decimals=(min(column.decimals[0], self.decimals), self.decimals))
@@ -63,6 +94,33 @@ def _at_size(op: type[ImageCorruption], severity: int, parameters: str, side: fl
 
 
 @dataclass(frozen=True)
+class SoftPlan:
+    """Where soft labels go."""
+
+    label: str
+    """The column of the classes."""
+    layout: str
+    """wide: a column a class; pair: the other class and the share of the own; weighted: a row a class, and its
+    weight."""
+    number: int
+    """Number of the last step that makes labels soft."""
+    columns: tuple[str, ...] = ()
+    """Those that are added."""
+
+    def settle(self, column: Column) -> "SoftPlan":
+        """Name the columns that are added, once the classes are known."""
+        names = {"pair": (f"{self.label}_b", "lambda"), "weighted": ("sample_weight",)}
+        classes = (str(v).lower() if isinstance(v, bool) else str(v) for v in column.categories or ())
+        wide = tuple(f"{self.label}__p__{name}" for name in classes)
+        return replace(self, columns=names.get(self.layout, wide))
+
+    def types(self, column: Column) -> dict[str, pa.DataType]:
+        """Types of the columns that are added."""
+        known = {f"{self.label}_b": column.storage} if self.layout == "pair" else {}
+        return {name: known.get(name, pa.float64()) for name in self.columns}
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that a worker has to know."""
 
@@ -75,6 +133,28 @@ class Plan:
     """Column whose rows are held out unless it says train; None: all rows are training rows."""
     choosers: Mapping[tuple[str, str], Chooser] = field(default_factory=dict)
     """Mechanisms by step id and column, "" for rows; where there is none it is mcar."""
+    partners: Partners | None = None
+    """Where the rows are that others are paired with; None: no step pairs rows."""
+    soft: SoftPlan | None = None
+    """What becomes of labels that steps make soft; None: none does."""
+
+    @cached_property
+    def outgoing(self) -> Mapping[str, pa.DataType]:
+        """Columns of a copy that have not the input's type, and, after all others, those that the input does not have.
+
+        What the input has is widened: its cells are text from the first step on. What becomes of a slab has cells for
+        each of these columns, whether or not a step changed any.
+        """
+        return {name: type_ for step in self.steps for name, type_ in step.outgoing.items()}
+
+    @cached_property
+    def working(self) -> Mapping[str, Column]:
+        """The columns as steps work on them: with cells as text where they are widened."""
+        return {name: widened(c) if name in self.outgoing else c for name, c in self.columns.items()}
+
+    def chooser(self, step: StepPlan, column: str) -> Chooser | None:
+        """Return the mechanism by which a step chooses in a column; None: mcar."""
+        return self.choosers.get((step.id, step.unit(column)))
 
     @property
     def whole_blocks(self) -> bool:
@@ -92,7 +172,10 @@ class Plan:
         """Columns to be read."""
         struck = [name for step in self.steps for name in step.columns]
         asked = [name for step in self.steps if step.where for name in step.where.columns]
+        asked += [name for step in self.steps if step.window for name in step.window.reads]
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
+        asked += [name for step in self.steps for name in step.reads]
+        asked += [self.soft.label] if self.soft else []
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 

@@ -30,7 +30,9 @@ DESCRIPTION = {
 }
 """What a manifest says of the randomness."""
 
-Purpose = Literal["strike", "value", "clone", "place", "survey"]
+FEISTEL_ROUNDS = 6
+
+Purpose = Literal["strike", "value", "clone", "place", "partner", "pattern", "survey"]
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -156,3 +158,29 @@ def strike(generator: Generator, rate: float | Floats, slots: int = BLOCK) -> Ma
     part = np.broadcast_to(np.multiply(rate, 256) - whole, (slots,))[ties]
     mask[ties] = to_uniform(scramble(tie_key, ties)) < part
     return mask
+
+
+def permuted(keys: Words, places: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Map places 0 .. size - 1 onto themselves, each by the permutation that its key and size stand for.
+
+    A Feistel network over the next power of four, walked until it is back inside: nothing but the place is needed, so
+    a permutation of any size takes no memory. Source: Black and Rogaway 2002, "Ciphers with Arbitrary Finite Domains".
+
+    Args:
+        keys: one for all places, or one for each.
+        places: (n,).
+        sizes: (n,) how many places the permutation of each has; positive.
+    """
+    keys = np.broadcast_to(keys, places.shape)
+    half = np.maximum(1, (np.frexp((sizes - 1).astype(np.float64))[1] + 1) // 2).astype(np.uint64)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    found = places.astype(np.uint64)
+    walking = np.arange(len(places))
+    while len(walking):
+        left, right = found[walking] >> half[walking], found[walking] & mask[walking]
+        for turn in range(FEISTEL_ROUNDS):
+            mixed = scramble(scramble(keys[walking], turn) ^ right, turn)
+            left, right = right, left ^ (mixed & mask[walking])
+        found[walking] = (left << half[walking]) | right
+        walking = walking[found[walking] >= sizes[walking].astype(np.uint64)]
+    return found.astype(np.int64)

@@ -1,9 +1,11 @@
 """Figures that sum up a column: gathered piece by piece, the same however the data was cut for reading."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisecli.streams import BLOCK, Floats, Stream, Words, raw_words
 
@@ -11,6 +13,29 @@ SIZE = 65_536
 """Rows of a sample. Up to so many the quantiles are exact; beyond, their rank is off by 0.2 % (one standard error)."""
 
 QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
+
+
+@dataclass
+class Cutter:
+    """Puts pieces of a file together to whole blocks: sums must not depend on how it is read."""
+
+    waiting: list[Floats] = field(default_factory=list)
+    """Numbers of the block that is not yet complete; rows lie along the last axis."""
+
+    def add(self, values: Floats) -> Iterator[Floats]:
+        """Take the next rows, and yield the blocks that they complete."""
+        while values.shape[-1]:
+            room = BLOCK - sum(piece.shape[-1] for piece in self.waiting)
+            self.waiting.append(values[..., :room])
+            values = values[..., room:]
+            if sum(piece.shape[-1] for piece in self.waiting) == BLOCK:
+                yield from self.end()
+
+    def end(self) -> Iterator[Floats]:
+        """Yield what is left at the end of a file, if anything is."""
+        if self.waiting:
+            yield np.concatenate(self.waiting, axis=-1)
+            self.waiting = []
 
 
 @dataclass
@@ -44,6 +69,50 @@ class Moments:
         self.squares += later.squares + delta * delta * (self.count * later.count / count)
         self.mean += delta * (later.count / count)
         self.count, self.low, self.high = count, min(self.low, later.low), max(self.high, later.high)
+
+
+@dataclass
+class Comoments:
+    """Means and sums of products of deviations of several columns, over the rows in which all of them are finite."""
+
+    count: int = 0
+    means: Floats = field(default_factory=lambda: np.zeros(0))
+    products: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    """Of each column with each."""
+
+    def add(self, values: Floats) -> None:
+        """Take one block: a row of `values` for each column, NaN where one has no number."""
+        values = np.ascontiguousarray(values[:, np.isfinite(values).all(axis=0)])
+        size, count = values.shape
+        if count == 0:
+            return
+        products = np.zeros((size, size))
+        with np.errstate(over="ignore", invalid="ignore"):
+            means = np.array([float(np.sum(column)) / count for column in values])
+            deviations = values - means[:, np.newaxis]
+            for i in range(size):  # not by a matrix product, whose last bits differ between processors
+                for j in range(i + 1):
+                    products[i, j] = products[j, i] = np.sum(deviations[i] * deviations[j])
+        self.merge(Comoments(count, means, products))
+
+    def merge(self, later: "Comoments") -> None:
+        """Combine with what follows, as `Moments` do."""
+        if later.count == 0:
+            return
+        if self.count == 0:
+            self.__dict__.update(later.__dict__)
+            return
+        count = self.count + later.count
+        with np.errstate(over="ignore", invalid="ignore"):
+            delta = later.means - self.means
+            between = delta[:, np.newaxis] * delta[np.newaxis, :] * (self.count * later.count / count)
+            self.products = self.products + later.products + between
+            self.means = self.means + delta * (later.count / count)
+        self.count = count
+
+    def covariances(self) -> NDArray[np.float64]:
+        """Return the covariance of each column with each (population form); nothing without a row."""
+        return self.products / max(self.count, 1)
 
 
 def row_keys(path: str, block: int) -> Words:

@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 from noisecli import celltext
 from noisecli.census import Census
 from noisecli.columns import NUMBER, Column, Kind, kind_of
-from noisecli.engine import Index, Slab, blocks, strikeable
+from noisecli.engine import Index, Slab, blocks, eligible_cells, strikeable
 from noisecli.errors import DataProblem
-from noisecli.mechanism import BINS, Histogram, Score
+from noisecli.mechanism import BINS, Curve, Histogram, Span
 from noisecli.plan import QuotaKey
 from noisecli.quota import KeySample, Quota, apportion, cell_keys, share
-from noisecli.streams import BLOCK, Floats, Mask, Stream, Words
-from noisecli.summaries import QUARTILES, Frequencies, Moments, Sample, row_keys
+from noisecli.streams import Floats, Mask, Stream, Words
+from noisecli.summaries import QUARTILES, Comoments, Cutter, Frequencies, Moments, Sample, row_keys
 from noisecli.where import Where
 
 MAX_CATEGORIES = 50_000
@@ -42,18 +42,21 @@ class QuotaRequest:
     stratified: bool
     as_number: bool
     where: Where | None = None
+    nulls: bool = False
 
 
 @dataclass(frozen=True)
-class ScoreRequest:
-    """A step that strikes cells by a score: how the scores of eligible cells are distributed."""
+class CurveRequest:
+    """A step that strikes cells by a curve: how many eligible cells lie in each bin."""
 
     step: str
     column: str
     """"" for whole rows."""
-    score: Score
+    curve: Curve
     as_number: bool
     where: Where | None = None
+    window: Span | None = None
+    nulls: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,10 @@ class Request:
     """How the dates of such columns are written, where that is not ISO 8601."""
     null_values: tuple[str, ...] = celltext.NULLS
     settled: Mapping[str, Column] = field(default_factory=dict)
-    """Columns that conditions of quotas and scores speak of."""
-    scores: Sequence[ScoreRequest] = ()
+    """Columns that conditions of quotas and curves speak of."""
+    curves: Sequence[CurveRequest] = ()
+    covariances: Sequence[tuple[str, ...]] = ()
+    """Sets of columns whose covariances are wanted."""
 
 
 @dataclass
@@ -93,8 +98,7 @@ class ColumnSurvey:
     sample: Sample = field(default_factory=Sample)
     frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
     categories: Counter[object] = field(default_factory=Counter)
-    waiting: list[Floats] = field(default_factory=list)
-    """Numbers of the block that is not yet complete, NaN where a row has none."""
+    cutter: Cutter = field(default_factory=Cutter)
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
@@ -111,7 +115,8 @@ class ColumnSurvey:
                 self.sample.add(keys, values)
             if "mode" in self.wanted:
                 self.frequencies.add(values)
-            self._add_numbers(values)
+            for block in self.cutter.add(values):
+                self.moments.add(block)
         countable = kind_of(self.storage) is not Kind.OTHER
         if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
             counts = pc.value_counts(cells.filter(pa.array(chosen)))
@@ -120,27 +125,17 @@ class ColumnSurvey:
 
     def end_file(self) -> None:
         """Close the last block of a file."""
-        if self.waiting:
-            self.moments.add(np.concatenate(self.waiting))
-            self.waiting = []
+        for block in self.cutter.end():
+            self.moments.add(block)
 
-    def eligible(self, cells: pa.Array, as_number: bool) -> Mask:
+    def eligible(self, cells: pa.Array, as_number: bool, nulls: bool) -> Mask:
         """Which cells may be struck, before the type of the column is known."""
-        return self._probe.eligible(cells, as_number)
+        return self._probe.eligible(cells, as_number, nulls)
 
     @property
     def _probe(self) -> Column:
         """The column as far as its storage tells."""
         return Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None, clean_text=False)
-
-    def _add_numbers(self, values: Floats) -> None:
-        """Cut numbers at block boundaries: the sums must not depend on how the file is read."""
-        while len(values):
-            room = BLOCK - sum(map(len, self.waiting))
-            self.waiting.append(values[:room])
-            values = values[room:]
-            if sum(map(len, self.waiting)) == BLOCK:
-                self.end_file()
 
     def merge(self, later: "ColumnSurvey") -> None:
         """Take what was gathered in the next file."""
@@ -181,6 +176,7 @@ class ColumnSurvey:
             format=self.format,
             categories=categories,
             counts=tuple(self.categories[value] for value in categories or ()) if counted else None,
+            covariances=None,  # they depend on the step
             **{name: value for name, value in facts.items() if name in self.wanted},
         )
 
@@ -207,8 +203,10 @@ class Survey:
     columns: dict[str, ColumnSurvey]
     samples: dict[tuple[QuotaRequest, int], dict[object, KeySample]] = field(default_factory=dict)
     training: int = 0
-    scores: list[Histogram] = field(default_factory=list)
+    histograms: list[Histogram] = field(default_factory=list)
     """One for each that the request asks for."""
+    comoments: dict[tuple[str, ...], Comoments] = field(default_factory=dict)
+    """By set of columns."""
 
     @classmethod
     def of(cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool) -> "Survey":
@@ -225,10 +223,13 @@ class Survey:
             )
             for name, wanted in request.columns.items()
         }
-        return cls(request, columns, scores=[np.zeros(BINS, np.int64) for _ in request.scores])
+        histograms = [np.zeros(BINS, np.int64) for _ in request.curves]
+        comoments = {names: Comoments() for names in request.covariances}
+        return cls(request, columns, histograms=histograms, comoments=comoments)
 
     def add_file(self, path: str, slabs: Iterable[Slab]) -> None:
         """Take all slabs of one file, in order."""
+        cutters = {names: Cutter() for names in self.comoments}
         for slab in slabs:
             training = strikeable(slab, self.request.split)
             self.training += int(np.count_nonzero(training))
@@ -238,8 +239,14 @@ class Survey:
                 column.census.told |= slab.told.get(name, frozenset())
             for quota in self.request.quotas:
                 self._sample(quota, path, slab, training)
-            for asked, histogram in zip(self.request.scores, self.scores, strict=True):
-                histogram += self._scored(asked, slab, training)
+            for asked, histogram in zip(self.request.curves, self.histograms, strict=True):
+                histogram += self._binned(asked, slab, training)
+            for names, cutter in cutters.items():
+                for block in cutter.add(self._numbers(names, slab, training)):
+                    self.comoments[names].add(block)
+        for names, cutter in cutters.items():
+            for block in cutter.end():
+                self.comoments[names].add(block)
         for column in self.columns.values():
             column.end_file()
 
@@ -255,8 +262,10 @@ class Survey:
                 else:
                     mine[value] = sample
         self.training += later.training
-        for histogram, more in zip(self.scores, later.scores, strict=True):
+        for histogram, more in zip(self.histograms, later.histograms, strict=True):
             histogram += more
+        for names, comoments in later.comoments.items():
+            self.comoments[names].merge(comoments)
 
     def quotas(self, columns: Mapping[str, Column], asked: Sequence[QuotaRequest]) -> dict[QuotaKey, Quota]:
         """Settle how many cells each exact step strikes in each stratum, and up to which key."""
@@ -268,13 +277,21 @@ class Survey:
                 result[request.step, request.column, copy] = settle_quota(samples, request, strata or ())
         return result
 
-    def _scored(self, asked: ScoreRequest, slab: Slab, training: Mask) -> Histogram:
-        eligible = training
+    def _numbers(self, names: Sequence[str], slab: Slab, training: Mask) -> Floats:
+        """Numbers of some columns, one below the other; NaN in rows that are no training data."""
+        found = [self.request.settled[name].to_numbers(slab.cells[name]) for name in names]
+        return np.where(training, np.stack(found), np.nan)
+
+    def _binned(self, asked: CurveRequest, slab: Slab, training: Mask) -> Histogram:
+        eligible, settled = training, self.request.settled
+        rows = range(slab.first_row, slab.first_row + slab.rows)
         if asked.column:
-            eligible = eligible & self.request.settled[asked.column].eligible(slab.cells[asked.column], asked.as_number)
+            eligible = eligible & eligible_cells(slab, settled[asked.column], asked.as_number, asked.nulls)
         if asked.where is not None:
-            eligible = eligible & asked.where.mask(slab.cells, self.request.settled)
-        return np.bincount(asked.score.bins(slab.cells)[eligible], minlength=BINS)
+            eligible = eligible & asked.where.mask(slab.cells, settled)
+        if asked.window is not None:
+            eligible = eligible & asked.window.mask(slab.cells, rows)
+        return np.bincount(asked.curve.bins(slab.cells, rows)[eligible], minlength=BINS)
 
     def _row_keys(self, path: str, slab: Slab) -> Words | None:
         """What decides which rows are sampled; None where no column asks for quartiles."""
@@ -287,9 +304,11 @@ class Survey:
         survey = self.columns[quota.column]
         if quota.where is not None:
             training = training & quota.where.mask(slab.cells, self.request.settled)
+        if quota.column in slab.absent:
+            training = training & ~slab.absent[quota.column]
         for block in blocks(slab.first_row, slab.rows):
             cells = slab.cells[quota.column][block.rows]
-            eligible = np.flatnonzero(survey.eligible(cells, quota.as_number) & training[block.rows])
+            eligible = np.flatnonzero(survey.eligible(cells, quota.as_number, quota.nulls) & training[block.rows])
             groups: Groups = [(None, np.arange(len(eligible)))]
             if quota.stratified and kind_of(survey.storage) is not Kind.OTHER:
                 groups = _groups(cells.take(pa.array(eligible)))

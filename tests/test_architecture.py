@@ -16,13 +16,13 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = [
     {"errors", "splice", "streams"},
-    {"celltext", "columns", "dates", "text"},
-    {"census", "summaries", "corruption", "mechanism", "quota", "where"},
+    {"celltext", "columns", "dates", "parameters", "text"},
+    {"census", "summaries", "corruption", "mechanism", "partners", "quota", "where"},
     {"corruptions"},
     {"recipe"},
     {"plan"},
     {"engine", "survey"},
-    {"executors", "formats", "listing", "manifest"},
+    {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
     {"cli"},
     {"__main__"},

@@ -458,16 +458,15 @@ def test_what_cannot_be_is_refused_in_one_line(step, command, recipe, tmp_path):
 @pytest.mark.parametrize(
     ("cells", "tokens", "says"),
     [
-        (pa.array([1, 2]), ["?"], "is stored as int64, which cannot hold '?'"),
         (pa.array([1], pa.uint8()), ["9999"], "is stored as uint8, which cannot hold '9999'"),
-        (pa.array([0], pa.date32()), ["1900-02-30"], "cannot hold '1900-02-30'"),
+        (pa.array([1, 2]), ["0.5"], "is stored as int64, which cannot hold '0.5'"),
         (pa.array([True]), None, "nothing can stand for a missing value"),
     ],
 )
 def test_a_token_must_fit_a_typed_column(cells, tokens, says, tmp_path):
     pq.write_table(pa.table({"x": cells}), tmp_path / "in.parquet")
     step = {"op": "disguised_missing", "columns": ["x"], **({"tokens": tokens} if tokens else {})}
-    with pytest.raises(RecipeProblem, match=says.replace("?", r"\?")):
+    with pytest.raises(RecipeProblem, match=says):
         noisecli.augment(tmp_path / "in.parquet", {"noisecli": 1, "steps": [step]}, tmp_path / "out.parquet")
 
 

@@ -77,13 +77,13 @@ def run(tmp_path: Path) -> Run:
             result.misfits += [False] * slab.rows if slab.misfits is None else slab.misfits.tolist()
 
         def transform(slab: Slab) -> Struck:
+            rows = np.arange(slab.rows) if order is None else np.array(order(slab.rows))
             cells, changed = {}, {}
-            rows = None if order is None else np.array(order(slab.rows))
             for column, make in (new or {}).items():
-                clean = slab.cells[column] if rows is None else slab.cells[column].take(pa.array(rows))
-                cells[column] = pa.array([make(cell) for cell in clean.to_pylist()], pa.string())
-                changed[column] = np.ones(len(clean), bool)
-            return Struck(cells, changed, rows)
+                old = slab.cells[column].take(pa.array(rows)).to_pylist()
+                cells[column] = pa.array([make(cell) for cell in old], pa.string())
+                changed[column] = np.ones(len(rows), bool)
+            return Struck(cells, changed, None if order is None else rows)
 
         columns = {
             name: Column(name, pa.string(), Kind.TEXT, null=common(result.spellings.get(name, {}))) for name in names

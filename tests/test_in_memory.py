@@ -62,7 +62,8 @@ SPLIT = pa.array([("train", "test", "Train ", None)[i % 4] for i in range(ROWS)]
 RECIPES: dict[str, dict[str, Any]] = {
     **{op: recipe_of({"op": op, "columns": "all", "rate": 0.5}) for op in STRIKERS},
     **{f"{op}, exact": recipe_of({"op": op, "columns": "all", "rate": 0.3, "exact": True}) for op in ("missing",)},
-    **{op: recipe_of({"op": op, "rate": 0.4}) for op in OPS if not OPS[op].strikes_columns},
+    **{op: recipe_of({"op": op, "rate": 0.4}) for op in OPS if not OPS[op].strikes_columns and op != "prior_shift"},
+    "prior_shift": recipe_of({"op": "prior_shift", "columns": "category", "shares": {"large": 0.7}}),
     "label_flip of the label": recipe_of({"op": "label_flip", "rate": 0.4}, data={"label": "category"}),
     "many": recipe_of(
         {"op": "gaussian_noise", "columns": "numeric", "sigma": 0.5, "decimals": 1},

@@ -581,7 +581,7 @@ FAULTS = {
     "mechanism: {mar: {columns: x, tial: mid}}": ("tial", "unknown key 'tial'; did you mean 'tail'?"),
     "mechanism: {mar: {columns: x, tail: top}}": ("top", "'upper', 'lower', 'mid' or 'both'"),
     "mechanism: {mar: x}": ("x}", "should be a mapping"),
-    "mechanism: {mar: {columns: x}, mnar: {}}": ("{mar", "takes one of mcar, mar, mnar, burst and clustered"),
+    "mechanism: {mar: {columns: x}, mnar: {}}": ("{mar", "takes one of mcar, mar, mnar, burst, clustered and window"),
     "mechanism: {mar: {columns: xx}}": ("{mar", "no column 'xx' in"),
     "mechanism: {mar: {columns: [x, t]}}": ("{mar", "column 't' is text, and values that decide must be numbers"),
     "mechanism: {mar: {columns: y}}": ("{mar", "column 'y' would decide about itself"),
@@ -616,7 +616,7 @@ def test_faults_are_shown_at_their_place(text: str, command: Command, recipe: An
     ("step", "says"),
     [
         ("op: duplicate, mechanism: mnar", "strikes whole rows, which have no value of their own: use mar"),
-        ("op: typo, columns: t, mechanism: {clustered: g}", "strikes words, which only mcar chooses"),
+        ("op: typo, columns: t, mechanism: mnar", "column 't' is text, and values that decide must be numbers"),
         ("op: missing, columns: t, mechanism: mnar", "column 't' is text"),
     ],
 )
@@ -635,7 +635,7 @@ def test_the_schema_says_what_mechanisms_there_are(command: Command) -> None:
     names, keys = step["properties"]["mechanism"]["anyOf"]
     assert names["enum"] == ["mcar", "mnar"]
     choice = schema["$defs"][keys["$ref"].rpartition("/")[2]]
-    assert set(choice["properties"]) == {"mcar", "mar", "mnar", "burst", "clustered"}
+    assert set(choice["properties"]) == {"mcar", "mar", "mnar", "burst", "clustered", "window"}
     assert (choice["minProperties"], choice["maxProperties"], choice["additionalProperties"]) == (1, 1, False)
     assert {"type": "string"} in choice["properties"]["clustered"]["anyOf"]
     assert {"type": "string"} in schema["$defs"]["Mar"]["properties"]["columns"]["anyOf"]

@@ -5,8 +5,9 @@ import re
 from typing import Any
 
 from noisecli.cli.show import as_json, table
-from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.corruption import CellCorruption, Corruption, ImageCorruption, TableCorruption, registered
 from noisecli.errors import UsageProblem
+from noisecli.recipe.aliases import ALIASES, written_as
 from noisecli.recipe.source import did_you_mean
 
 
@@ -26,7 +27,9 @@ def explain(name: str, json: bool) -> None:
     """Print everything about an op; a name may stand for one on tables and one on images."""
     found = [op for (_, known), op in registered().items() if known == name]
     if not found:
-        raise UsageProblem(f"unknown op {name!r}{did_you_mean(name, sorted({n for _, n in registered()}))}")
+        instead = [said for target in ALIASES if (said := written_as(name, target))]
+        unknown = f"unknown op {name!r}{did_you_mean(name, sorted({n for _, n in registered()}))}"
+        raise UsageProblem(instead[0] if instead else unknown)
     if json:
         as_json([describe(op) for op in found])
         return
@@ -58,6 +61,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
     }
     if issubclass(op, TableCorruption) and op.strikes_columns:
         result["accepts"] = sorted(kind.value for kind in op.accepts)
+    if issubclass(op, CellCorruption):
+        result["fills_nulls"] = op.fills_nulls
     if issubclass(op, ImageCorruption) and op.small_severities:
         result["severities_by_side"] = {size: [dict(row) for row in rows] for size, rows in op.small_severities.items()}
     return result
@@ -68,6 +73,8 @@ def _print(op: type[Corruption]) -> None:
     print(f"\n{about['name']} (on {about['target']})\n\n{about['description']}\n")
     if "accepts" in about:
         print(f"columns: {', '.join(about['accepts'])}")
+    if about.get("fills_nulls"):
+        print("missing cells: struck, too, with `nulls: strike`")
     print(f"rate when the step gives none: {about['default_rate']:g}")
     if about["parameters"]:
         rows = [[key, _default(p), p["description"]] for key, p in about["parameters"].items()]

@@ -84,9 +84,8 @@ def counts_table(manifest: Manifest) -> None:
     for step in manifest.steps:
         for column, counts in step.columns.items():
             rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
-            rows.append(
-                [step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), f"{step.rate:g}", rate]
-            )
+            asked = f"{(step.rates or {}).get(column, step.rate):g}"
+            rows.append([step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), asked, rate])
     print()
     _swept(["step", "op", "column", *names, "rate asked", "got"], rows, right=3)
 
@@ -116,6 +115,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
                 "rate": s.rate,
                 "exact": s.exact,
                 "columns": list(s.columns),
+                **({"outgoing": {name: str(type_) for name, type_ in s.outgoing.items()}} if s.outgoing else {}),
             }
             for folder, s in steps
         ]

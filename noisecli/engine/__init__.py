@@ -2,7 +2,7 @@
 
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.images import ImageEngine, StruckImage
-from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, strikeable
+from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.table import TableEngine
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "TableEngine",
     "Tally",
     "blocks",
+    "eligible_cells",
     "strikeable",
 ]

@@ -1,6 +1,10 @@
 """What steps did, in numbers."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
+
+Transitions = Counter[tuple[int, int]]
+"""How often one category of a column became another one, by their numbers."""
 
 
 @dataclass
@@ -16,11 +20,17 @@ class Counts:
     """Integers that float64 cannot tell apart, left as they are."""
     void: int = 0
     """Struck, but an earlier step had already removed what was to be changed."""
+    transitions: Transitions = field(default_factory=Counter)
+    """Of changed cells, for ops that tell."""
 
     def add(self, other: "Counts") -> None:
         """Add what another slab counted."""
         for name in self.__dataclass_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def numbers(self) -> dict[str, int]:
+        """Return the counts of cells by name."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "transitions"}
 
 
 Tally = dict[tuple[str, str], Counts]

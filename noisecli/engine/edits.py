@@ -1,16 +1,21 @@
 """New cells: made by an op, gathered block by block, put into their column."""
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.celltext import round_decimals, to_mask
 from noisecli.columns import Column, Kind, kind_of
-from noisecli.corruption import CellCorruption
-from noisecli.engine.counts import Counts
+from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.engine.counts import Counts, Transitions
 from noisecli.engine.slab import Index
 from noisecli.errors import NoiseError
-from noisecli.streams import BlockDraws, Mask
+from noisecli.streams import BlockDraws, Floats, Mask
+
+MOST_CATEGORIES = 100
+"""Transitions are counted in columns of at most so many categories."""
 
 
 class Edits:
@@ -55,21 +60,49 @@ def apply(
         numbers = column.to_numbers(values)
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted
             result = op.corrupt(numbers, column, draws)
-        if np.isnan(result).any():
-            raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
-        if decimals is not None:
-            result = round_decimals(result, decimals)
-        new, settled, clipped = column.to_cells(result)
-        exact = column.exact(numbers)
-        changed = (settled != numbers) & exact
-        clipped &= exact
-        counts.inexact += int(np.count_nonzero(~exact))
-        counts.clipped += int(np.count_nonzero(clipped))
-    else:
-        new = op.corrupt(values, column, draws)
-        changed = differs(new, values)
+        return settle_numbers(op, column, numbers, result, counts, decimals)
+    new, changed = settle_cells(values, op.corrupt(values, column, draws), counts)
+    if op.tells_transitions:
+        which = pa.array(changed)
+        counts.transitions += transitions(column, values.filter(which), new.filter(which))
+    return new, changed
+
+
+def settle_numbers(
+    op: TableCorruption, column: Column, old: Floats, new: Floats, counts: Counts, decimals: int | None
+) -> tuple[pa.Array, Mask]:
+    """Write what an op made of numbers: the new cells, and which of them differ from the old."""
+    special = op.special and column.holds_special
+    if not special and np.isnan(new).any():
+        raise NoiseError(f"op {op.name!r} made NaN of numbers in column {column.name!r}: a bug of the op")
+    if decimals is not None:
+        new = round_decimals(new, decimals)
+    cells, settled, clipped = column.to_cells(new, special)
+    exact = column.exact(old) | np.isnan(old)
+    changed = (settled != old) & exact
+    clipped &= exact
+    counts.inexact += int(np.count_nonzero(~exact))
+    counts.clipped += int(np.count_nonzero(clipped))
+    counts.changed += int(np.count_nonzero(changed))
+    return cells, changed
+
+
+def settle_cells(old: pa.Array, new: pa.Array, counts: Counts) -> tuple[pa.Array, Mask]:
+    """Take what an op made of cells: the new ones, and which of them differ from the old."""
+    changed = differs(new, old)
     counts.changed += int(np.count_nonzero(changed))
     return new, changed
+
+
+def transitions(column: Column, old: pa.Array, new: pa.Array) -> Transitions:
+    """Count which category became which; none where the column has more categories than are told of."""
+    size = len(column.categories or ())
+    if not 0 < size <= MOST_CATEGORIES:
+        return Counter()
+    before, after = column.codes(old), column.codes(new)
+    known = (before >= 0) & (after >= 0)
+    pairs, times = np.unique(before[known] * size + after[known], return_counts=True)
+    return Counter({divmod(pair, size): count for pair, count in zip(pairs.tolist(), times.tolist(), strict=True)})
 
 
 def differs(new: pa.Array, old: pa.Array) -> Mask:

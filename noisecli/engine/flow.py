@@ -1,13 +1,16 @@
 """A slab on its way through the steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
+from noisecli.columns import Column
 from noisecli.engine.edits import Edits, differs, put
 from noisecli.engine.slab import Change, Index, Slab, Struck
+from noisecli.engine.soft import SoftLabels, write
+from noisecli.plan import Plan, SoftPlan
 from noisecli.streams import Floats, Mask, Words, scramble
 
 
@@ -53,8 +56,9 @@ class Flow:
     slab: Slab
     training: Mask
     """Rows of the slab that may be struck at all."""
-    cells: dict[str, pa.Array]
-    """Cells as the steps so far have left them: those of the slab itself, or one for each outgoing row."""
+    origin: Mapping[str, pa.Array]
+    """Cells that the steps begin with, one for each row of the slab: clean, as text where a column is widened, and null
+    in columns that the slab does not have."""
     lineage: Words
     """What the draws of an outgoing row are keyed by besides its address; 0 for the row itself."""
     makers: Index
@@ -63,9 +67,16 @@ class Flow:
     """As in `Struck`."""
     scatter: Floats | None = None
     """As in `Struck`."""
+    soft: SoftLabels | None = None
+    """Labels of the rows that came out so far; None: they are hard."""
     gone: list[tuple[int, Index]] = field(default_factory=list)
     """As in `Struck`."""
     changes: list[Change] = field(default_factory=list)
+    cells: dict[str, pa.Array] = field(init=False)
+    """Cells as the steps so far have left them: those of the origin itself, or one for each outgoing row."""
+
+    def __post_init__(self) -> None:
+        self.cells = dict(self.origin)
 
     @property
     def end(self) -> int:
@@ -74,7 +85,7 @@ class Flow:
 
     def clean(self, column: str) -> pa.Array:
         """Clean cells of the rows that came out so far."""
-        cells = self.slab.cells[column]
+        cells = self.origin[column]
         return cells if self.order is None else cells.take(pa.array(self.order))
 
     def current(self, column: str) -> pa.Array:
@@ -82,7 +93,7 @@ class Flow:
         return self.clean(column) if self._is_clean(column) else self.cells[column]
 
     def _is_clean(self, column: str) -> bool:
-        return self.cells[column] is self.slab.cells[column]
+        return self.cells[column] is self.origin[column]
 
     def edit(self, number: int, column: str, edits: Edits, keep: bool) -> None:
         """Put new cells into rows of the slab, before any is cloned; the change is kept if that is asked for."""
@@ -113,17 +124,47 @@ class Flow:
         self.cells |= taken
         self.order = positions if self.order is None else self.order[positions]
         self.scatter = None if self.scatter is None else self.scatter[positions]
+        self.soft = None if self.soft is None else self.soft.take(positions)
         self.changes = [change if change.places is None else _follow(change, positions) for change in self.changes]
 
-    def end_of_steps(self) -> Struck:
-        """Compare with the clean slab, and leave nothing of it in the hands of the steps."""
-        changed = {name: differs(self.cells[name], self.clean(name)) for name in self.cells if not self._is_clean(name)}
-        changed = {name: mask for name, mask in changed.items() if mask.any()}
-        cells = {name: self.cells[name] for name in changed}
+    def soften(self, rows: Index, kept: Floats, codes: Index) -> None:
+        """Let the labels of some rows of the slab keep a share; the rest goes to other classes."""
+        self.soft = self.soft or SoftLabels.hard(self.slab.rows)
+        self.soft.mix(rows, kept, codes)
+
+    def end_of_steps(self, plan: Plan, keep: bool) -> Struck:
+        """Write soft labels and compare with the clean slab; nothing of it is left in the hands of the steps."""
+        if plan.soft is not None:
+            self._write_soft(plan.soft, plan.working[plan.soft.label], keep)
+        changed = {name: self._changed(name) for name in self.cells}
+        changed = {name: mask for name, mask in changed.items() if mask.any() or self._is_outgoing(name)}
+        cells = {name: self.current(name) for name in changed}
         makers = None if self.order is None else self.makers
         struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter)
-        self.cells, self.slab, self.changes = {}, Slab(0, 0, {}), []
+        self.cells, self.origin, self.slab, self.changes = {}, {}, Slab(0, 0, {}), []
         return struck
+
+    def _write_soft(self, plan: SoftPlan, column: Column, keep: bool) -> None:
+        rows = self.slab.rows if self.order is None else len(self.order)
+        written = write(self.soft or SoftLabels.hard(rows), self.current(plan.label), column, plan)
+        if written.positions is not None:
+            first = np.diff(written.positions, prepend=-1) > 0
+            nth = (~first).astype(np.intp)
+            self.rearrange(Move(written.positions, nth, self.lineage[written.positions], ~first), plan.number)
+        if written.places is not None and written.labels is not None:
+            self.edit_places(plan.number, plan.label, written.places, written.labels, keep)
+        self.cells |= written.added
+
+    def _changed(self, column: str) -> Mask:
+        """Which cells differ from the clean ones; all that the slab has no column for."""
+        if column not in self.slab.cells:
+            return np.ones(len(self.current(column)), bool)
+        if self._is_clean(column):
+            return np.zeros(len(self.lineage), bool)
+        return differs(self.cells[column], self.clean(column))
+
+    def _is_outgoing(self, column: str) -> bool:
+        return self.origin[column] is not self.slab.cells.get(column)
 
 
 def _follow(change: Change, positions: Index) -> Change:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from noisecli.columns import Kind
+from noisecli.columns import Column, Kind
 from noisecli.plan import training_rows
 from noisecli.streams import BLOCK, Floats, Mask
 
@@ -93,3 +93,9 @@ def strikeable(slab: Slab, split: str | None) -> Mask:
     """Which rows are training data, and fit the header."""
     rows = np.ones(slab.rows, bool) if split is None else training_rows(slab.cells[split])
     return rows if slab.misfits is None else rows & ~slab.misfits
+
+
+def eligible_cells(slab: Slab, column: Column, as_number: bool, nulls: bool) -> Mask:
+    """Which clean cells of a column an op can change; with `nulls` missing ones, too, where the file has a place."""
+    found = column.eligible(slab.cells[column.name], as_number, nulls)
+    return found & ~slab.absent[column.name] if column.name in slab.absent else found

@@ -1,23 +1,23 @@
 """Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli.columns import Column
-from noisecli.corruption import BlockCorruption, CellCorruption, RowsCorruption, TextCorruption
+from noisecli.columns import Column, to_text
+from noisecli.corruption import BlockCorruption, CellCorruption, JointCorruption, RowsCorruption, TextCorruption
+from noisecli.engine.choose import allowed_rows, chosen_cells, word_chances
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply, differs
 from noisecli.engine.flow import Flow, Move
-from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, strikeable
-from noisecli.mechanism import strike_cells
+from noisecli.engine.joint import JointStrike
+from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.plan import Plan, StepPlan
-from noisecli.quota import cell_keys
 from noisecli.streams import (
     BLOCK,
     BlockDraws,
@@ -52,11 +52,17 @@ class TableEngine:
                 flows = self._act_on_blocks(number, step.corruption, flows)
             else:
                 flows = self._act(number, flows)
-        return (flow.end_of_steps() for flow in flows)
+        return (flow.end_of_steps(self._plan, self._keep_changes) for flow in flows)
 
     def _begin(self, slab: Slab) -> Flow:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
-        return Flow(slab, strikeable(slab, self._plan.split), dict(slab.cells), lineage, makers)
+        return Flow(slab, strikeable(slab, self._plan.split), self._origin(slab), lineage, makers)
+
+    def _origin(self, slab: Slab) -> dict[str, pa.Array]:
+        cells = dict(slab.cells)
+        for name, type_ in self._plan.outgoing.items():
+            cells[name] = to_text(cells[name]) if name in cells else pa.nulls(slab.rows, type_)
+        return cells
 
     def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:
         step = self._plan.steps[number]
@@ -66,8 +72,15 @@ class TableEngine:
                 self._strike_rows(number, step.corruption, allowed, flow)
                 yield flow
                 continue
+            if isinstance(step.corruption, JointCorruption):
+                joint = self._strike_jointly(step, step.corruption, flow)
+                for name, edits in joint.edits(allowed).items():
+                    flow.edit(number, name, edits, self._keep_changes)
+                self._soften(step, joint, flow)
+                yield flow
+                continue
             for name in step.columns:
-                column = step.settle(self._plan.columns[name])
+                column = step.settle(self._plan.working[name])
                 strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
                 edits = strike(step, column, flow.slab, allowed, flow.cells[name])
                 flow.edit(number, name, edits, self._keep_changes)
@@ -107,7 +120,7 @@ class TableEngine:
         bounds = np.cumsum([0, *(len(rows) for _, rows in pieces)])
         if bounds[-1] == 0:
             return
-        columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
+        columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
         cells = {name: pa.concat_arrays([f.cells[name].take(pa.array(r)) for f, r in pieces]) for name in columns}
         new = op.corrupt(cells, columns, self._stream(step).generator("value", "", block))
         for name, old in cells.items():
@@ -124,9 +137,7 @@ class TableEngine:
                 flow.edit(number, name, edits, self._keep_changes)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:
-        if step.where is None:
-            return flow.training
-        return flow.training & step.where.mask(flow.slab.cells, self._plan.columns)
+        return allowed_rows(self._plan, step, flow.slab, flow.training)
 
     def _stream(self, step: StepPlan) -> Stream:
         return Stream(self._plan.seed, self._copy, step.id, self._path)
@@ -136,21 +147,13 @@ class TableEngine:
 
     def _chosen(self, step: StepPlan, column: str, block: Block, slab: Slab) -> Mask:
         """Which of the cells of a block a step chooses, eligible or not; column "" stands for whole rows."""
-        stream = self._stream(step)
-        if step.exact:
-            keys = cell_keys(stream, column, block.number)[block.slots]
-            return self._plan.quotas[step.id, column, self._copy].mask(keys, slab.cells[column][block.rows])
-        chooser = self._plan.choosers.get((step.id, column))
-        if chooser is None:
-            return strike_cells(stream, column, block.number, step.rate)[block.slots]
-        cells = {name: slab.cells[name][block.rows] for name in chooser.reads}
-        return chooser.choose(stream, column, block.number, block.slots, cells, step.rate)
+        return chosen_cells(self._plan, self._stream(step), step, column, block, slab)
 
     def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
-        eligible = column.eligible(clean, op.as_number) & allowed
+        eligible = eligible_cells(slab, self._plan.columns[column.name], op.as_number, step.nulls) & allowed
         # An earlier step may have put a word among numbers.
         now = column if current is clean else replace(column, clean_text=False)
         counts = self._count(step, column.name)
@@ -162,7 +165,7 @@ class TableEngine:
             chosen = self._chosen(step, column.name, block, slab) & eligible[block.rows]
             struck = np.flatnonzero(chosen)
             values = current[block.rows].take(pa.array(struck))
-            alive = now.eligible(values, op.as_number)
+            alive = now.eligible(values, op.as_number, step.nulls)
             counts.struck += len(struck)
             counts.void += int(np.count_nonzero(~alive))
             struck, values = struck[alive], values.filter(pa.array(alive))
@@ -171,6 +174,49 @@ class TableEngine:
             new, changed = apply(op, column, values, draws, counts, step.decimals)
             edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
         return edits
+
+    def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:
+        columns = {name: step.settle(self._plan.working[name]) for name in (*step.columns, *step.reads)}
+        slab = flow.slab
+        return JointStrike(
+            step=step,
+            op=op,
+            columns=columns,
+            stream=self._stream(step),
+            slab=replace(slab, cells=flow.origin),
+            current=flow.cells,
+            choose=lambda column, block: self._chosen(step, column, block, slab),
+            count=lambda column: self._count(step, column),
+            pair=lambda unit, rows: self._partners(step, op, flow, unit, rows),
+            label=self._plan.working[self._plan.soft.label] if op.softens and self._plan.soft else None,
+        )
+
+    def _partners(
+        self, step: StepPlan, op: JointCorruption, flow: Flow, unit: str, rows: Index
+    ) -> Callable[[str], pa.Array]:
+        """Return what fetches cells of the partners of some rows."""
+        partners, soft = self._plan.partners, self._plan.soft
+        assert partners is not None
+        mine = partners.numbers(self._path, flow.slab.first_row, flow.training)[rows]
+        key = self._stream(step).words("partner", unit, [""])
+        needed = [unit] if unit else [soft.label] if soft is not None and op.softens else []
+        found = partners.of(mine, key, needed, step.within)
+
+        def fetch(name: str) -> pa.Array:
+            cells = partners.fetch([name], found)[name]
+            return to_text(cells) if name in self._plan.outgoing else cells
+
+        return fetch
+
+    def _soften(self, step: StepPlan, joint: JointStrike, flow: Flow) -> None:
+        if not joint.softened or self._plan.soft is None:
+            return
+        rows, kept, codes = map(np.concatenate, zip(*joint.softened, strict=True))
+        flow.soften(rows, kept, codes)
+        counts = self._count(step, self._plan.soft.label)
+        counts.changed += int(np.count_nonzero(kept < 1))
+        if joint.op.softens == "partner":  # else the label is a column of the step, and counted as such
+            counts.struck += len(rows)
 
     def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption
@@ -189,7 +235,8 @@ class TableEngine:
             words = text.words()
             able = op.can_edit(text, words)
             uniform = to_uniform(scramble(keys[words.rows], words.ordinals))
-            struck = words[able & (uniform < step.rate)]
+            chances = word_chances(self._plan, stream, step, column.name, block, slab)[rows]
+            struck = words[able & (uniform < chances[words.rows])]
             counts = self._count(step, column.name)
             counts.eligible += int(np.count_nonzero(able))
             counts.struck += len(struck)
@@ -229,7 +276,7 @@ class TableEngine:
         flow.rearrange(move, number)
         if op.scatters():
             self._scatter(step, op.scattered(move.struck, move.fresh), move.fresh, flow)
-        self._make_errors(number, op, columns, flow, np.flatnonzero(move.fresh))
+        self._make_errors(number, op, flow, np.flatnonzero(move.fresh))
 
     def _scatter(self, step: StepPlan, moved: Mask, fresh: Mask, flow: Flow) -> None:
         scatter = np.full(len(moved), np.nan) if flow.scatter is None else flow.scatter
@@ -238,16 +285,15 @@ class TableEngine:
         flow.scatter[moved] = CounterDraws(keys).uniform()
         self._count(step, "").changed += int(np.count_nonzero(moved & ~fresh))
 
-    def _make_errors(
-        self, number: int, op: RowsCorruption, columns: Mapping[str, Column], flow: Flow, clones: Index
-    ) -> None:
+    def _make_errors(self, number: int, op: RowsCorruption, flow: Flow, clones: Index) -> None:
         """Make errors in fresh clones."""
         step = self._plan.steps[number]
-        ops = {name: op.error(column) for name, column in columns.items()}
-        cells = {name: flow.current(name).take(pa.array(clones)) for name in columns}
+        columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
+        ops = {name: error for name, column in columns.items() if (error := op.error(column)) is not None}
+        cells = {name: flow.current(name).take(pa.array(clones)) for name in ops}
         keys = self._row_keys(step, "value", flow)[clones]
-        lines = {name: scramble(keys ^ np.uint64(word_of(name)), 0) for name in columns}
-        able = {name: can_err(ops[name], column, cells[name]) for name, column in columns.items()}
+        lines = {name: scramble(keys ^ np.uint64(word_of(name)), 0) for name in ops}
+        able = {name: can_err(error, columns[name], cells[name]) for name, error in ops.items()}
         for name, absent in flow.slab.absent.items():
             if name in able and flow.order is not None:
                 able[name] &= ~absent[flow.order[clones]]

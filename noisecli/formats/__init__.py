@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import pyarrow as pa
@@ -35,6 +36,10 @@ class Reading:
 
 FOUND_OUT = Reading()
 """Nothing is said about the files: everything is found out."""
+
+
+AS_IT_CAME: Mapping[str, pa.DataType] = MappingProxyType({})
+"""A copy has the columns of its input, in the same types."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,30 @@ class TableFile(Protocol):
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
         """Read the whole file in order, slab by slab, and check its structure on the way."""
 
-    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
-        """Read the given columns of some parts, transform and write them, in order."""
+    def write(
+        self,
+        parts: Sequence[Part],
+        columns: Mapping[str, Column],
+        transform: Transform,
+        sink: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+    ) -> Written:
+        """Read the given columns of some parts, transform and write them, in order.
+
+        What becomes of each slab has cells for all outgoing columns: those that have another type than in the file, and
+        those that it does not have, which are put after all others. Files of text change the type of none.
+        """
 
     def spilled(self, parts: Sequence[Part]) -> int:
         """About how many bytes all rows, given as all parts, take on disk where they are put aside to be moved."""
 
-    def assemble(self, sinks: Sequence[Path], target: Path, order: Index | None = None) -> str | None:
+    def assemble(
+        self,
+        sinks: Sequence[Path],
+        target: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+        order: Index | None = None,
+    ) -> str | None:
         """Put the written parts together as one complete file and remove them.
 
         Args:

@@ -46,6 +46,9 @@ class NumpyTable:
         )
 
     def replaced(self, noisy: Noisy) -> Array:
+        for name in noisy.outgoing:
+            what = "cannot become text" if name in self._places else "cannot be added"
+            raise DataProblem(f"column {name!r} {what}: an array of numbers has one type; give a pandas DataFrame")
         array = self._array.copy() if noisy.order is None else self._array[noisy.order]
         for name in noisy.cells:
             rows, cells = noisy.new(name)

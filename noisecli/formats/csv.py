@@ -17,7 +17,7 @@ from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
-from noisecli.formats.grid import Grid, Layout, unique_names, unquote
+from noisecli.formats.grid import Grid, Layout, quoted, unique_names, unquote
 from noisecli.formats.spliced import SplicedFile
 from noisecli.splice import Offsets, splice, splice_rows
 
@@ -143,16 +143,21 @@ class CsvFile(SplicedFile[Grid]):
         return size - len(blank) + len(line_end)
 
     def _runs(self) -> Iterator[Grid]:
-        return self._grids(self._path, len(self._header), self._end)
+        row = 0
+        for data, cuts in self._stretches(self._path, len(self._header), self._end):
+            yield (grid := Grid(data, cuts, self._layout, row))
+            row += grid.rows
+        if row == 0:
+            raise DataProblem(f"{self._name}: has a header but no rows")
 
     def _row_ends(self, path: Path) -> Iterator[Offsets]:
         start = 0
-        for grid in self._grids(path, 0, path.stat().st_size):
-            yield start + grid.row_bounds()[1:]
-            start += grid.data.size
+        for data, cuts in self._stretches(path, 0, path.stat().st_size):
+            yield start + cuts.ends[cuts.newline].astype(np.int64) + 1
+            start += len(data)
 
-    def _grids(self, path: Path, start: int, end: int) -> Iterator[Grid]:
-        """The rows in a stretch of a file."""
+    def _stretches(self, path: Path, start: int, end: int) -> Iterator[tuple[bytes, Cuts]]:
+        """Whole rows in a stretch of a file, and where their cells end; a missing last line end is added."""
         carried, row = b"", 0
         with path.open("rb") as file:
             file.seek(start)
@@ -165,12 +170,10 @@ class CsvFile(SplicedFile[Grid]):
                 cuts = cut(data, self._layout.delimiter)
                 stop = self._check(cuts, len(data), row, last=left <= 0)
                 if stop:
-                    grid = Grid(data[:stop], cuts.whole(), self._layout, row)
-                    yield grid
-                    row += grid.rows
+                    whole = cuts.whole()
+                    yield data[:stop], whole
+                    row += int(np.count_nonzero(whole.newline))
                 carried = data[stop:]
-        if row == 0:
-            raise DataProblem(f"{self._name}: has a header but no rows")
 
     def _find(self, data: bytes, first_row: int) -> Grid:
         return Grid(data, cut(data, self._layout.delimiter), self._layout, first_row)
@@ -190,9 +193,16 @@ class CsvFile(SplicedFile[Grid]):
             cells[name], spellings[name] = grid.cells(self._names.index(name), name)
         return Slab(first_row, grid.rows, cells, spellings, grid.misfits)
 
-    def _splice(self, grid: Grid, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
+    def _headed(self, added: Sequence[str]) -> bytes:
+        if not added or not self._reading.header:
+            return self._header
+        names = quoted(pa.array(added, pa.string()), self._layout).to_pylist()
+        row = self._header.removesuffix(self._line_end)
+        return row + "".join(self._delimiter + name for name in names).encode() + self._line_end
+
+    def _splice(self, grid: Grid, columns: Mapping[str, Column], struck: Struck, added: Sequence[str]) -> pa.Buffer:
         names = [name for name in self._names if name in struck.cells]
-        if not names and struck.order is None:
+        if not names and not added and struck.order is None:
             return grid.data
         order = np.arange(grid.rows) if struck.order is None else struck.order
         changed = np.stack([struck.changed[name] for name in names] or [np.zeros(len(order), bool)], axis=1)
@@ -211,6 +221,14 @@ class CsvFile(SplicedFile[Grid]):
             places[mine] = base + np.arange(len(new))
             base += len(new)
         replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())
+        if added:
+            fits = np.flatnonzero(~grid.misfits[order]) if grid.misfits is not None else np.arange(len(order))
+            ends = grid.bounds(order[fits], self._layout.width - 1)[1]
+            more = grid.more([struck.cells[name].take(pa.array(fits)) for name in added])
+            by_row = np.argsort(np.concatenate([rows, fits]), kind="stable")  # what is added to a row comes last in it
+            rows = np.concatenate([rows, fits])[by_row]
+            starts, stops = np.concatenate([starts, ends])[by_row], np.concatenate([stops, ends])[by_row]
+            replacements = pa.concat_arrays([replacements, more]).take(pa.array(by_row))
         if struck.order is None:
             return splice(grid.data, starts, stops, replacements)
         return splice_rows(grid.data, starts, stops, replacements, rows, grid.row_bounds(), order)

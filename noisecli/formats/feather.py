@@ -21,9 +21,11 @@ from pyarrow import ipc
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Part, Transform, Written
+from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
-from noisecli.formats.content import ArrowFile, Content, as_type, moves, outgoing_schema, plain, with_index
+from noisecli.formats.content import ArrowFile, as_type, moves, plain, with_index
+from noisecli.formats.digest import Content
+from noisecli.formats.outgoing import outgoing_schema, reshaped
 
 MAGIC = b"ARROW1"
 FIRST_MESSAGE = 8
@@ -58,14 +60,22 @@ class FeatherFile(ArrowFile):
                 )
                 first_row += table.num_rows
 
-    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
+    def write(
+        self,
+        parts: Sequence[Part],
+        columns: Mapping[str, Column],
+        transform: Transform,
+        sink: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+    ) -> Written:
         with self._open() as source:
             self._refuse_ambiguous(source.schema, list(columns))
-            coded = {name for name in columns if pt.is_dictionary(source.schema.field(name).type)}
-            schema = outgoing_schema(source.schema, list(columns))
+            coded = {name for name in columns if pt.is_dictionary(source.schema.field(name).type)} - set(outgoing)
+            schema = outgoing_schema(source.schema, list(columns), outgoing)
+            kept = reshaped(source.schema, outgoing)
             content = Content(schema)
             known: dict[str, pa.Array] = {}
-            rows, changed = 0, False
+            rows, changed = 0, bool(outgoing)
             manner = self._manner(source)
             waiting: deque[tuple[pa.Table, Any]] = deque()
 
@@ -76,17 +86,17 @@ class FeatherFile(ArrowFile):
                     del batch
                     yield Slab(part.first_row, part.rows, self._cells(waiting[-1][0], list(columns)))
 
-            with _writer(sink, _mixed(source.schema, schema, coded), manner) as write:
+            with _writer(sink, _mixed(kept, schema, coded), manner) as write:
                 for struck in transform(slabs()):
                     table, note = waiting.popleft()
                     moved = moves(struck, table.num_rows)
                     changed |= moved or any(mask.any() for mask in struck.changed.values())
-                    table = self._outgoing(table.columns, schema, struck, moved)
+                    table = self._outgoing(table.columns, schema, struck, moved, outgoing)
                     content.feed(table)
                     rows += table.num_rows
                     write({**dict(enumerate(table.columns)), **_rebased(table, coded, known)}, note)
             if coded:
-                self._settle(sink, _narrowed(source.schema, known), manner)
+                self._settle(sink, _narrowed(kept, known), manner)
         return Written(rows, changed, content.hexdigest())
 
     def _settle(self, sink: Path, schema: pa.Schema, manner: Manner) -> None:
@@ -113,14 +123,14 @@ class FeatherFile(ArrowFile):
 
     def arrange(self, order: Index, target: Path) -> str:
         with self._open() as source, ExitStack() as stack:
-            schema = outgoing_schema(source.schema, [])
+            schema = outgoing_schema(source.schema, [], AS_IT_CAME)
             content = Content(schema)
             spill = stack.enter_context(closing(Spill(self.path, schema)))
             sizes, notes = [], []
             for number in range(source.num_record_batches):
                 batch, note = self._read(source, number)
                 columns = pa.Table.from_batches([batch]).columns
-                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), moved=False))
+                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), False, AS_IT_CAME))
                 sizes.append(batch.num_rows)
                 notes.append(note)
                 del batch, columns

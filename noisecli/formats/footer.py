@@ -40,14 +40,14 @@ class Manner:
     """What the installed pyarrow cannot write, for the user to know."""
 
     @classmethod
-    def of(cls, source: pq.ParquetFile, path: Path, schema: pa.Schema) -> "Manner":
-        """Read the manner off a file that is to be written with this schema."""
+    def of(cls, source: pq.ParquetFile, path: Path, schema: pa.Schema, outgoing: Mapping[str, pa.DataType]) -> "Manner":
+        """Read the manner off a file that is to be written with this schema, some columns of which are new in it."""
         metadata = source.metadata
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         orders = {group.sorting_columns for group in groups}
         sort_order = orders.pop() if len(orders) == 1 else ()
         names = owners(schema)
-        options = {**_file_options(source, path, schema), **_column_options(groups, schema)}
+        options = {**_file_options(source, path, schema), **_column_options(groups, schema, outgoing)}
         return cls(
             {name: value for name, value in options.items() if name in KNOWN_OPTIONS},
             sort_order,
@@ -59,7 +59,7 @@ class Manner:
 
 def _file_options(source: pq.ParquetFile, path: Path, schema: pa.Schema) -> dict[str, Any]:
     """Whatever holds for the file as a whole."""
-    pairs = list(zip(leaves(source), leaf_types(schema), strict=True))
+    pairs = list(zip(leaves(source), leaf_types(schema), strict=False))  # added columns come last
     times = [is_int96(leaf) for leaf, type_ in pairs if pt.is_timestamp(type_)]
     old = source.metadata.format_version == "1.0" and not any(_is_modern(leaf, type_) for leaf, type_ in pairs)
     page = _first_page(path, source.metadata)
@@ -79,12 +79,23 @@ def _file_options(source: pq.ParquetFile, path: Path, schema: pa.Schema) -> dict
     }
 
 
-def _column_options(groups: Sequence[pq.RowGroupMetaData], schema: pa.Schema) -> dict[str, Any]:
-    """Whatever each column may have as it likes. A column that was in a dictionary anywhere is so everywhere."""
+def _column_options(
+    groups: Sequence[pq.RowGroupMetaData], schema: pa.Schema, outgoing: Mapping[str, pa.DataType]
+) -> dict[str, Any]:
+    """Whatever each column may have as it likes. A column that was in a dictionary anywhere is so everywhere.
+
+    Outgoing columns, of other types than in the file, have a dictionary if they are text; those that the file does not
+    have are else like its last one.
+    """
     codecs, dictionaries, statistics, encodings, blooms, page_index = {}, [], [], {}, {}, False
-    for leaf, path in enumerate(_paths(schema) if groups else []):
-        chunks = [group.column(leaf) for group in groups]
+    types = list(leaf_types(schema))
+    for leaf, (path, owner) in enumerate(zip(_paths(schema), owners(schema), strict=True) if groups else []):
+        chunks = [group.column(min(leaf, group.num_columns - 1)) for group in groups if group.num_columns]
+        if not chunks:
+            continue
         used = {encoding for chunk in chunks for encoding in chunk.encodings}
+        if owner in outgoing:
+            used = {"RLE_DICTIONARY"} if pt.is_string(types[leaf]) else set()
         codecs[path] = chunks[0].compression.replace("UNCOMPRESSED", "NONE")
         if any(encoding.endswith("DICTIONARY") for encoding in used):
             dictionaries.append(path)

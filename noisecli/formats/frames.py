@@ -78,8 +78,13 @@ class PandasFrame:
     def replaced(self, noisy: Noisy) -> pd.DataFrame:
         frame = self._frame.copy() if noisy.order is None else self._rows(noisy.order)
         for name, cells in noisy.cells.items():
-            place = self._places[name]
-            frame.isetitem(place, _filled(frame.iloc[:, place], cells, *noisy.new(name)))
+            if name not in self._places:
+                frame.insert(frame.shape[1], name, cells.to_pandas().array)
+            elif name in noisy.outgoing:
+                frame.isetitem(self._places[name], np.array(cells.to_pylist(), object))
+            else:
+                place = self._places[name]
+                frame.isetitem(place, _filled(frame.iloc[:, place], cells, *noisy.new(name)))
         return frame
 
     def _rows(self, order: Index) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from noisecli.celltext import holds, to_mask
+from noisecli.columns import to_text
 from noisecli.errors import DataProblem
 from noisecli.formats.cells import QUOTE, RETURN, Bytes, Cuts, blanks
 from noisecli.splice import Offsets, slices
@@ -140,14 +141,30 @@ class Grid:
 
     def write(self, cells: pa.Array, starts: Offsets, stops: Offsets, null: str) -> tuple[pa.Array, Offsets, Offsets]:
         """Say what to write for new cells, and over which bytes: padding is kept around a text without quotes."""
-        inner_starts, inner_stops, quoted = self.trim(starts, stops)
-        needs = (quoted | needs_quotes(cells, self._layout)) & to_mask(pc.is_valid(cells))
-        if needs.any():
-            escaped = pc.replace_substring(cells.filter(pa.array(needs)), '"', '""')
-            wrapped = pc.binary_join_element_wise('"', escaped, '"', "")
-            cells = pc.replace_with_mask(cells, pa.array(needs), wrapped)
+        inner_starts, inner_stops, is_quoted = self.trim(starts, stops)
+        needs = (is_quoted | needs_quotes(cells, self._layout)) & to_mask(pc.is_valid(cells))
+        cells = _wrapped(cells, needs)
         whole = needs | to_mask(pc.is_null(cells))
         return pc.fill_null(cells, null), np.where(whole, starts, inner_starts), np.where(whole, stops, inner_stops)
+
+    def more(self, columns: Sequence[pa.Array]) -> pa.Array:
+        """Say what to write at the end of rows for the cells of some more columns, delimiters included."""
+        wider = replace(self._layout, width=self._layout.width + len(columns))
+        texts = [pc.fill_null(quoted(to_text(cells), wider), wider.null("")) for cells in columns]
+        return pc.binary_join_element_wise("", *texts, self._layout.delimiter)
+
+
+def quoted(cells: pa.Array, layout: Layout) -> pa.Array:
+    """Texts with quotes around those that need them."""
+    return _wrapped(cells, needs_quotes(cells, layout) & to_mask(pc.is_valid(cells)))
+
+
+def _wrapped(cells: pa.Array, needs: Mask) -> pa.Array:
+    """Texts with quotes around some."""
+    if not needs.any():
+        return cells
+    escaped = pc.replace_substring(cells.filter(pa.array(needs)), '"', '""')
+    return pc.replace_with_mask(cells, pa.array(needs), pc.binary_join_element_wise('"', escaped, '"', ""))
 
 
 def needs_quotes(cells: pa.Array, layout: Layout) -> Mask:

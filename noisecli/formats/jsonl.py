@@ -69,8 +69,10 @@ class JsonLinesFile(SplicedFile[Objects]):
                 absent[name] = none
         return Slab(first_row, objects.rows, cells, misfits=objects.misfits, told=told, absent=absent)
 
-    def _splice(self, objects: Objects, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
-        return objects.splice(struck, columns)
+    def _splice(
+        self, objects: Objects, columns: Mapping[str, Column], struck: Struck, added: Sequence[str]
+    ) -> pa.Buffer:
+        return objects.splice(struck, columns, added)
 
     def _stretches(self, path: Path, start: int, end: int) -> Iterator[bytes]:
         """Runs of whole rows of about a slab in a stretch of a file; a missing last line end is added."""

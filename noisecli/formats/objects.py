@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import orjson
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from noisecli.celltext import matches, to_mask
-from noisecli.columns import NUMBER, Column, Kind
+from noisecli.columns import NUMBER, Column, Kind, kind_of, to_text
 from noisecli.engine import Struck
 from noisecli.errors import DataProblem
 from noisecli.formats.tokens import BLANKS, Places, Tokens
@@ -35,6 +36,9 @@ IS_BLANK: Mask = np.isin(np.arange(256), list(BLANKS))
 
 BARE = r"^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false)$"
 """What is written without quotes."""
+
+SPECIAL_NUMBERS = {"NaN": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+"""What is no number, and how Python writes that where JSON has no word for it."""
 
 SPECIAL = r'["\\\x00-\x1f]'
 """What has to be escaped in a string."""
@@ -100,11 +104,13 @@ class Objects:
         absent[values.rows] = False
         return texts, frozenset(KINDS[sort] for sort in found.tolist()), absent
 
-    def splice(self, struck: Struck, columns: Mapping[str, Column]) -> pa.Buffer:
-        """Put the rows in their new order, and write new values over those that changed."""
+    def splice(self, struck: Struck, columns: Mapping[str, Column], added: Sequence[str] = ()) -> pa.Buffer:
+        """Put the rows in their new order, write new values over those that changed, and add members at the end."""
         order = np.arange(self.rows) if struck.order is None else struck.order
         spans, texts = [np.zeros((3, 0), np.int64)], [pa.array([], pa.string())]
         for name, cells in struck.cells.items():
+            if name in added:
+                continue
             places = np.flatnonzero(struck.changed[name])
             among = np.zeros(self.rows, bool)
             among[order[places]] = True
@@ -115,6 +121,10 @@ class Objects:
             which = value_of[order[places]]
             spans.append(np.stack([places, old.starts[which], old.stops[which]]))
             texts.append(_write(cells.take(pa.array(places)), old.sorts[which], columns[name].kind))
+        if added:
+            places = np.arange(len(order)) if self.misfits is None else np.flatnonzero(~self.misfits[order])
+            spans.append(np.stack([places, *[self._tails[order[places]]] * 2]))
+            texts.append(self._more(order[places], {name: struck.cells[name].take(pa.array(places)) for name in added}))
         rows, starts, stops = np.concatenate(spans, axis=1)
         by_place = np.lexsort([starts, rows])
         rows, starts, stops = rows[by_place], starts[by_place], stops[by_place]
@@ -123,6 +133,30 @@ class Objects:
             return splice(self.data, starts, stops, replacements)
         bounds = np.append(0, self._tokens.ends + 1)
         return splice_rows(self.data, starts, stops, replacements, rows, bounds, order)
+
+    @cached_property
+    def _tails(self) -> Places:
+        """Where the last value of each object ends, or an empty one begins; anywhere in rows that are no objects."""
+        braces = np.searchsorted(self._ink, self._tokens.ends) - 1
+        return np.asarray(self._ink[np.maximum(braces - 1, 0)] + 1)
+
+    def _more(self, rows: Places, columns: Mapping[str, pa.Array]) -> pa.Array:
+        """Say what to write for new members of some objects, spaced as the object's own members are."""
+        members = self._members
+        firsts = np.searchsorted(members.rows, rows)
+        counts = np.searchsorted(members.rows, rows, side="right") - firsts
+        first, second = (np.minimum(firsts + i, max(len(members.rows) - 1, 0)) for i in (0, 1))
+        spaced = np.ones(len(rows), bool)
+        apart = spaced
+        if len(members.rows):
+            spaced = np.where(counts > 0, IS_BLANK[self._bytes[members.starts[first]]], spaced)
+            apart = np.where(counts > 1, IS_BLANK[self._bytes[members.key_starts[second] - 2]], spaced)
+        colons = pa.array(np.where(spaced, ": ", ":"), pa.string())
+        commas = pa.array(np.where(apart, ", ", ","), pa.string())
+        pieces: list[Any] = [pc.if_else(pa.array(counts > 0), commas, pa.scalar(""))]
+        for i, (name, cells) in enumerate(columns.items()):
+            pieces += [commas] * (i > 0) + [orjson.dumps(name).decode(), colons, _spell(cells)]
+        return pc.binary_join_element_wise(*pieces, "")
 
     def _values(self, name: str, among: Mask | None = None) -> Values:
         """The values of a column, in all rows that have one or some of them."""
@@ -222,12 +256,26 @@ def _write(cells: pa.Array, old: NDArray[np.uint8], kind: Kind) -> pa.Array:
     if kind in NUMBER | {Kind.BOOL}:
         takes_bare |= old == NULL
     bare = takes_bare & matches(cells, BARE)
+    if kind is Kind.FLOAT:
+        odd = takes_bare & to_mask(pc.is_in(cells, pa.array(SPECIAL_NUMBERS)))
+        if odd.any():
+            words = [SPECIAL_NUMBERS[text] for text in cells.filter(pa.array(odd)).to_pylist()]
+            cells = pc.replace_with_mask(cells, pa.array(odd), pa.array(words, pa.string()))
+            bare |= odd
     if (old == NESTED).any():  # a value from another row of a nested column
         bare |= (old == NESTED) & np.array([_is_json(cell) for cell in cells.to_pylist()])
     quoted = to_mask(pc.is_valid(cells)) & ~bare
     if quoted.any():
         cells = pc.replace_with_mask(cells, pa.array(quoted), _quote(cells.filter(pa.array(quoted))))
     return pc.fill_null(cells, "null")
+
+
+def _spell(cells: pa.Array) -> pa.Array:
+    """Spell cells that have a type: numbers and flags bare, null where JSON has no word for a number."""
+    texts = to_text(cells)
+    if kind_of(cells.type) not in NUMBER | {Kind.BOOL}:
+        return pc.fill_null(_quote(texts), "null")
+    return pc.if_else(pc.match_substring_regex(texts, BARE), texts, pa.scalar(None, pa.string())).fill_null("null")
 
 
 def _is_json(text: str | None) -> bool:

@@ -3,7 +3,7 @@
 import base64
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,20 +15,21 @@ import pyarrow.types as pt
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Part, Transform, Written
+from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
 from noisecli.formats.content import (
     ArrowFile,
-    Content,
     Vocabulary,
     moves,
-    outgoing_schema,
     plain,
     with_index,
 )
+from noisecli.formats.digest import Content
 from noisecli.formats.footer import Manner, is_int96, leaves, owners
+from noisecli.formats.outgoing import outgoing_metadata, outgoing_schema, reshaped
 
 ARROW_SCHEMA = b"ARROW:schema"
+SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 SIGNATURE = 28
 """Bytes that a legible footer is longer by where columns are encrypted. To look at one of these aborts the process."""
 
@@ -52,23 +53,37 @@ class ParquetFile(ArrowFile):
                 del cells
                 pa.default_memory_pool().release_unused()
 
-    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
-        written, disordered = self._write(parts, list(columns), transform, sink, sort_order=True)
+    def write(
+        self,
+        parts: Sequence[Part],
+        columns: Mapping[str, Column],
+        transform: Transform,
+        sink: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+    ) -> Written:
+        written, disordered = self._write(parts, list(columns), transform, sink, outgoing, sort_order=True)
         if disordered:
             self._forget_sort_order(sink)
         return written
 
     def _write(
-        self, parts: Sequence[Part], columns: Sequence[str], transform: Transform, sink: Path, sort_order: bool
+        self,
+        parts: Sequence[Part],
+        columns: Sequence[str],
+        transform: Transform,
+        sink: Path,
+        outgoing: Mapping[str, pa.DataType],
+        sort_order: bool,
     ) -> tuple[Written, bool]:
         """Write the file; also say whether it claims a sort order that may no longer hold."""
         with self._open() as source:
             self._refuse_ambiguous(source.schema_arrow, columns)
-            schema = outgoing_schema(source.schema_arrow, columns)
-            manner = Manner.of(source, self.path, schema)
+            schema = outgoing_schema(source.schema_arrow, columns, outgoing)
+            manner = Manner.of(source, self.path, schema, outgoing)
+            sort_order = sort_order and manner.sorted_by.isdisjoint(outgoing)
             content = Content(schema)
-            vocabulary = Vocabulary(source.schema_arrow, columns)
-            rows, changed, disordered = 0, False, False
+            vocabulary = Vocabulary(source.schema_arrow, set(columns) - set(outgoing))
+            rows, changed, disordered = 0, bool(outgoing), False
             waiting: deque[pa.Table] = deque()
 
             def slabs() -> Iterator[Slab]:
@@ -85,7 +100,7 @@ class ParquetFile(ArrowFile):
                     disordered |= moved or not altered.isdisjoint(manner.sorted_by)
                     chunks = table.columns
                     del table
-                    table = self._outgoing(chunks, schema, struck, moved)
+                    table = self._outgoing(chunks, schema, struck, moved, outgoing)
                     writer.write_table(table, row_group_size=max(1, table.num_rows))
                     content.feed(table)
                     vocabulary.add(table)
@@ -93,7 +108,7 @@ class ParquetFile(ArrowFile):
                     del table, chunks, struck
                     pa.default_memory_pool().release_unused()
                 if manner.metadata:
-                    writer.add_key_value_metadata(_widened(manner.metadata, vocabulary.overfull()))
+                    writer.add_key_value_metadata(_pairs(manner.metadata, vocabulary.overfull(), outgoing))
         warnings = tuple(f"{self.name}: {loss}" for loss in manner.lost)
         written = Written(rows, changed, content.hexdigest(), warnings)
         return written, disordered and sort_order and bool(manner.sorted_by)
@@ -104,7 +119,8 @@ class ParquetFile(ArrowFile):
         unsorted = sink.with_name(f"{sink.name}.unsorted")
         try:
             parts = [part for part, _ in whole.scan([])]
-            whole._write(parts, [], lambda slabs: (Struck({}, {}, None) for _ in slabs), unsorted, sort_order=False)
+            untouched: Transform = lambda slabs: (Struck({}, {}, None) for _ in slabs)  # noqa: E731
+            whole._write(parts, [], untouched, unsorted, AS_IT_CAME, sort_order=False)
             unsorted.replace(sink)
         finally:
             unsorted.unlink(missing_ok=True)
@@ -120,14 +136,14 @@ class ParquetFile(ArrowFile):
         with self._open() as source, ExitStack() as stack:
             whole = source.schema_arrow
             coded = [field.name for field in whole if pt.is_dictionary(field.type)]
-            schema = outgoing_schema(whole, coded)
-            manner = Manner.of(source, self.path, schema)
+            schema = outgoing_schema(whole, coded, AS_IT_CAME)
+            manner = Manner.of(source, self.path, schema, AS_IT_CAME)
             content, vocabulary = Content(schema), Vocabulary(whole, coded)
             spill = stack.enter_context(closing(Spill(self.path, schema)))
             sizes = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
             for group in range(len(sizes)):
                 columns = self._read(source, group).columns
-                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), moved=False))
+                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), False, AS_IT_CAME))
             writer = stack.enter_context(_writer(target, schema, manner, sort_order=False))
             with self._blaming("the new order"):
                 for table in spill.tables(order, sizes, compact=True):
@@ -136,7 +152,7 @@ class ParquetFile(ArrowFile):
                     vocabulary.add(table)
                     pa.default_memory_pool().release_unused()
             if manner.metadata:
-                writer.add_key_value_metadata(_widened(manner.metadata, vocabulary.overfull()))
+                writer.add_key_value_metadata(_pairs(manner.metadata, vocabulary.overfull(), AS_IT_CAME))
         return content.hexdigest()
 
     # ----------------------------------------------------------------------------------------------------- reading
@@ -208,15 +224,20 @@ class ParquetFile(ArrowFile):
             raise DataProblem(f"{self.name}: the file is cut off, its footer is missing. Fetch or write it again.")
 
 
-def _widened(metadata: Mapping[bytes, bytes], columns: Iterable[str]) -> dict[bytes, bytes]:
-    """Key-value pairs whose Arrow schema promises wide indices for some dictionaries, and else is what it was."""
-    metadata = dict(metadata)
-    for name in columns:
-        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(metadata[ARROW_SCHEMA])))
-        field = schema.field(name)
-        schema = schema.set(schema.get_field_index(name), field.with_type(with_index(field.type)))
-        metadata[ARROW_SCHEMA] = base64.b64encode(schema.serialize())
-    return metadata
+def _pairs(
+    metadata: Mapping[bytes, bytes], overfull: Collection[str], outgoing: Mapping[str, pa.DataType]
+) -> dict[bytes, bytes]:
+    """Key-value pairs whose schemas promise wide indices for some dictionaries, and what columns the copy has."""
+    pairs = outgoing_metadata(metadata, outgoing) or {}
+    if outgoing:
+        pairs.pop(SPARK_SCHEMA, None)  # without one Spark goes by the file
+    if ARROW_SCHEMA in pairs and (overfull or outgoing):
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(pairs[ARROW_SCHEMA])))
+        for name in overfull:
+            field = schema.field(name)
+            schema = schema.set(schema.get_field_index(name), field.with_type(with_index(field.type)))
+        pairs[ARROW_SCHEMA] = base64.b64encode(reshaped(schema, outgoing).serialize())
+    return pairs
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
-from noisecli.formats import FOUND_OUT, Part, Reading, Transform, Written
+from noisecli.formats import AS_IT_CAME, FOUND_OUT, Part, Reading, Transform, Written
 from noisecli.formats.arranged import arranged, find_bounds
 from noisecli.formats.plain import BLOCK_BYTES, Packing
 from noisecli.splice import Offsets
@@ -47,13 +47,20 @@ class SplicedFile(ABC, Generic[R]):
             yield part, self._slab(run, first_row, columns)
             first_row, start = first_row + run.rows, stop
 
-    def write(self, parts: Sequence[Part], columns: Mapping[str, Column], transform: Transform, sink: Path) -> Written:
-        rows, changed = 0, False
+    def write(
+        self,
+        parts: Sequence[Part],
+        columns: Mapping[str, Column],
+        transform: Transform,
+        sink: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+    ) -> Written:
+        rows, changed = 0, bool(outgoing)
         waiting: deque[tuple[R, bool]] = deque()
         with self._path.open("rb") as source, sink.open("wb") as target:
             for struck in transform(self._read(source, parts, list(columns), waiting)):
                 run, unended = waiting.popleft()
-                written = self._splice(run, columns, struck)
+                written = self._splice(run, columns, struck, list(outgoing))
                 target.write(_without_end(written.to_pybytes()) if unended else written)
                 rows += run.rows if struck.order is None else len(struck.order)
                 changed |= bool(struck.cells) or struck.order is not None
@@ -62,9 +69,16 @@ class SplicedFile(ABC, Generic[R]):
     def spilled(self, parts: Sequence[Part]) -> int:
         return sum(part.size for part in parts)
 
-    def assemble(self, sinks: Sequence[Path], target: Path, order: Index | None = None) -> str | None:
+    def assemble(
+        self,
+        sinks: Sequence[Path],
+        target: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+        order: Index | None = None,
+    ) -> str | None:
+        header = self._headed(list(outgoing))
         rows = self._rows(sinks) if order is None else self._arranged(sinks, order)
-        return self._packing.pack(chain([self._header], rows, _blocks(self._path, self._end)), target)
+        return self._packing.pack(chain([header], rows, _blocks(self._path, self._end)), target)
 
     def _read(
         self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[R, bool]]
@@ -108,6 +122,10 @@ class SplicedFile(ABC, Generic[R]):
     def _header(self) -> bytes:
         """The bytes before the rows."""
 
+    def _headed(self, added: Sequence[str]) -> bytes:
+        """The bytes before the rows of a copy with some more columns."""
+        return self._header
+
     @property
     @abstractmethod
     def _end(self) -> int:
@@ -135,8 +153,8 @@ class SplicedFile(ABC, Generic[R]):
         """Say what some columns hold in a run."""
 
     @abstractmethod
-    def _splice(self, run: R, columns: Mapping[str, Column], struck: Struck) -> pa.Buffer:
-        """Write what became of a run."""
+    def _splice(self, run: R, columns: Mapping[str, Column], struck: Struck, added: Sequence[str]) -> pa.Buffer:
+        """Write what became of a run, with some more columns after all others."""
 
 
 def _without_end(rows: bytes) -> bytes:

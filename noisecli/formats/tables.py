@@ -1,5 +1,6 @@
 """Tables in memory: what is read of them, and a noisy copy of the same type. Arrow's own here, others beside it."""
 
+import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.engine import Index, Slab, Struck
+from noisecli.formats import AS_IT_CAME
 from noisecli.formats.arranged import keys
-from noisecli.formats.content import ArrowData, Vocabulary, as_type, moves, outgoing_schema, plain
+from noisecli.formats.content import ArrowData, Vocabulary, as_type, moves, plain
+from noisecli.formats.outgoing import outgoing_schema, reshaped
 from noisecli.streams import BLOCK, Mask
 
 SLAB = 64 * BLOCK
@@ -26,6 +29,8 @@ class Noisy:
     """Which of their cells differ from the clean ones of the rows that they come from."""
     order: Index | None
     """Row of the table that each outgoing row comes from; None: all rows, in order."""
+    outgoing: Mapping[str, pa.DataType] = dataclasses.field(default_factory=dict)
+    """Columns with other types than in the table, and columns that it does not have; they are among the cells."""
 
     def new(self, column: str) -> tuple[Index, pa.Array]:
         """Return the rows of a column that changed, and their new cells."""
@@ -81,40 +86,45 @@ class ArrowTable(ArrowData):
             yield Slab(start, min(SLAB, rows - start), self._cells(piece, self._table.column_names))
 
     def replaced(self, noisy: Noisy) -> pa.Table:
-        schema = outgoing_schema(self._table.schema, list(noisy.cells))
-        vocabulary = Vocabulary(self._table.schema, noisy.cells)
+        kept = [name for name in noisy.cells if name not in noisy.outgoing]
+        own = reshaped(self._table.schema, noisy.outgoing)
+        schema = outgoing_schema(self._table.schema, kept, noisy.outgoing)
+        vocabulary = Vocabulary(self._table.schema, kept)
         order = None if noisy.order is None else pa.array(noisy.order)
         columns = self._table.columns
         for i, field in enumerate(schema):
-            if field.name in noisy.cells or order is not None:
+            if field.name in noisy.outgoing:
+                self._refuse_lost(noisy.cells[field.name], field)
+                columns[i : i + 1] = [noisy.cells[field.name]]
+            elif field.name in noisy.cells or order is not None:
                 columns[i] = self._outgoing_column(columns[i], field, noisy.cells.get(field.name), order)
-        if noisy.cells:
-            vocabulary.add(pa.table(columns, self._table.schema.names).select(list(noisy.cells)))
+        if kept:
+            vocabulary.add(pa.table(columns, schema.names).select(kept))
         overfull = vocabulary.overfull()
-        for i, (field, wide) in enumerate(zip(self._table.schema, schema, strict=True)):
-            kept = wide if field.name in overfull else field
-            columns[i] = as_type(columns[i], kept.type)
-            schema = schema.set(i, kept)
+        for i, (narrow, wide) in enumerate(zip(own, schema, strict=True)):
+            final = wide if narrow.name in overfull else narrow
+            columns[i] = as_type(columns[i], final.type)
+            schema = schema.set(i, final)
         return pa.Table.from_arrays(columns, schema=schema)
 
 
-def gather(slabs: Iterable[tuple[Struck, Slab]]) -> Noisy:
+def gather(slabs: Iterable[tuple[Struck, Slab]], outgoing: Mapping[str, pa.DataType] = AS_IT_CAME) -> Noisy:
     """Put what became of all slabs of a table together, given with the slabs themselves."""
     pairs = list(slabs)
     orders = [np.arange(slab.rows) if struck.order is None else struck.order for struck, slab in pairs]
     cells, changed = {}, {}
-    for name in dict.fromkeys(name for struck, _ in pairs for name in struck.cells):
+    for name in dict.fromkeys([*(name for struck, _ in pairs for name in struck.cells), *outgoing]):
         parts = [
             struck.cells[name] if name in struck.cells else slab.cells[name].take(pa.array(order))
             for (struck, slab), order in zip(pairs, orders, strict=True)
         ]
-        cells[name] = pa.chunked_array(parts)
+        cells[name] = pa.chunked_array(parts, outgoing.get(name))
         masks = [struck.changed.get(name, np.zeros(len(o), bool)) for (struck, _), o in zip(pairs, orders, strict=True)]
-        changed[name] = np.concatenate(masks)
+        changed[name] = np.concatenate([np.zeros(0, bool), *masks])
     order = None
     if any(moves(struck, slab.rows) for struck, slab in pairs):
         order = np.concatenate([own + slab.first_row for own, (_, slab) in zip(orders, pairs, strict=True)])
-    noisy = Noisy(cells, changed, order)
+    noisy = Noisy(cells, changed, order, outgoing)
     return _arranged(noisy, pairs) if any(struck.scatter is not None for struck, _ in pairs) else noisy
 
 
@@ -124,4 +134,4 @@ def _arranged(noisy: Noisy, pairs: Sequence[tuple[Struck, Slab]]) -> Noisy:
     by_key = np.argsort(np.concatenate([keys(struck, slab, rows) for struck, slab in pairs]), kind="stable")
     cells = {name: column.take(pa.array(by_key)) for name, column in noisy.cells.items()}
     changed = {name: mask[by_key] for name, mask in noisy.changed.items()}
-    return Noisy(cells, changed, by_key if noisy.order is None else noisy.order[by_key])
+    return Noisy(cells, changed, by_key if noisy.order is None else noisy.order[by_key], noisy.outgoing)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from noisecli.corruption import Parameters
+from noisecli.parameters import Parameters
 from noisecli.where import Test
 
 

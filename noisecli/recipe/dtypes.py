@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag, ValidationInfo, field_validator
 
-from noisecli.corruption import Parameters
 from noisecli.dates import check_format
+from noisecli.parameters import Parameters
 
 Dtype = Literal["integer", "float", "bool", "date", "datetime", "text"]
 

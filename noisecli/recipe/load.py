@@ -10,21 +10,19 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from noisecli.corruption import (
-    BlockCorruption,
     Corruption,
-    RowsCorruption,
-    TableCorruption,
     Target,
-    TextCorruption,
-    plain,
     registered,
 )
 from noisecli.errors import RecipeProblem
+from noisecli.parameters import plain
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
-from noisecli.recipe.mechanisms import Burst, Mnar
+from noisecli.recipe.aliases import written_as
+from noisecli.recipe.checks import check_columns, check_soft_labels, check_together
+from noisecli.recipe.mechanisms import Burst
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
-from noisecli.recipe.override import Override, name_of, override, raw_steps, set_severity
+from noisecli.recipe.override import Override, override, raw_steps, set_severity
 from noisecli.recipe.source import Loc, Source, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -130,15 +128,17 @@ def _settle_target(source: Source, target: Target | Literal["both"] | None) -> T
 def _check(source: Source, target: Target) -> Recipe | None:
     raw = source.data
     head = _validate(source, Head, {k: v for k, v in raw.items() if k != "steps"}, (), also=("steps",))
+    time = None if head is None else head.data.time
     steps: list[PlannedStep | None] = []
     if "steps" not in raw:
         source.fault((), "missing key 'steps': the list of corruptions")
     elif not isinstance(raw["steps"], list) or not raw["steps"]:
         source.fault(("steps",), "must be a list with at least one step")
     else:
-        steps = [_check_step(source, target, step, ("steps", i)) for i, step in enumerate(raw["steps"])]
-        _check_together(source, raw["steps"], steps)
-        _check_columns(source, raw.get("data"), steps)
+        steps = [_check_step(source, target, step, ("steps", i), time) for i, step in enumerate(raw["steps"])]
+        check_together(source, raw["steps"], steps)
+        check_columns(source, raw.get("data"), steps)
+        check_soft_labels(source, raw.get("data"), steps)
     if source.faults or head is None:
         return None
     if head.seed is None:
@@ -147,7 +147,7 @@ def _check(source: Source, target: Target) -> Recipe | None:
     return Recipe(source, head, target, settled, _document(head, target, settled))
 
 
-def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedStep | None:
+def _check_step(source: Source, target: Target, raw: Any, loc: Loc, time: str | None) -> PlannedStep | None:
     if not isinstance(raw, dict) or not raw.get("op"):
         source.fault(loc, "a step is a mapping with an `op:`")
         return None
@@ -169,11 +169,12 @@ def _check_step(source: Source, target: Target, raw: Any, loc: Loc) -> PlannedSt
     rate = settings.rate if settings.rate is not None else preset.get("rate", op.default_rate)
     rate = 0.0 if settings.severity == 0 else rate
     mechanism = settings.mechanism.mechanism if isinstance(settings, TableStep) else None
+    joint = isinstance(settings, TableStep) and settings.by_rows
     if isinstance(mechanism, Burst):
         rate = _burst_rate(source, mechanism, settings, rate, loc)
-    exact = (op.exact_by_default and mechanism is None) if settings.exact is None else settings.exact
+    exact = (op.exact_by_default and mechanism is None and not joint) if settings.exact is None else settings.exact
     asked = corruption.model_dump(mode="json", include=set(rest))
-    return PlannedStep(settings.id or name, int(loc[-1]), settings, corruption, asked, float(rate), exact)
+    return PlannedStep(settings.id or name, int(loc[-1]), settings, corruption, asked, float(rate), exact, time)
 
 
 def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: Loc) -> float:
@@ -189,6 +190,9 @@ def _burst_rate(source: Source, burst: Burst, settings: Step, rate: float, loc: 
 
 
 def _unknown_op(name: str, target: Target) -> str:
+    instead = written_as(name, target)
+    if instead is not None:
+        return instead
     other = [t for t, n in registered() if n == name]
     if other:
         return f"op {name!r} is for {other[0]}, the input holds {target}"
@@ -207,59 +211,6 @@ def _preset(source: Source, op: type[Corruption], raw: Mapping[str, Any], severi
     return op.preset(severity)
 
 
-def _check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedStep | None]) -> None:
-    """Check what only shows between steps: equal ids, and rows steps before others."""
-    seen: set[str] = set()
-    rows_step = ""
-    for i, step in enumerate(steps):
-        loc = ("steps", i)
-        name = name_of(raw[i]) if isinstance(raw[i], dict) else "?"
-        if name in seen:
-            source.fault((*loc, "id"), f"a second step is called {name!r}: give it an `id:` of its own")
-        seen.add(name if name != "?" else "")
-        if step is None:
-            continue
-        if isinstance(step.mechanism, Mnar) and isinstance(step.corruption, RowsCorruption | BlockCorruption):
-            what = f"op {step.corruption.name!r} strikes whole rows, which have no value of their own: use mar"
-            source.fault((*loc, "mechanism"), what, True)
-        if isinstance(step.corruption, RowsCorruption):
-            rows_step = step.id
-            blind = step.corruption.looks_at() is None
-            for key in ("columns", "exact") if blind else ("exact",):
-                if key in step.settings.model_fields_set:
-                    what = f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}"
-                    source.fault((*loc, key), what, True)
-            continue
-        if step.mechanism is not None and step.exact:
-            source.fault((*loc, "exact"), "an exact number of cells is chosen by mcar only", True)
-        if step.mechanism is not None and isinstance(step.corruption, TextCorruption):
-            source.fault(
-                (*loc, "mechanism"), f"op {step.corruption.name!r} strikes words, which only mcar chooses", True
-            )
-        if isinstance(step.corruption, BlockCorruption):
-            for key in ("exact", "decimals"):
-                if key in step.settings.model_fields_set:
-                    source.fault((*loc, key), f"op {step.corruption.name!r} takes no {key!r}", True)
-        if isinstance(step.corruption, TextCorruption) and step.exact:
-            source.fault(
-                (*loc, "exact"), f"op {step.corruption.name!r} strikes words, of which no exact number is set", True
-            )
-        if rows_step:
-            source.fault(loc, f"step {step.id!r} must stand before {rows_step!r}: steps on rows come last")
-
-
-def _check_columns(source: Source, roles: Any, steps: Sequence[PlannedStep | None]) -> None:
-    """Check that every step on columns names some, or has a role that does."""
-    for i, step in enumerate(steps):
-        if step is None or not isinstance(step.corruption, TableCorruption) or step.columns is not None:
-            continue
-        role = step.corruption.role
-        if role is not None and not (isinstance(roles, dict) and roles.get(role)):
-            source.fault(("steps", i), f"op {step.corruption.name!r} needs `columns:`, or `data: {{{role}: ...}}`")
-        elif role is None and step.corruption.strikes_columns:
-            source.fault(("steps", i), f"missing key 'columns' for op {step.corruption.name!r}")
-
-
 def _validate(
     source: Source, model: type[M], data: Mapping[str, Any], loc: Loc, also: Sequence[str] = (), of: str = ""
 ) -> M | None:
@@ -274,6 +225,7 @@ def _validate(
 # Where pydantic's own words speak of Python; what has no entry is in plain words already.
 _PLAIN = {
     "model_type": "should be a mapping",
+    "dict_type": "should be a mapping",
     "too_short": "too few entries: at least {min_length} needed",
     "too_long": "too many entries: at most {max_length} taken",
     "string_too_short": "should not be empty",
@@ -314,7 +266,7 @@ def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
         if len(inner) != 1:
             return []
         model = inner[0]
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _document(head: Head, target: Target, steps: Sequence[PlannedStep]) -> dict[str, Any]:

@@ -1,13 +1,20 @@
 """What a recipe can say of how cells are chosen."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.corruption import Parameters
-from noisecli.mechanism import ByGroup, ByScore, Chooser, InRuns, Score, Tail
+from noisecli.mechanism import ByCurve, ByGroup, Chooser, Curve, InRuns, Score, Span, Tail
+from noisecli.parameters import Parameters
+
+Names = Annotated[
+    list[str],
+    Field(min_length=1),
+    BeforeValidator(lambda v: v if isinstance(v, list) else [v], json_schema_input_type=str | list[str]),
+]
+"""One column or several."""
 
 
 class Mechanism(Parameters):
@@ -25,13 +32,22 @@ class Mechanism(Parameters):
         """Say why the cells of a column cannot be chosen so, after its name; None: they can."""
         return None
 
-    def score(self, own: str, columns: Mapping[str, Column]) -> Score | None:
-        """Return what the chance depends on, if it is one curve over a score."""
+    def with_time(self, time: str | None) -> "Mechanism":
+        """Return the mechanism where a column has the role `time`; most do not care."""
+        return self
+
+    def span(self, columns: Mapping[str, Column]) -> Span | None:
+        """Return the window outside of which nothing is struck, if there is one."""
         return None
 
-    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
-        """Settle the mechanism for a column; what is scored needs the shift that gives the rate."""
-        raise NotImplementedError
+    def curve(self, own: str, columns: Mapping[str, Column]) -> Curve | None:
+        """Return how the chance depends on the data, if it does so cell by cell."""
+        return None
+
+    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, solved: float | None) -> Chooser | None:
+        """Settle the mechanism for a column; a curve needs the number that gives the rate. None: all alike."""
+        curve = self.curve(own, columns)
+        return None if curve is None or solved is None else ByCurve(curve, solved)
 
 
 class Scored(Mechanism):
@@ -43,22 +59,14 @@ class Scored(Mechanism):
     def objection_to_reading(self, column: Column) -> str | None:
         return None if column.kind in NUMBER else f"is {column.kind.value}, and values that decide must be numbers"
 
-    def score(self, own: str, columns: Mapping[str, Column]) -> Score:
+    def curve(self, own: str, columns: Mapping[str, Column]) -> Score:
         return Score(tuple(columns[name] for name in self.reads(own)), self.tail)
-
-    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
-        assert shift is not None
-        return ByScore(self.score(own, columns), shift)
 
 
 class Mar(Scored):
     """Missing at random: the clean values of other columns decide."""
 
-    columns: Annotated[
-        list[str],
-        Field(min_length=1),
-        BeforeValidator(lambda v: v if isinstance(v, list) else [v], json_schema_input_type=str | list[str]),
-    ]
+    columns: Names
     """Number columns, whose sum, each in standard deviations from its mean, decides."""
 
     def reads(self, own: str) -> tuple[str, ...]:
@@ -101,7 +109,7 @@ class Burst(Mechanism):
         """The rate that the parameters imply; None: they leave it open."""
         return None if self.enter is None or self.stay is None else self.enter / (1 + self.enter - self.stay)
 
-    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
+    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, solved: float | None) -> Chooser:
         if self.enter is not None and self.stay is not None:
             return InRuns(self.enter, self.stay)
         assert self.length is not None
@@ -119,64 +127,19 @@ class Burst(Mechanism):
 class Clustered(Mechanism):
     """Whole groups of rows are struck."""
 
-    by: str
-    """The column whose values are the groups; rows without one are struck each for itself."""
+    by: Names
+    """The column whose values are the groups, or several, whose combinations are; rows without a value are struck each
+    for itself."""
 
     def reads(self, own: str) -> tuple[str, ...]:
-        return (self.by,)
+        return tuple(dict.fromkeys(self.by))
 
     def objection_to_reading(self, column: Column) -> str | None:
         return "has values of a type that makes no groups" if column.kind is Kind.OTHER else None
 
-    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, shift: float | None) -> Chooser:
-        return ByGroup(columns[self.by])
+    def chooser(self, own: str, columns: Mapping[str, Column], rate: float, solved: float | None) -> Chooser:
+        return ByGroup(tuple(columns[name] for name in self.reads(own)))
 
 
 class Mcar(Mechanism):
     """Every cell alike."""
-
-
-def _as_mapping(value: Any) -> Any:
-    """A name alone is the mechanism with nothing said about it."""
-    if isinstance(value, str):
-        return {value: {}}
-    if not isinstance(value, Mapping):
-        raise ValueError("takes a name, or one key, such as {mar: {columns: age}}")
-    return {key: {} if said is None else said for key, said in value.items()}
-
-
-def _by_column(value: Any) -> Any:
-    return value if isinstance(value, Mapping) else {"by": value}
-
-
-class Choice(Parameters):
-    """How cells are chosen: one of these keys."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    mcar: Mcar | None = None
-    """Every eligible cell alike."""
-    mar: Mar | None = None
-    """By the values of other columns."""
-    mnar: Mnar | None = None
-    """By the cell's own value."""
-    burst: Burst | None = None
-    """In runs of rows."""
-    clustered: Annotated[Clustered, BeforeValidator(_by_column, json_schema_input_type=str | Clustered)] | None = None
-    """The column whose groups are struck as a whole."""
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "Choice":
-        if len(self.model_fields_set) != 1:
-            raise ValueError("takes one of mcar, mar, mnar, burst and clustered")
-        return self
-
-    @property
-    def mechanism(self) -> Mechanism | None:
-        """The one that is asked for; None: mcar."""
-        return self.mar or self.mnar or self.burst or self.clustered
-
-
-AskedMechanism = Annotated[
-    Choice, BeforeValidator(_as_mapping, json_schema_input_type=Literal["mcar", "mnar"] | Choice)
-]

@@ -8,10 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from noisecli.corruption import Corruption, Parameters, Target
+from noisecli.corruption import Corruption, JointCorruption, Target
+from noisecli.mechanism import Patterns
+from noisecli.parameters import Parameters
+from noisecli.recipe.choosing import AskedMechanism, Choice, Pattern
 from noisecli.recipe.conditions import Asking, Condition
 from noisecli.recipe.dtypes import ColumnType, Dtype, SaidType
-from noisecli.recipe.mechanisms import AskedMechanism, Choice, Mcar, Mechanism
+from noisecli.recipe.mechanisms import Mcar, Mechanism
 from noisecli.recipe.source import Source
 from noisecli.where import Where
 
@@ -59,6 +62,11 @@ class Data(Parameters):
     """The column that says train, val or test; under `purpose: train` only training rows are struck."""
     id: str | None = None
     """The column that identifies a row."""
+    soft_labels: Literal["wide", "pair", "weighted"] = "wide"
+    """How soft labels are written, which mixup and label_smoothing make. wide: a column more for each class,
+    `LABEL__p__CLASS`, which add up to 1; pair: two more, `LABEL_b`, the other class, and `lambda`, the share of the own
+    one; weighted: each row comes out once for every class that it is something of, with its share in one more,
+    `sample_weight`."""
     time: str | None = None
     """The column that says when."""
     entity: str | None = None
@@ -117,14 +125,26 @@ class TableStep(Step):
     columns: Annotated[list[Selector], Field(min_length=1), BeforeValidator(_as_list)] | None = None
     """Names, globs, {dtype: ...}, or numeric | text | category | datetime | all."""
     mechanism: AskedMechanism = Choice(mcar=Mcar())
-    """How cells are chosen: mcar, {mar: {columns: ..., tail: upper}}, {mnar: {tail: upper}}, {burst: {length: ...}} or
-    {clustered: COLUMN}."""
+    """How cells are chosen: mcar, {mar: {columns: ..., tail: upper}}, {mnar: {tail: upper}}, {burst: {length: ...}},
+    {clustered: COLUMN} or {window: {from: ..., to: ...}}."""
+    joint: bool = False
+    """true: the same rows are struck in all columns of the step; false: each column has strikes of its own."""
+    nulls: Literal["skip", "strike"] = "skip"
+    """strike: cells that are missing may be struck, too, by ops that do not look at the old value; skip: they never
+    are."""
+    patterns: Annotated[list[Pattern], Field(min_length=1)] | None = None
+    """Rows are struck, and each gets one of these sets of columns: [{columns: [a, b], weight: 2}, {columns: c}]."""
     where: dict[str, Asking] | None = None
     """Strike only rows whose clean cells are so: column to value, list of values, or {gt: 30}. All must hold; of the
     list under `any` one at least."""
     decimals: Literal["keep"] | Annotated[int, Field(ge=0, le=15)] = "keep"
     """keep: a new number in a CSV file has no more decimals than the column's others; else so many at the most, in any
     file."""
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether the same rows are struck in all columns."""
+        return self.joint or self.patterns is not None
 
     def condition(self) -> Where | None:
         """Return what `where` asks for."""
@@ -230,22 +250,52 @@ class PlannedStep:
     """The parameters that the recipe itself gives."""
     rate: float
     exact: bool
+    time: str | None = None
+    """The column that says when."""
 
     @property
     def columns(self) -> list[Selector] | None:
         """What the step selects; None where it names nothing, or strikes images."""
-        return self.settings.columns if isinstance(self.settings, TableStep) else None
+        if not isinstance(self.settings, TableStep):
+            return None
+        if self.settings.patterns is None:
+            return self.settings.columns
+        return list(dict.fromkeys(name for pattern in self.settings.patterns for name in pattern.columns))
 
-    @property
+    @cached_property
     def mechanism(self) -> Mechanism | None:
         """How cells are chosen; None: mcar."""
-        return self.settings.mechanism.mechanism if isinstance(self.settings, TableStep) else None
+        asked = self.settings.mechanism.mechanism if isinstance(self.settings, TableStep) else None
+        return asked and asked.with_time(self.time)
+
+    @property
+    def patterns(self) -> Patterns | None:
+        """Which columns of a struck row are struck; None: all."""
+        asked = self.settings.patterns if isinstance(self.settings, TableStep) else None
+        if asked is None:
+            return None
+        return Patterns(tuple(tuple(each.columns) for each in asked), tuple(each.weight for each in asked))
+
+    @property
+    def joint(self) -> bool:
+        """Whether one mask is drawn for all columns."""
+        return isinstance(self.settings, TableStep) and self.settings.by_rows
+
+    @property
+    def nulls(self) -> bool:
+        """Whether missing cells may be struck."""
+        return isinstance(self.settings, TableStep) and self.settings.nulls == "strike"
 
     @property
     def asks(self) -> list[str]:
         """Columns, besides those that it strikes, whose clean cells the step looks at."""
-        asked = self.where.columns if self.where else []
-        return list(dict.fromkeys([*asked, *(self.mechanism.reads("") if self.mechanism else ())]))
+        asked = [*(self.where.columns if self.where else ()), *(self.mechanism.reads("") if self.mechanism else ())]
+        return list(dict.fromkeys([*asked, *self.reads]))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns whose clean cells the op looks at besides those that it strikes."""
+        return self.corruption.reads() if isinstance(self.corruption, JointCorruption) else ()
 
     @cached_property
     def where(self) -> Where | None:

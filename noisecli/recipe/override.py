@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from noisecli.corruption import plain
 from noisecli.errors import RecipeProblem
+from noisecli.parameters import plain
 from noisecli.recipe import source as sources
 from noisecli.recipe.source import Loc, Place, Source, did_you_mean
 

@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from noisecli.corruption import Scalar
 from noisecli.errors import RecipeProblem
+from noisecli.parameters import Scalar
 
 Loc = tuple[str | int, ...]
 """Path of keys and indexes to a value."""

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 from urllib.parse import quote
 
-from noisecli.corruption import plain
+from noisecli.parameters import plain
 from noisecli.recipe.models import ALONE, Recipe, Variant
 from noisecli.recipe.source import Source
 

@@ -1,18 +1,20 @@
 """The account of a run: its manifest, and warnings where a rate could not be reached."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from noisecli import listing
 from noisecli import manifest as manifests
-from noisecli.corruption import TableCorruption
+from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.corruptions.table.relabel import label_of
 from noisecli.engine import Counts, Tally
+from noisecli.engine.edits import MOST_CATEGORIES
 from noisecli.manifest import Manifest, StepEntry
-from noisecli.mechanism import ByGroup, InRuns
+from noisecli.mechanism import ByCurve, ByGroup, InRuns, Position
 from noisecli.plan import Plan, StepPlan
-from noisecli.run import prepare
 from noisecli.run.execute import Prepared, Record
+from noisecli.run.recorded import to_facts
 
 
 def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, dict[str, Path]]:
@@ -42,9 +44,9 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
         recipe=recipe.document,
         recipe_sha256=manifests.recipe_digest(recipe.document),
         inputs=[record.inputs[path] for path in sorted(record.inputs)],
-        facts=prepare.to_facts(prepared.plans),
+        facts=to_facts(prepared.plans),
         steps=[
-            _step_entry(folder, step, record.tallies.get(folder, {}))
+            _step_entry(folder, plan, step, record.tallies.get(folder, {}))
             for folder, plan in prepared.plans.items()
             for step in plan.steps
         ],
@@ -67,7 +69,9 @@ def _rates(prepared: Prepared, record: Record) -> list[str]:
     return lines
 
 
-def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
+def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally) -> StepEntry:
+    mine = {column: counts for (name, column), counts in tally.items() if name == step.id}
+    tells = isinstance(step.corruption, CellCorruption) and step.corruption.tells_transitions
     return StepEntry(
         sweep=folder or None,
         id=step.id,
@@ -75,8 +79,23 @@ def _step_entry(folder: str, step: StepPlan, tally: Tally) -> StepEntry:
         rate=step.rate,
         exact=step.exact,
         parameters=step.corruption.model_dump(mode="json"),
-        columns={column: asdict(counts) for (name, column), counts in tally.items() if name == step.id},
+        columns={column: counts.numbers() for column, counts in mine.items()},
+        rates=None if step.patterns is None else {column: step.rate_of(column) for column in step.columns},
+        transitions=_transitions(plan, mine) if tells else None,
+        outgoing={name: str(type_) for name, type_ in step.outgoing.items()} or None,
     )
+
+
+def _transitions(plan: Plan, counts: Mapping[str, Counts]) -> dict[str, dict[str, dict[str, int]]]:
+    """Say by name how often each category of each column became each other one, in the order of the categories."""
+    told: dict[str, dict[str, dict[str, int]]] = {}
+    for column, found in counts.items():
+        names = [label_of(category) for category in plan.columns[column].categories or ()]
+        if 0 < len(names) <= MOST_CATEGORIES:
+            told[column] = {}
+            for (old, new), count in sorted(found.transitions.items()):
+                told[column].setdefault(names[old], {})[names[new]] = count
+    return told
 
 
 def shortfalls(plan: Plan, tally: Tally) -> list[str]:
@@ -84,49 +103,63 @@ def shortfalls(plan: Plan, tally: Tally) -> list[str]:
     lines = []
     for step in plan.steps:
         counts = {column: counts for (name, column), counts in tally.items() if name == step.id and step.rate > 0}
-        in_bulk = any(isinstance(plan.choosers.get((step.id, column)), ByGroup | InRuns) for column in counts)
-        for text, count in _remarks(step, in_bulk):
-            concerned = {column: c for column, c in counts.items() if count(c) > 0}
+        for text, count in _remarks(plan, step):
+            concerned = {column: c for column, c in counts.items() if count(column, c) > 0}
             if concerned:
                 sums = {key: sum(getattr(c, key) for c in concerned.values()) for key in ("eligible", "struck")}
-                said = text.format(count=sum(map(count, concerned.values())), **sums)
+                said = text.format(count=sum(count(column, c) for column, c in concerned.items()), **sums)
                 lines.append(f"step {step.id!r}{_columns(list(concerned))}: {said}")
     return lines
 
 
-def _remarks(step: StepPlan, in_bulk: bool) -> Iterator[tuple[str, Callable[[Counts], int]]]:
+def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, Counts], int]]]:
     """What may have to be said of a step, and how many cells of a column it is about."""
     on_table = isinstance(step.corruption, TableCorruption)
     unchanged = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
     lost = "had been removed by an earlier step" if on_table else "cannot be read and are carried"
-    yield "nothing is eligible" + ("; see its `where`" if step.where else ""), lambda c: c.eligible == 0
-    yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda c: c.eligible > 0 and c.struck == 0
-    if in_bulk:
-        what = "the groups or runs are few and large"
+    narrow = [f"its `{key}`" for key, said in (("where", step.where), ("window", step.window)) if said]
+    yield "nothing is eligible" + (f"; see {' and '.join(narrow)}" if narrow else ""), lambda _, c: c.eligible == 0
+    yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda _, c: c.eligible > 0 and c.struck == 0
+    yield (
+        f"{{struck}} of {{eligible}} struck, far from the rate {step.rate:g}: the groups or runs are few and large",
+        lambda column, c: _in_bulk(plan, step, column) and _far(c, step.rate_of(column)),
+    )
+    yield (
+        f"{{struck}} of {{eligible}} struck, not the rate {step.rate:g}: the chance is 1 where it is highest",
+        lambda column, c: _at_its_peak(plan, step, column) and _short(c, step.rate_of(column)),
+    )
+    if unchanged:
         yield (
-            f"{{struck}} of {{eligible}} struck, far from the rate {step.rate:g}: {what}",
-            lambda c: _far(c, step.rate),
+            f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
+            lambda _, c: c.struck - c.void - c.inexact - c.changed,
         )
     yield (
-        f"{{count}} of {{struck}} struck came out unchanged: {unchanged}",
-        lambda c: c.struck - c.void - c.inexact - c.changed,
-    )
-    yield (
         "{count} of {struck} struck are integers beyond 2^53, too large for arithmetic in float64",
-        lambda c: c.inexact,
+        lambda _, c: c.inexact,
     )
-    yield f"{{count}} of {{struck}} struck {lost}", lambda c: c.void
-    yield "{count} results were clipped into the range of the column's type", lambda c: c.clipped
+    yield f"{{count}} of {{struck}} struck {lost}", lambda _, c: c.void
+    yield "{count} results were clipped into the range of the column's type", lambda _, c: c.clipped
 
 
-def _kept(counts: Counts) -> int:
-    return counts.struck - counts.void - counts.inexact - counts.changed
+def _in_bulk(plan: Plan, step: StepPlan, column: str) -> bool:
+    return isinstance(plan.chooser(step, column), ByGroup | InRuns)
+
+
+def _at_its_peak(plan: Plan, step: StepPlan, column: str) -> bool:
+    chooser = plan.chooser(step, column)
+    return isinstance(chooser, ByCurve) and isinstance(chooser.curve, Position) and chooser.solved == 1
 
 
 def _far(counts: Counts, rate: float) -> bool:
     """Whether less than half or more than twice of what was asked for is struck, where that is no trifle."""
     asked = rate * counts.eligible
     return asked >= 20 and counts.struck > 0 and not asked / 2 <= counts.struck <= 2 * asked
+
+
+def _short(counts: Counts, rate: float) -> bool:
+    """Whether fewer are struck than chance explains, four standard deviations of independent strikes."""
+    asked = rate * counts.eligible
+    return counts.struck > 0 and counts.struck < asked - 4 * math.sqrt(asked * (1 - rate))
 
 
 def _columns(names: Sequence[str]) -> str:

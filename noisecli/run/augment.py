@@ -12,7 +12,8 @@ from noisecli import manifest as manifests
 from noisecli import recipe as recipes
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.executors import Pool, available_cores, local
-from noisecli.manifest import Facts, Manifest
+from noisecli.facts import Facts
+from noisecli.manifest import Manifest
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
@@ -32,6 +33,10 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.joint import settle_covariances
+from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.pairing import columns_of_partners, with_partners
+from noisecli.run.recorded import plan_from_facts
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -184,6 +189,7 @@ def _run(
     outputs = recipe.head.copies * len(recipe.variants)
     with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * outputs)) as pool:
         prepared = _prepare(recipe, dataset.spooled(space), facts, pool, meter)
+        prepared = replace(prepared, plans=_with_partners(prepared, space / "partners"))
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
@@ -196,6 +202,17 @@ def _run(
         result, companions = account(prepared, record, space)
         commit(space, data, companions, output)
     return Outcome(output, manifests.path_for(output), result)
+
+
+def _with_partners(prepared: Prepared, folder: Path) -> Mapping[str, Plan]:
+    names = {name for plan in prepared.plans.values() for name in columns_of_partners(plan)}
+    if not names:
+        return prepared.plans
+    split = prepare.split_column(prepared.recipe)
+    names |= {split} if split is not None else set()
+    files = prepared.dataset.struck
+    read = ((file.address, (slab for _, slab in file.table().scan(sorted(names)))) for file in files)
+    return with_partners(prepared.plans, read, files[0].table().fields(), folder)
 
 
 def _pinned(recipe: Recipe) -> Facts | None:
@@ -243,8 +260,10 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
+    names = set(fields)
     for file in dataset.struck[1:]:
         theirs = file.table().fields()
+        names |= set(theirs)
         for name in wanted.columns:
             if theirs.get(name) != fields[name]:
                 another = f"has another type of column {name!r} than"
@@ -258,12 +277,15 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     survey = find_facts(wanted, look)
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
-        plans = {v.folder: prepare.plan_from_facts(v, s, fields, facts) for v, s in both}
-        return Prepared(recipe, dataset, plans, tables, [])
+        plans = {v.folder: plan_from_facts(v, s, fields, facts) for v, s in both}
+        plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
+        return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
+    bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
-    plans = {variant.folder: plan for variant, plan in zip(recipe.variants, settled, strict=True)}
-    return Prepared(recipe, dataset, plans, tables, _survey_warnings(survey, plans.values()))
+    plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
+    warnings = [*_survey_warnings(survey, plans.values()), *widenings(plans.values())]
+    return Prepared(recipe, dataset, plans, tables, warnings)
 
 
 def _survey(dataset: Dataset, wanted: Request, tables: dict[str, work.Surveyed], pool: Pool, meter: Meter) -> Survey:

@@ -207,7 +207,7 @@ def _finish_table(
     content = None
     order = _settle_order(record, pieces)
     if order is not None or any(piece.written.changed for _, piece in pieces):
-        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target, order)
+        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target, task.plan.outgoing, order)
     else:
         for part, _ in pieces:
             part.sink.unlink()

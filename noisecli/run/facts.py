@@ -1,9 +1,13 @@
-"""Which facts a run needs, found in the order in which they depend on each other."""
+"""Which facts a run needs, found in the order in which they depend on each other, or recorded earlier."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
+import pyarrow as pa
+
+from noisecli.columns import NUMBER, Column, kind_of
 from noisecli.errors import DataProblem
+from noisecli.facts import ColumnFacts
 from noisecli.survey import Request, Survey
 
 Look = Callable[[Request], Survey]
@@ -21,3 +25,25 @@ def find_facts(wanted: Request, look: Look) -> Survey:
     if wanted.split and found.training == 0:
         raise DataProblem(f"no row is training data: column {wanted.split!r} never says train")
     return found
+
+
+def recorded_column(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:
+    """Return a column of the input with facts that were recorded earlier.
+
+    Raises:
+        DataProblem: they are not those of such a column.
+    """
+    known = {key: value for key, value in found if value is not None and key != "storage"}
+    column = Column(name=name, storage=storage, **known)
+    try:
+        pa.array(column.categories or (), storage)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        raise DataProblem(f"the manifest's categories of column {name!r} are not of its type") from None
+    as_text = pa.types.is_string(storage)
+    if column.counts is not None and len(column.counts) != len(column.categories or ()):
+        raise DataProblem(f"the manifest's counts of column {name!r} are not those of its categories")
+    if (column.decimals is None) == (as_text and column.kind in NUMBER) or (
+        not as_text and column.kind is not kind_of(storage)
+    ):
+        raise DataProblem(f"the manifest's facts of column {name!r} do not fit the input")
+    return column

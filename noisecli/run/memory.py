@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Mapping
 from itertools import tee
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -27,6 +28,10 @@ from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.facts import find_facts
+from noisecli.run.joint import settle_covariances
+from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.pairing import columns_of_partners, with_partners
+from noisecli.run.recorded import plan_from_facts
 from noisecli.survey import Request, Survey
 
 if TYPE_CHECKING:
@@ -113,7 +118,7 @@ def corrupt(
     settle_code(checked, allow_code)
     strike = _strike_images if checked.target == "images" else _strike_table
     result, plan, tally = strike(checked, data, number)
-    for line in shortfalls(plan, tally):
+    for line in [*widenings([plan]), *shortfalls(plan, tally)]:
         warnings.warn(line, NoiseWarning, stacklevel=2)
     return result
 
@@ -158,10 +163,14 @@ def _settle_copy(copy: int, recipe: Recipe) -> int:
 def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tally]:
     table = _reader(data)(data)
     _refuse_opaque(recipe, table.opaque)
-    plan = _plan(recipe, table)
-    engine = TableEngine(plan, copy, "")
-    ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
-    noisy = gather(zip(engine(theirs), ours, strict=True))
+    plan = settle_outgoing(recipe, _plan(recipe, table), {*table.fields(), *table.opaque})
+    with TemporaryDirectory(prefix="noisecli-") as space:
+        names = list(dict.fromkeys([*columns_of_partners(plan), *([plan.split] if plan.split else [])]))
+        read = [("", ArrowTable(table.read(names)).slabs(table.rows))] if columns_of_partners(plan) else []
+        plan = with_partners({"": plan}, read, table.fields(), Path(space) / "partners")[""]
+        engine = TableEngine(plan, copy, "")
+        ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
+        noisy = gather(zip(engine(theirs), ours, strict=True), plan.outgoing)
     return table.replaced(noisy), plan, engine.tally
 
 
@@ -199,7 +208,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
     prepare.check_reading(recipe)
     if recipe.head.facts is not None:
         facts = manifests.read(manifests.locate(Path(recipe.head.facts))).facts
-        return prepare.plan_from_facts(recipe.variants[0], selection, fields, facts)
+        return plan_from_facts(recipe.variants[0], selection, fields, facts)
 
     def look(request: Request) -> Survey:
         survey = Survey.of(request, fields, as_text=False)
@@ -208,7 +217,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
 
     wanted = prepare.request(recipe, selection, fields)
     bare = prepare.plan_table(recipe, selection, find_facts(wanted, look))
-    return settle_choosers([recipe], [bare], wanted, look)[0]
+    return settle_choosers([recipe], settle_covariances([bare], wanted, look), wanted, look)[0]
 
 
 def _strike_images(recipe: Recipe, data: NDArray[Any], copy: int) -> tuple[NDArray[Any], Plan, Tally]:

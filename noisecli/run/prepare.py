@@ -9,16 +9,23 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.celltext import NULLS
-from noisecli.columns import CATEGORY, NUMBER, Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, RowsCorruption, TableCorruption
-from noisecli.errors import DataProblem
+from noisecli.columns import NUMBER, Column, Kind, kind_of
+from noisecli.corruption import RowsCorruption, TableCorruption
 from noisecli.formats import Reading
-from noisecli.manifest import ColumnFacts, Facts, QuotaFacts
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import KeySample, Quota, cell_keys
-from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe, Variant
+from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
 from noisecli.recipe.source import Loc, did_you_mean
-from noisecli.run.choose import curves, facts_to_choose, recorded_choosers
+from noisecli.run.choose import facts_to_choose
+from noisecli.run.joint import (
+    COVARIANCES,
+    check_joint,
+    facts_to_read,
+    parameter_of,
+    partner_column,
+    plan_soft_labels,
+    softening,
+)
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -54,7 +61,8 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Sel
             choices = _match(recipe, selector, list(fields))
             if not choices:
                 message = f"no column {selector!r} in {where}{did_you_mean(str(selector), list(fields))}"
-                recipe.source.fault(("steps", step.number, "columns", k), message)
+                key: Loc = ("columns", k) if step.patterns is None else ("patterns",)
+                recipe.source.fault(("steps", step.number, *key), message)
             for choice in choices:
                 if choice.selector is None or choice.column not in found:
                     found[choice.column] = choice
@@ -77,6 +85,11 @@ def spoken_of(recipe: Recipe) -> Iterator[tuple[Loc, str]]:
             yield ("steps", step.number, "where"), name
         for name in step.mechanism.reads("") if step.mechanism else ():
             yield ("steps", step.number, "mechanism"), name
+        for name in step.reads:
+            yield parameter_of(step, name), name
+        within = partner_column(recipe, step)
+        if within is not None:
+            yield parameter_of(step, within), within
 
 
 def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
@@ -123,19 +136,22 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
         op = step.corruption
         assert isinstance(op, TableCorruption)
         for choice in selection[step.id]:
-            needs = op.needs()
+            needs = op.needs() - {COVARIANCES}
             if choice.selector in ("text", "category") and kind_of(fields[choice.column]) is Kind.TEXT:
                 needs |= {"categories"}
             wanted[choice.column] = wanted.get(choice.column, frozenset()) | needs
             for name in facts_to_choose(step.mechanism, choice.column):
                 wanted[name] = wanted.get(name, frozenset()) | {"mean", "sd"}
         for name in step.asks:
-            wanted.setdefault(name, frozenset())
+            wanted[name] = wanted.get(name, frozenset()) | facts_to_read(step, name)
         for name in facts_to_choose(step.mechanism, ""):
             wanted[name] |= {"mean", "sd"}
     split = split_column(recipe)
     if split is not None:
         wanted.setdefault(split, frozenset())
+    label = recipe.head.data.label
+    if label is not None and softening(recipe):
+        wanted[label] = wanted.get(label, frozenset()) | {"categories"}
     said = recipe.head.data.column_types
     types = {name: Kind(how.dtype) for name, how in said.items()}
     formats = {name: how.format for name, how in said.items() if how.format is not None}
@@ -148,9 +164,8 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     """What an exact step has to know of the cells of some columns."""
     op = step.corruption
     assert isinstance(op, TableCorruption)
-    as_number = isinstance(op, CellCorruption) and op.as_number
     for name in columns if step.exact else ():
-        yield QuotaRequest(step.id, name, step.rate, op.stratified, as_number, step.where)
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where, step.nulls)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -172,9 +187,10 @@ def request_all(recipe: Recipe, selections: Sequence[Selection], fields: Mapping
 def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     """Settle the plan on the facts that the survey found."""
     columns = {name: found.column() for name, found in survey.columns.items()}
-    steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
+    steps = tuple(plan_step(recipe, step, selection, columns) for step in recipe.steps)
+    soft = plan_soft_labels(recipe, columns)
     recipe.source.raise_faults()
-    plan = Plan(recipe.seed, steps, split=split_column(recipe))
+    plan = Plan(recipe.seed, steps, split=split_column(recipe), soft=soft)
     asked = {name for step in recipe.steps for name in step.asks}
     kept = {name: columns[name] for name in columns if name in plan.touched or name in asked}
     both = zip(recipe.steps, steps, strict=True)
@@ -210,13 +226,17 @@ def _bare_step(step: PlannedStep) -> StepPlan:
         scaled=scaled,
         where=step.where,
         decimals=None if decimals == "keep" else decimals,
+        joint=step.joint,
+        nulls=step.nulls,
+        patterns=step.patterns,
     )
 
 
-def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
+def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
+    """Settle one step on what is known of the columns; faults are left with the recipe."""
     i, op = step.number, step.corruption
     assert isinstance(op, TableCorruption)
-    chosen, refused = [], False
+    chosen, refused, window = [], False, None
     for choice in selection[step.id]:
         column = columns.get(choice.column)
         if column is None:
@@ -242,15 +262,18 @@ def _plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns:
         named = {choice.column for choice in selection[step.id] if choice.selector is None}
         decide = {name: step.mechanism.objection_to_reading(columns[name]) for name in step.mechanism.reads("")}
         own = {name: step.mechanism.objection_to_striking(columns[name]) for name in chosen}
-        if isinstance(op, CellCorruption):
+        if not op.together:
             chosen = [name for name in chosen if own[name] is None or name in named]
             decide |= {name: own[name] for name in chosen if own[name] is not None}
         for name, objection in decide.items():
             if objection is not None:
                 recipe.source.fault(("steps", i, "mechanism"), f"mechanism: column {name!r} {objection}")
-    if not chosen and not refused and op.strikes_columns:
+        window = step.mechanism.span(columns) if not any(decide.values()) else None
+    if not refused and set(step.asks) <= set(columns):
+        check_joint(recipe, step, [columns[name] for name in chosen], columns)
+    if not chosen and not refused and (step.columns is not None or op.strikes_columns):
         recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
-    return replace(_bare_step(step), columns=tuple(chosen))
+    return replace(_bare_step(step), columns=tuple(chosen), within=partner_column(recipe, step), window=window)
 
 
 def _fits(column: Column, selector: str | ByType | None) -> bool:
@@ -270,79 +293,3 @@ def _is_category(column: Column) -> bool:
     if column.kind is Kind.BOOL:
         return True
     return column.kind is Kind.TEXT and column.categories is not None and len(column.categories) <= MAX_LEVELS
-
-
-def to_facts(plans: Mapping[str, Plan]) -> Facts:
-    """Write down what the survey found for each variant, for the manifest."""
-    columns: dict[str, ColumnFacts] = {}
-    quotas = []
-    for folder, plan in plans.items():
-        for name, column in plan.columns.items():
-            found = {key: getattr(column, key) for key in ColumnFacts.model_fields if key != "storage"}
-            if column.kind not in CATEGORY:  # asked for by a step on `all` that passes over it, so not a fact
-                del found["categories"], found["counts"]
-            known = {key: value for key, value in found.items() if not (isinstance(value, float) and np.isnan(value))}
-            columns[name] = ColumnFacts(storage=str(column.storage), **known)
-        rates = {step.id: step.rate for step in plan.steps}
-        quotas += [
-            QuotaFacts(sweep=folder or None, step=step, column=column, copy=copy, rate=rates[step], limits=quota.limits)
-            for (step, column, copy), quota in sorted(plan.quotas.items())
-        ]
-    shifts = [
-        curve.model_copy(update={"sweep": folder or None}) for folder, plan in plans.items() for curve in curves(plan)
-    ]
-    return Facts(columns=columns, quotas=quotas, shifts=shifts)
-
-
-def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str, pa.DataType], facts: Facts) -> Plan:
-    """Settle the plan on facts recorded earlier, without looking at the data."""
-    recipe = variant.recipe
-    columns = {name: _recorded(name, found, fields[name]) for name, found in facts.columns.items() if name in fields}
-    named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
-    split = split_column(recipe)
-    named |= {name for step in recipe.steps for name in step.asks}
-    if not (named | {split} - {None}) <= set(columns):
-        raise DataProblem("the manifest has no facts of some columns that its recipe names")
-    for name, how in recipe.head.data.column_types.items():
-        if name in columns and (columns[name].kind, columns[name].format) != (how.dtype, how.format):
-            message = "the manifest's facts are of another type or format: leave `facts:` out, or the type as it was"
-            recipe.source.fault(("data", "types", name), message)
-    steps = tuple(_plan_step(recipe, step, selection, columns) for step in recipe.steps)
-    recipe.source.raise_faults()
-    ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
-    recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in ours}
-    rates = {entry.step: entry.rate for entry in ours}
-    quotas: dict[QuotaKey, Quota] = {}
-    for step in steps:
-        if rates.get(step.id, step.rate) != step.rate:
-            raise DataProblem(
-                f"the manifest's quotas of step {step.id!r} are for rate {rates[step.id]}, not {step.rate:g}: "
-                "leave `facts:` out, or the rate as it was"
-            )
-        for column in step.columns if step.exact else ():
-            stratified = isinstance(step.corruption, TableCorruption) and step.corruption.stratified
-            strata = columns[column].categories if stratified else None
-            for copy in range(1, recipe.head.copies + 1):
-                limits = recorded.get((step.id, column, copy), ())
-                if len(limits) != (1 if strata is None else len(strata)):
-                    raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
-                quotas[step.id, column, copy] = Quota(strata, limits)
-    shifts = [entry for entry in facts.shifts if entry.sweep == (variant.folder or None)]
-    return recorded_choosers(recipe, Plan(recipe.seed, steps, columns, quotas, split=split), shifts)
-
-
-def _recorded(name: str, found: ColumnFacts, storage: pa.DataType) -> Column:
-    known = {key: value for key, value in found if value is not None and key != "storage"}
-    column = Column(name=name, storage=storage, **known)
-    try:
-        pa.array(column.categories or (), storage)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        raise DataProblem(f"the manifest's categories of column {name!r} are not of its type") from None
-    as_text = pa.types.is_string(storage)
-    if column.counts is not None and len(column.counts) != len(column.categories or ()):
-        raise DataProblem(f"the manifest's counts of column {name!r} are not those of its categories")
-    if (column.decimals is None) == (as_text and column.kind in NUMBER) or (
-        not as_text and column.kind is not kind_of(storage)
-    ):
-        raise DataProblem(f"the manifest's facts of column {name!r} do not fit the input")
-    return column

@@ -5,7 +5,6 @@ lines alone: by variant and copy, file, row, column, step.
 """
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ import pyarrow.types as pt
 from numpy.typing import NDArray
 from pyarrow import ipc
 
+from noisecli.celltext import as_written
 from noisecli.engine import Change, Index, Struck
 from noisecli.formats import Part, Transform
 from noisecli.plan import Plan
@@ -62,7 +62,7 @@ class Shard:
     def __init__(self, sink: Path, about: Mapping[str, Any], plan: Plan, parts: Sequence[Part]) -> None:
         self._about = about
         self._steps = pa.array([step.id for step in plan.steps], pa.string())
-        self._columns = plan.touched
+        self._columns = list(dict.fromkeys([*plan.touched, *plan.outgoing]))
         self._parts = iter(parts)
         self._written = 0
         self._open = ExitStack()
@@ -207,52 +207,6 @@ class Truth:
     def _write(self, lines: pa.Table) -> None:
         if len(lines):
             self._writer.write_table(lines.combine_chunks(), row_group_size=len(lines))
-
-
-def as_written(cells: pa.Array) -> pa.Array:
-    """Cells as text.
-
-    Numbers are as short as they can be read back, times in UTC if they have a zone, durations are counts of the type's
-    unit, bytes are hexadecimal digits, and what is nested is JSON.
-    """
-    type_ = cells.type
-    if isinstance(type_, pa.BaseExtensionType):
-        return as_written(cells.storage)
-    if pt.is_timestamp(type_) and type_.tz is not None:
-        moments = cells.cast(pa.timestamp(type_.unit)).cast(pa.string())
-        return pc.binary_join_element_wise(moments, "Z", "")
-    if pt.is_binary(type_) or pt.is_large_binary(type_) or pt.is_fixed_size_binary(type_) or pt.is_binary_view(type_):
-        return pa.array([None if cell is None else cell.hex() for cell in cells.to_pylist()], pa.string())
-    if pt.is_nested(type_) or pt.is_interval(type_):
-        texts = [None if cell is None else json.dumps(cell, ensure_ascii=False) for cell in _plain(cells)]
-        return pa.array(texts, pa.string())
-    return cells.cast(pa.string())
-
-
-def _plain(cells: pa.Array) -> list[Any]:
-    """Cells as values of JSON; what it has no word for is text."""
-    type_ = cells.type
-    if isinstance(type_, pa.BaseExtensionType):
-        return _plain(cells.storage)
-    if pt.is_dictionary(type_):
-        return _plain(cells.dictionary_decode())
-    if pt.is_struct(type_):
-        fields = {field.name: _plain(column) for field, column in zip(type_, cells.flatten(), strict=True)}
-        valid = cells.is_valid().to_pylist()
-        return [{name: fields[name][i] for name in fields} if valid[i] else None for i in range(len(cells))]
-    if pt.is_map(type_):
-        entries = [cell.values.flatten() if cell.is_valid else None for cell in cells]
-        return [entry and [list(pair) for pair in zip(*map(_plain, entry), strict=True)] for entry in entries]
-    if pt.is_nested(type_) and not pt.is_union(type_):
-        return [_plain(cell.values) if cell.is_valid else None for cell in cells]
-    if pt.is_boolean(type_) or pt.is_integer(type_) or pt.is_interval(type_) or pt.is_null(type_):
-        return list(cells.to_pylist())
-    if pt.is_union(type_):
-        return [None if cell is None else str(cell) for cell in cells.to_pylist()]
-    texts = as_written(cells).to_pylist()
-    if pt.is_floating(type_):
-        return [text if text is None or not math.isfinite(float(text)) else float(text) for text in texts]
-    return list(texts)
 
 
 def _order(lines: pa.Table) -> pa.Array:

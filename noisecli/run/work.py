@@ -110,7 +110,7 @@ def write_table(task: TableTask) -> TableDone:
             transform = shard.watch(engine)
         if task.keys is not None:
             transform = keyed(transform, task.parts, task.rows, stack.enter_context(task.keys.open("wb")))
-        written = task.file.table().write(task.parts, columns, transform, task.sink)
+        written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
     return TableDone(written, engine.tally)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,14 +17,24 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from PIL import Image
+from pydantic import ValidationError
 
 from noisecli.columns import Kind
-from noisecli.corruption import Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.corruption import (
+    Corruption,
+    ImageCorruption,
+    JointCorruption,
+    RowsCorruption,
+    TableCorruption,
+    registered,
+)
 from noisecli.engine import Counts, Slab, TableEngine
 from noisecli.formats import arranged
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe.source import parse
 from noisecli.run import Outcome, augment
+from noisecli.run.joint import settle_covariances
+from noisecli.run.pairing import with_partners
 from noisecli.survey import QuotaRequest, Request, Survey
 
 DIGESTS = Path(__file__).with_name("digests.json")
@@ -31,6 +42,9 @@ ROWS = 400
 WORDS = ("Ada", "Zoë", "Иван", "köln", "river", "Oak Street", "naïve", "देव", "e\u0301tude", "x1")
 SIZES = ((8, 8), (31, 57), (40, 24))
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
+
+LABEL = "kind"
+"""Column of the classes."""
 
 C = TypeVar("C", bound=Corruption)
 
@@ -49,8 +63,14 @@ def example_step(op: type[Corruption]) -> dict[str, Any]:
 
 
 def needed(op: type[Corruption]) -> dict[str, Any]:
-    """The parameters that the op cannot do without, as its example gives them."""
-    return {name: example_step(op)[name] for name, field in op.model_fields.items() if field.is_required()}
+    """The parameters that the op cannot do without, as its example gives them: all, where it needs one of several."""
+    own = {name: value for name, value in example_step(op).items() if name in op.model_fields}
+    required = {name: own[name] for name, field in op.model_fields.items() if field.is_required()}
+    try:
+        op.model_validate(required)
+    except ValidationError:
+        return own
+    return required
 
 
 def made(op: type[C]) -> C:
@@ -61,7 +81,17 @@ def made(op: type[C]) -> C:
 def recipe(op: type[Corruption], **settings: Any) -> dict[str, Any]:
     """A recipe of one step: the op on the columns of its example."""
     columns = {key: value for key, value in example_step(op).items() if key == "columns"}
-    return {"noisecli": 1, "seed": 7, "steps": [{"op": op.name, **columns, **needed(op), **settings}]}
+    return {"noisecli": 1, "seed": 7, **head(op), "steps": [{"op": op.name, **columns, **needed(op), **settings}]}
+
+
+def head(op: type[Corruption]) -> dict[str, Any]:
+    """What a recipe has to say besides the op: which column holds the classes, where the op makes labels soft."""
+    return {"data": {"label": LABEL}} if getattr(op, "softens", "") else {}
+
+
+def roles(op: type[Corruption]) -> str:
+    """The same as YAML."""
+    return f"data: {{label: {LABEL}}}\n" if head(op) else ""
 
 
 def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
@@ -73,14 +103,26 @@ def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
     return pa.array([None if i % 17 == 16 else value for i, value in enumerate(values)])
 
 
+def backwards(cells: pa.Array) -> pa.Array:
+    """The same cells from last to first."""
+    return cells.take(pa.array(np.arange(len(cells))[::-1]))
+
+
 def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path:
     """Write a dataset on which the op's example can run: a table, or a folder of images."""
     if issubclass(op, ImageCorruption):
         return make_images(folder / "images")
     assert issubclass(op, TableCorruption)
     names = [str(name) for name in example_step(op).get("columns", [])]
+    cells = {name: cells_for(op) for name in names}
+    if issubclass(op, JointCorruption):
+        own = {key: value for key, value in example_step(op).items() if key in op.model_fields}
+        names += op.model_validate(own).reads()
+        cells = {name: backwards(cells_for(op)) if k % 2 else cells_for(op) for k, name in enumerate(names)}
+    if head(op):
+        cells[LABEL] = pa.array([WORDS[i * 7 % 3] for i in range(ROWS)])
     number = pa.array(range(ROWS), pa.int32())
-    table = pa.table({"number": number, **{name: cells_for(op) for name in names}, "last": number})
+    table = pa.table({"number": number, **cells, "last": number})
     path = folder / f"input{suffix}"
     if suffix == ".csv":
         pa.csv.write_csv(table, path)
@@ -114,7 +156,9 @@ def run_example(op: type[Corruption], folder: Path, suffix: str = ".csv") -> tup
     """Write an input and a recipe file with the op's example, and run it."""
     folder.mkdir(exist_ok=True)
     source = make_input(op, folder, suffix)
-    (folder / "recipe.yaml").write_text(f"noisecli: 1\nseed: 7\nsteps:\n  - {example(op)}\n", encoding="utf-8")
+    (folder / "recipe.yaml").write_text(
+        f"noisecli: 1\nseed: 7\n{roles(op)}steps:\n  - {example(op)}\n", encoding="utf-8"
+    )
     return source, augment(source, folder / "recipe.yaml", folder / f"output{source.suffix}", allow_code=True)
 
 
@@ -159,23 +203,41 @@ def strike(
     split: pa.Array | None = None,
     cuts: Sequence[int] = (),
 ) -> Result:
-    """Survey a column, plan one step on it and run the engine, over slabs cut at the given rows."""
+    """Survey a column, plan one step on it and run the engine, over slabs cut at the given rows.
+
+    An op on several columns strikes a second one with it, which holds the same cells from last to first.
+    """
     exact = op.exact_by_default
     table = {name: cells} if split is None else {name: cells, "split": split}
+    blind = isinstance(op, RowsCorruption) and op.looks_at() is None
+    struck_columns = () if blind else (name,)
+    if isinstance(op, JointCorruption):
+        struck_columns = (name, "second")
+        table["second"] = backwards(cells)
     quotas = [QuotaRequest(step, name, rate, op.stratified, False)] if exact else []
-    wanted = {column: op.needs() if column == name else frozenset() for column in table}
+    wanted = {column: op.needs() if column in struck_columns else frozenset() for column in table}
     request = Request(wanted, quotas, None if split is None else "split", seed, copy)
-    survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
-    survey.add_file("", _slabs(table, ()))
+
+    def look(request: Request) -> Survey:
+        survey = Survey.of(request, {column: array.type for column, array in table.items()}, as_text=False)
+        survey.add_file("", _slabs(table, ()))
+        return survey
+
+    survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
-    planned = StepPlan(step, op, rate, exact, (name,) if op.strikes_columns else ())
-    engine = TableEngine(Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split), copy, "")
+    planned = StepPlan(step, op, rate, exact, struck_columns)
+    plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split)
+    plan = settle_covariances([plan], request, look)[0]
     pieces, order, keys = [], [], []
-    for slab, struck in zip(_slabs(table, cuts), engine(_slabs(table, cuts)), strict=True):
-        pieces.append(struck.cells.get(name, slab.cells[name]))
-        local = np.arange(slab.rows) if struck.order is None else struck.order
-        order += (local + slab.first_row).tolist()
-        keys.append(arranged.keys(struck, slab, len(cells)))
+    with TemporaryDirectory() as folder:
+        types = {column: array.type for column, array in table.items()}
+        plan = with_partners({"": plan}, [("", _slabs(table, cuts))], types, Path(folder) / "partners")[""]
+        engine = TableEngine(plan, copy, "")
+        for slab, struck in zip(_slabs(table, cuts), engine(_slabs(table, cuts)), strict=True):
+            pieces.append(struck.cells.get(name, slab.cells[name]))
+            local = np.arange(slab.rows) if struck.order is None else struck.order
+            order += (local + slab.first_row).tolist()
+            keys.append(arranged.keys(struck, slab, len(cells)))
     by_key = np.argsort(np.concatenate(keys), kind="stable").tolist()
     return Result(pa.concat_arrays(pieces), [order[i] for i in by_key], next(iter(engine.tally.values()), Counts()))
 

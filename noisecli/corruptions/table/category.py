@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
-from noisecli.columns import CATEGORY, Column
+from noisecli.columns import CATEGORY, Column, Kind
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.relabel import RATES, relabel, uniform_choice
 from noisecli.corruptions.table.transitions import Matrix, check_given, matrix_objection, transitions
@@ -23,15 +23,32 @@ class CategoryShift(CellCorruption):
     accepts = CATEGORY
     default_rate = 0.1
     severities = RATES
+    tells_transitions = True
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({"categories"})
+
+    def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
+        if not column.categories:
+            return values
+        codes = self.choose(column.codes(values), column, draws)
+        new = pa.array(column.categories, values.type).take(pa.array(np.maximum(codes, 0)))
+        return pc.if_else(pa.array(codes < 0), values, new) if (codes < 0).any() else new
+
+    def choose(self, codes: Codes, column: Column, draws: BlockDraws) -> Codes:
+        """Choose a new category for each; -1 is a value that an earlier step made, or one that stays as it is."""
+        raise NotImplementedError
+
+
+class ByMatrix(CategoryShift):
+    """Base of those that take a transition matrix."""
+
     unchanged = "the column has one category only, or the matrix keeps it"
 
     matrix: Matrix | None = None
     """What struck cells of each class become, with shares, as in {A: {B: 0.7, C: 0.3}}; each row is scaled to sum to 1.
     The step's rate says how many are struck. A class's share in its own row is that of struck cells that stay, so a
     matrix of probabilities, diagonal and all, goes with `rate: 1`. Cells of a class without a row stay."""
-
-    def needs(self) -> frozenset[str]:
-        return frozenset({"categories"})
 
     def objection(self, column: Column) -> str | None:
         refused = super().objection(column)
@@ -40,15 +57,7 @@ class CategoryShift(CellCorruption):
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         if self.matrix is not None:
             return relabel(values, draws.uniform(), transitions(self.matrix, column))
-        if not column.categories:
-            return values
-        categories = pa.array(column.categories, values.type)
-        codes = np.asarray(pc.fill_null(pc.index_in(values, categories), -1).to_numpy(zero_copy_only=False))
-        return categories.take(pa.array(self.choose(codes.astype(np.intp), column, draws)))
-
-    def choose(self, codes: Codes, column: Column, draws: BlockDraws) -> Codes:
-        """Choose a new category for each; -1 is a value that an earlier step made, which is none of them."""
-        raise NotImplementedError
+        return super().corrupt(values, column, draws)
 
 
 def uniform_other(codes: Codes, size: int, uniform: Floats) -> Codes:
@@ -71,7 +80,7 @@ def frequent_other(codes: Codes, counts: tuple[int, ...], uniform: Floats) -> Co
 
 
 @register
-class CategorySwap(CategoryShift):
+class CategorySwap(ByMatrix):
     """Replace a category by another category of the same column.
 
     Source: Schelter, Rukat and Biessmann 2021, "JENGA: A Framework to Study the Impact of Data Errors".
@@ -96,3 +105,34 @@ class CategorySwap(CategoryShift):
         if self.distribution == "frequency":
             return frequent_other(codes, column.counts or (), draws.uniform())
         return uniform_other(codes, len(column.categories or ()), draws.uniform())
+
+
+@register
+class EncodingShift(CategoryShift):
+    """Move every category k places along the sorted ones: codes read with an encoder that was fitted on other data.
+
+    The last categories come round to the first. Values that an earlier step made are none of the codes, and stay.
+
+    Source: Polyzotis, Roy, Whang and Zinkevich 2017, "Data Management Challenges in Production Machine Learning"
+    (training-serving skew).
+
+    Example:
+        {op: encoding_shift, columns: [ward], k: 1}
+    """
+
+    accepts = CATEGORY - {Kind.BOOL}
+    default_rate = 1.0
+    severities = ({"rate": 0.1}, {"rate": 0.25}, {"rate": 0.5}, {"rate": 0.75}, {"rate": 1.0})
+    unchanged = "k is a multiple of the number of categories, or an earlier step had put another value there"
+
+    k: PositiveInt = 1
+    """How many places; numbers are sorted by size, text by its characters."""
+
+    def objection(self, column: Column) -> str | None:
+        size = len(column.categories or ())
+        if size and self.k % size == 0:
+            return f"has {size} categories: moved by {self.k} they are what they were"
+        return super().objection(column)
+
+    def choose(self, codes: Codes, column: Column, draws: BlockDraws) -> Codes:
+        return np.where(codes >= 0, (codes + self.k) % len(column.categories or ()), -1)

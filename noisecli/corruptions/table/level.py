@@ -1,12 +1,13 @@
 """Wrong levels: off by one, too coarse, or unknown."""
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import pyarrow as pa
 from pydantic import Field, PositiveInt, model_validator
 
-from noisecli.columns import CATEGORY, Column, Kind
+from noisecli.columns import CATEGORY, TEXT, Column, Kind
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.relabel import (
     RATES,
@@ -18,6 +19,7 @@ from noisecli.corruptions.table.relabel import (
     lacks,
     listed,
     put_tokens,
+    text_among,
     to_cells,
 )
 from noisecli.streams import BlockDraws
@@ -64,6 +66,9 @@ class OrdinalShift(Relabel):
             return f"has none of the levels in `order`; {listed(column)}"
         return super().objection(column) or cannot_hold(self.order, column)
 
+    def widens(self, column: Column) -> str | None:
+        return text_among(self.order or (), column)
+
     def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
         levels = list(column.categories or ())
         if self.order is not None:
@@ -80,8 +85,36 @@ class OrdinalShift(Relabel):
         return moved
 
 
+class Regrouped(Relabel):
+    """Base of ops that are told which categories become which."""
+
+    accepts = TEXT | {Kind.INTEGER}
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({"categories"})
+
+    def objection(self, column: Column) -> str | None:
+        return super().objection(column) or lacks(self.become(), column) or cannot_hold(self._new(), column)
+
+    def widens(self, column: Column) -> str | None:
+        return text_among(self._new(), column)
+
+    def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
+        known = by_label(column)
+        olds = {known[old]: news for old, news in self.become().items() if old in known}
+        become = {old: dict.fromkeys(to_cells(news, column.storage).to_pylist(), 1.0) for old, news in olds.items()}
+        return lambda value: become.get(value, {})
+
+    def _new(self) -> list[str]:
+        return [new for news in self.become().values() for new in news]
+
+    @abstractmethod
+    def become(self) -> Mapping[str, Sequence[str]]:
+        """Return of each category that does not stay what it may become, all alike."""
+
+
 @register
-class MergeLevels(Relabel):
+class MergeLevels(Regrouped):
     """Replace categories by coarser ones that hold several of them.
 
     Source: Heitjan and Rubin 1991, "Ignorability and Coarse Data".
@@ -103,15 +136,37 @@ class MergeLevels(Relabel):
             raise ValueError(f"levels: {twice!r} cannot become two categories")
         return self
 
-    def needs(self) -> frozenset[str]:
-        return frozenset({"categories"})
+    def become(self) -> Mapping[str, Sequence[str]]:
+        return {old: [new] for new, group in self.levels.items() for old in group}
 
-    def objection(self, column: Column) -> str | None:
-        return super().objection(column) or lacks((old for group in self.levels.values() for old in group), column)
 
-    def alternatives(self, column: Column) -> Callable[[Any], Weighted]:
-        merged = {old: {new: 1.0} for new, group in self.levels.items() for old in group}
-        return lambda value: merged.get(value, {})
+@register
+class SplitLevel(Regrouped):
+    """Replace a category by one of several finer ones: a code list that some sources have refined and others have not.
+
+    Source: Rahm and Do 2000, "Data Cleaning: Problems and Current Approaches", on different levels of aggregation.
+
+    Example:
+        {op: split_level, columns: [street], levels: {river: [river bank, river bed]}, rate: 0.5}
+    """
+
+    unchanged = "its category is none of those that are split, or one of its own finer ones"
+
+    levels: Annotated[dict[str, Tokens], Field(min_length=1)]
+    """Of each category that is split, the finer ones that it becomes, all alike; it may be one of them. All other
+    categories stay."""
+
+    @model_validator(mode="after")
+    def _finer_levels_differ(self) -> "SplitLevel":
+        for old, news in self.levels.items():
+            if len(set(news)) < len(news):
+                raise ValueError(f"levels: {old!r} names a finer category twice")
+            if news == (old,):
+                raise ValueError(f"levels: {old!r} becomes nothing but itself")
+        return self
+
+    def become(self) -> Mapping[str, Sequence[str]]:
+        return self.levels
 
 
 @register
@@ -155,6 +210,7 @@ class UnseenCategory(CellCorruption):
     default_rate = 0.1
     severities = RATES
     unchanged = "an earlier step had put the only new category there"
+    fills_nulls = True
 
     values: Tokens
     """The new categories, all equally likely; none may occur in the training data."""
@@ -168,6 +224,9 @@ class UnseenCategory(CellCorruption):
         if seen is not None:
             return f"already has the category {seen!r}: it is not unseen"
         return super().objection(column) or cannot_hold(self.values, column)
+
+    def widens(self, column: Column) -> str | None:
+        return text_among(self.values, column)
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         return put_tokens(values, to_cells(self.values, values.type), draws.uniform())

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from noisecli.columns import ANY, CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import Tokens, cannot_hold, put_tokens, to_cells, unfit
+from noisecli.corruptions.table.relabel import Tokens, cannot_hold, put_tokens, text_among, to_cells, unfit
 from noisecli.dates import MONTHS, WEEKDAYS
 from noisecli.streams import BlockDraws
 
@@ -44,7 +44,8 @@ class DisguisedMissing(CellCorruption):
 
     A CSV cell takes any token; one that spells a missing cell, such as N/A, is put in quotes and stays a value here,
     though many readers (pandas among them) take it for a missing one unless told not to.
-    Where columns have types, a token must fit the column's; a time without a zone is taken for UTC.
+    Where columns have types, a text that the column's type cannot hold, as "?" among numbers, turns it to text in the
+    copy, with a warning; a number must fit a type of numbers, and a time without a zone is taken for UTC.
 
     Source: Pearson 2006, "The Problem of Disguised Missing Data".
 
@@ -56,6 +57,7 @@ class DisguisedMissing(CellCorruption):
     default_rate = 0.1
     severities = Missing.severities
     unchanged = "the cell holds the only token already"
+    fills_nulls = True
 
     tokens: Tokens | None = None
     """What is written, all equally likely, each as it stands in the recipe. Left out, it is those that the column's
@@ -69,12 +71,15 @@ class DisguisedMissing(CellCorruption):
             return f"is stored as {column.storage}, in which nothing can stand for a missing value: use `missing`"
         return None
 
+    def widens(self, column: Column) -> str | None:
+        return text_among(self.tokens or (), column)
+
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         new = put_tokens(values, to_cells(self._fitting(column), values.type), draws.uniform())
         if self.tokens is None and column.kind is Kind.DATETIME and column.format is None and _as_text(values.type):
             # The day is disguised; the time of day becomes midnight in the cell's own spelling.
             time = pc.replace_substring_regex(pc.utf8_slice_codeunits(values, 10), "[0-9]", "0")
-            return pc.binary_join_element_wise(pc.utf8_slice_codeunits(new, 0, 10), time, "")
+            return pc.coalesce(pc.binary_join_element_wise(pc.utf8_slice_codeunits(new, 0, 10), time, ""), new)
         return new
 
     def _fitting(self, column: Column) -> Sequence[str]:
@@ -114,6 +119,7 @@ class ImputeConstant(CellCorruption):
     default_rate = 0.1
     severities = Missing.severities
     unchanged = "the cell holds the constant already"
+    fills_nulls = True
 
     value: str | None = None
     """mean or median of a column of numbers, mode of integers, text or flags (the commonest value; the first in sorted
@@ -133,6 +139,10 @@ class ImputeConstant(CellCorruption):
                 return f"is {column.kind.value}, which has no mode: use the median"
             return super().objection(column)
         return cannot_hold([rule], column)
+
+    def widens(self, column: Column) -> str | None:
+        rule = self._rule(column)
+        return None if rule in ("mean", "median", "mode") else text_among([rule], column)
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         rule = self._rule(column)

@@ -9,13 +9,13 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from noisecli.columns import Column
-from noisecli.corruption import NumberCorruption, register
+from noisecli.corruption import NumberCorruption, TableCorruption, register
 from noisecli.corruptions.elementary import LN10, exp, exp_slope
 from noisecli.streams import BlockDraws, Floats
 
 
-class InUnits(NumberCorruption):
-    """Base of ops that add an amount given in a unit."""
+class Unit(TableCorruption):
+    """Base of ops on numbers that are given an amount in a unit."""
 
     unit: Literal["sd", "iqr", "range", "value", "absolute"] = "sd"
     """sd: the column's standard deviation; iqr: the distance of its quartiles, which outliers leave alone; range: its
@@ -34,6 +34,10 @@ class InUnits(NumberCorruption):
         if self.unit == "range":
             return _finite(column.max - column.min)
         return np.abs(values) if self.unit == "value" else 1.0
+
+
+class InUnits(Unit, NumberCorruption):
+    """Base of ops that add an amount given in a unit."""
 
 
 def _finite(size: float) -> float:

@@ -28,6 +28,7 @@ class Impulse(NumberFault):
     """
 
     unchanged = "the number is the minimum or maximum already"
+    fills_nulls = True
 
     def needs(self) -> frozenset[str]:
         return frozenset({"min", "max"})
@@ -84,6 +85,7 @@ class Constant(NumberFault):
     """
 
     unchanged = "the number is that one already, rounded to the column's resolution"
+    fills_nulls = True
 
     value: float | Literal["mean", "median", "mode"] = "median"
     """A number in the column's unit, or a figure of its training cells. mode: the commonest number, the smallest of

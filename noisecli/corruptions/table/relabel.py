@@ -1,5 +1,6 @@
 """What ops on categories share: each value has some others that it may become, and a struck cell draws one of them."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator
 
-from noisecli.columns import TEXT, Column
+from noisecli import celltext
+from noisecli.columns import NUMBER, TEXT, Column, Kind
 from noisecli.corruption import CellCorruption
 from noisecli.streams import BlockDraws, Floats
 
@@ -131,7 +133,21 @@ def _fits(token: str, type_: pa.DataType) -> bool:
     return True
 
 
+def text_among(tokens: Iterable[str], column: Column) -> str | None:
+    """Name the first token for which the column has to become text, since its type cannot hold it; None: there is none.
+
+    A number that is too large or too fine for a type of numbers is no reason to: see `cannot_hold`.
+    """
+    return next((token for token in unfit(tokens, column.storage) if not _is_number(token, column)), None)
+
+
 def cannot_hold(tokens: Iterable[str], column: Column) -> str | None:
-    """Say which token the column's type cannot hold; None: it holds all."""
+    """Say which token the column cannot hold, and need not become text for; None: there is none."""
     bad = unfit(tokens, column.storage)
+    if column.kind is not Kind.OTHER:
+        bad = [token for token in bad if _is_number(token, column)]
     return f"is stored as {column.storage}, which cannot hold {bad[0]!r}" if bad else None
+
+
+def _is_number(token: str, column: Column) -> bool:
+    return column.kind in NUMBER and re.search(celltext.NUMBER, token) is not None

@@ -56,7 +56,9 @@ class Duplicate(RowsCorruption):
         places = np.argsort(np.argsort(queue, axis=0, kind="stable"), axis=0, kind="stable")
         return {name: (places[i] < self.errors) & able[name] for i, name in enumerate(able)}
 
-    def error(self, column: Column) -> CellCorruption | TextCorruption:
+    def error(self, column: Column) -> CellCorruption | TextCorruption | None:
+        if self.errors == 0:
+            return None
         if column.kind is Kind.TEXT:
             return Typo()
         return DigitError() if column.kind in NUMBER else Missing()

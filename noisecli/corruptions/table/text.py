@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, model_validator
 
-from noisecli.corruption import Parameters, TextCorruption, register
+from noisecli.corruption import TextCorruption, register
+from noisecli.parameters import Parameters
 from noisecli.splice import Offsets
 from noisecli.streams import CounterDraws, Floats, Mask
 from noisecli.text import LETTER, MARK, SPACE, Edits, Points, Spans, Text

@@ -72,7 +72,7 @@ class WrongUnit(NumberFault):
 
     Units: K C F (temperature), kg g mg lb oz st, m mm cm km in ft yd mi nmi, m2 ft2 ha acre km2, l ml m3 gal gal_uk,
     m/s km/h mph kn ft/s, Pa hPa kPa bar atm mmHg, J kJ cal kcal kWh, s ms min h d, fraction percent permille. For
-    others there is `scale` with a factor.
+    others there are `scale` and `offset`.
 
     Source: Mars Climate Orbiter Mishap Investigation Board 1999, "Phase I Report"; factors from NIST Special
     Publication 811.
@@ -81,14 +81,36 @@ class WrongUnit(NumberFault):
         {op: wrong_unit, columns: [temperature], from_unit: C, to_unit: F, rate: 0.1}
     """
 
-    from_unit: UnitName
+    from_unit: UnitName | None = None
     """Unit of the column."""
 
-    to_unit: UnitName
+    to_unit: UnitName | None = None
     """Unit that struck numbers come out in; one of the same quantity."""
+
+    scale: float = 1.0
+    """What numbers are multiplied by, instead of two units."""
+
+    offset: float = 0.0
+    """What is added to the product, in the new unit; also instead of two units."""
+
+    @model_validator(mode="after")
+    def _one_conversion(self) -> "WrongUnit":
+        units = [key for key in ("from_unit", "to_unit") if getattr(self, key) is not None]
+        given = [key for key in ("scale", "offset") if key in self.model_fields_set]
+        if units and given:
+            raise ValueError(f"'{given[0]}' stands instead of 'from_unit' and 'to_unit': give one of the two")
+        if not given and len(units) < 2:
+            raise ValueError("needs 'from_unit' and 'to_unit', or 'scale' and 'offset'")
+        if given and self.scale == 0:
+            raise ValueError("a scale of 0 makes all numbers alike: for that there is the op `constant`")
+        if given and (self.scale, self.offset) == (1, 0):
+            raise ValueError("scale 1 and offset 0 change nothing")
+        return self
 
     @model_validator(mode="after")
     def _comparable(self) -> "WrongUnit":
+        if self.from_unit is None or self.to_unit is None:
+            return self
         one, other = UNITS[self.from_unit].quantity, UNITS[self.to_unit].quantity
         if one != other:
             raise ValueError(f"{self.from_unit} is a unit of {one}, {self.to_unit} of {other}")
@@ -97,6 +119,8 @@ class WrongUnit(NumberFault):
         return self
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
+        if self.from_unit is None or self.to_unit is None:
+            return values * self.scale + self.offset
         old, new = UNITS[self.from_unit], UNITS[self.to_unit]
         ratio = old.size / new.size
         shift = float(old.zero * ratio - new.zero)

@@ -1,36 +1,18 @@
-"""How a step chooses what it strikes: all alike (mcar), by what the clean data say (mar, mnar), in runs, or by group.
+"""Mechanisms settled for a column: which cells of a block are chosen."""
 
-A mechanism settles how likely each cell is; a uniform of the cell, or of its group, decides. So strikes nest over
-rates, and the rate is what is expected over the whole column.
-"""
-
-import math
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from noisecli.columns import Column, Kind
+from noisecli.mechanism.curve import Curve
 from noisecli.streams import BLOCK, Floats, Mask, Stream, strike, to_uniform
-
-Tail = Literal["upper", "lower", "mid", "both"]
-Histogram = NDArray[np.int64]
-"""How many cells have a score in each bin."""
-
-REACH = 16
-"""Standard deviations from the mean beyond which a score counts as so many."""
-
-STEPS = 256
-"""Bins of a standard deviation: within one, cells are equally likely to be struck."""
-
-BINS = 2 * REACH * STEPS
-CERTAIN = 64
-"""A shift of the logistic curve by which every cell is struck, or none."""
 
 
 def strike_cells(stream: Stream, column: str, block: int, rate: float | Floats) -> Mask:
@@ -61,84 +43,37 @@ class Chooser(ABC):
             rate: share that is struck.
         """
 
-
-@dataclass(frozen=True)
-class Score:
-    """How far a row's clean values lie out, in standard deviations."""
-
-    columns: tuple[Column, ...]
-    tail: Tail
-
-    def bins(self, cells: Mapping[str, pa.Array]) -> NDArray[np.intp]:
-        """Score rows: the sum of their standardised numbers over the root of its terms, as bins.
-
-        Such a sum of columns that do not correlate has the standard deviation 1. A missing number counts as the mean.
-        """
-        total = np.zeros(len(cells[self.columns[0].name]))
-        for column in self.columns:
-            if column.sd > 0:
-                with np.errstate(invalid="ignore", over="ignore"):
-                    place = (column.to_numbers(cells[column.name]) - column.mean) / column.sd
-                total += np.where(np.isnan(place), 0.0, np.clip(place, -REACH, REACH))
-        total /= math.sqrt(len(self.columns))
-        if self.tail in ("mid", "both"):
-            total = np.abs(total)
-        if self.tail in ("mid", "lower"):
-            total = -total
-        return np.clip(np.floor((total + REACH) * STEPS), 0, BINS - 1).astype(np.intp)
+    def chances(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Floats:
+        """Say how likely each word in some slots is struck: by default all words of a chosen row are, and no others."""
+        return self.choose(stream, column, block, slots, cells, rate).astype(np.float64)
 
 
 @dataclass(frozen=True)
-class ByScore(Chooser):
-    """mar and mnar: the higher the score, the likelier, on a logistic curve of slope 1 a standard deviation.
+class ByCurve(Chooser):
+    """mar, mnar, and a window in which chances change: each cell has the chance that a curve gives it."""
 
-    Source: Schouten, Lugtig and Vink 2018, "Generating Missing Values for Simulation Purposes" (`ampute`).
-    """
-
-    score: Score
-    shift: float
-    """Where the curve lies, so that the mean is the rate."""
+    curve: Curve
+    solved: float
+    """The number by which its mean is the rate."""
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.score.columns)
+        return self.curve.reads
 
     def choose(
         self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
     ) -> Mask:
         chances = np.zeros(BLOCK)
-        chances[slots] = _logistic(self.shift)[self.score.bins(cells)]
+        chances[slots] = self.chances(stream, column, block, slots, cells, rate)
         return strike_cells(stream, column, block, chances)[slots]
 
-
-def solve_shift(histogram: Histogram, rate: float) -> float:
-    """Find where the logistic curve lies if it strikes so many of the scored cells on average."""
-    total = int(histogram.sum())
-    low, high = -float(CERTAIN), float(CERTAIN)
-    if total == 0 or rate in (0, 1):
-        return high if rate == 1 else low
-    for _ in range(60):
-        middle = (low + high) / 2
-        mean = float(np.sum(histogram * _curve(middle))) / total
-        low, high = (middle, high) if mean < rate else (low, middle)
-    return round(low, 9)  # the last bits differ between mathematical libraries
-
-
-def _curve(shift: float) -> Floats:
-    return 1 / (1 + _falling() * math.exp(-shift))
-
-
-@lru_cache
-def _falling() -> Floats:
-    """e to the power of minus the score, by bin; not by numpy, whose last bits differ between processors."""
-    middles = (np.arange(BINS) + 0.5) / STEPS - REACH
-    return np.array([math.exp(-place) for place in middles.tolist()])
-
-
-@lru_cache(maxsize=64)
-def _logistic(shift: float) -> Floats:
-    """How likely a cell is struck, by bin of its score."""
-    return np.round(_curve(shift), 12)  # the last bits differ between mathematical libraries
+    def chances(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Floats:
+        rows = range(block * BLOCK + slots.start, block * BLOCK + slots.stop)
+        return self.curve.chances(self.solved)[self.curve.bins(cells, rows)]
 
 
 @dataclass(frozen=True)
@@ -208,36 +143,60 @@ def _end(stream: Stream, column: str, block: int, enter: float, stay: float) -> 
 
 @dataclass(frozen=True)
 class ByGroup(Chooser):
-    """clustered: all rows with the same value of a column are struck, or none; rows without a value each for itself."""
+    """clustered: all rows with the same value of some columns are struck, or none.
 
-    by: Column
+    Rows without a value in one of them are struck each for itself.
+    """
+
+    by: tuple[Column, ...]
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (self.by.name,)
+        return tuple(column.name for column in self.by)
 
     def choose(
         self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
     ) -> Mask:
-        groups = cells[self.by.name].dictionary_encode()
-        names = [*self._names(groups.dictionary), None]
-        codes = groups.indices.cast(pa.int64()).fill_null(len(names) - 1).to_numpy(zero_copy_only=False)
+        groups = [_groups(column, cells) for column in self.by]
+        names, codes = groups[0] if len(groups) == 1 else _combinations(groups)
         alone = np.array([name is None for name in names])[codes]
         struck = to_uniform(stream.words("cluster", column, [name or "" for name in names])) < rate
         return np.where(alone, strike_cells(stream, column, block, rate)[slots], struck[codes])
 
-    def _names(self, values: pa.Array) -> list[str | None]:
-        """Name values, alike in every format and however a number or a time is written."""
-        if self.by.kind is Kind.FLOAT:
-            # A negative zero is zero.
-            return [None if number != number else repr(number + 0.0) for number in self.by.to_numbers(values).tolist()]
-        if self.by.kind in (Kind.DATE, Kind.DATETIME):
-            times, valid = self.by.to_times(values)
-            return [str(time) if known else None for time, known in zip(times.tolist(), valid, strict=True)]
-        texts: list[str | None] = values.cast(pa.string()).to_pylist()
-        if self.by.kind is Kind.INTEGER:
-            return [text and _plain(text) for text in texts]
-        return [text and text.lower() for text in texts] if self.by.kind is Kind.BOOL else texts
+
+Names = list[str | None]
+Codes = NDArray[np.int64]
+
+
+def _groups(by: Column, cells: Mapping[str, pa.Array]) -> tuple[Names, Codes]:
+    """The names of the groups that the values of a column make, None for no value, and each row's group."""
+    groups = cells[by.name].dictionary_encode()
+    names = [*_names(by, groups.dictionary), None]
+    return names, groups.indices.cast(pa.int64()).fill_null(len(names) - 1).to_numpy(zero_copy_only=False)
+
+
+def _combinations(groups: Sequence[tuple[Names, Codes]]) -> tuple[Names, Codes]:
+    """The groups that several columns make together; without a value in one of them a row has none."""
+    (first, codes), *others = groups
+    said: list[Names] = [[name] for name in first]
+    for names, more in others:
+        found, codes = np.unique(codes * len(names) + more, return_inverse=True)
+        said = [[*said[pair // len(names)], names[pair % len(names)]] for pair in found.tolist()]
+    return [None if None in parts else json.dumps(parts, ensure_ascii=False) for parts in said], codes
+
+
+def _names(by: Column, values: pa.Array) -> list[str | None]:
+    """Name values, alike in every format and however a number or a time is written."""
+    if by.kind is Kind.FLOAT:
+        # A negative zero is zero.
+        return [None if number != number else repr(number + 0.0) for number in by.to_numbers(values).tolist()]
+    if by.kind in (Kind.DATE, Kind.DATETIME):
+        times, valid = by.to_times(values)
+        return [str(time) if known else None for time, known in zip(times.tolist(), valid, strict=True)]
+    texts: list[str | None] = values.cast(pa.string()).to_pylist()
+    if by.kind is Kind.INTEGER:
+        return [text and _plain(text) for text in texts]
+    return [text and text.lower() for text in texts] if by.kind is Kind.BOOL else texts
 
 
 def _plain(integer: str) -> str:

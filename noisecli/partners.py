@@ -1,0 +1,196 @@
+"""Partner rows: every training row of the dataset has another one, by a keyed permutation of them all.
+
+The clean cells that steps may ask of partners are spilled to a file once, and from there fetched by number: memory does
+not grow with the dataset.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import ipc
+
+from noisecli.celltext import to_mask
+from noisecli.streams import Mask, Words, permuted, scramble
+
+Numbers = NDArray[np.int64]
+"""Numbers of training rows, counted over all files of the dataset in order."""
+
+LONGEST_WALK = 1000
+"""So many rows without a value are stepped over, then the search for a partner is given up."""
+
+PIECE = 1 << 18
+"""Rows whose groups are sorted at once."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Training rows put together by the value of a column; rows without one are a group too."""
+
+    places: Path
+    """Where each row stands among all, sorted by group: int64, raw."""
+    members: Path
+    """The other way round: the row at each place."""
+    bounds: tuple[int, ...]
+    """First place of each group, and the end of the last."""
+
+    def permuted(self, key: Words, rows: Numbers) -> Numbers:
+        """Map rows onto rows of the same group."""
+        bounds = np.array(self.bounds)
+        places = _mapped(self.places)[rows]
+        group = np.searchsorted(bounds, places, side="right") - 1
+        start = bounds[group]
+        keys = scramble(key, group)
+        return np.asarray(_mapped(self.members)[start + permuted(keys, places - start, bounds[group + 1] - start)])
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Clean cells of all training rows, spilled to a file."""
+
+    path: Path
+    rows: int
+    starts: Mapping[str, tuple[Numbers, Numbers]]
+    """By address of a file: the first row of each of its slabs, and how many training rows precede it."""
+    groups: Mapping[str, Groups] = field(default_factory=dict)
+    """By column."""
+
+    def numbers(self, address: str, first_row: int, training: Mask) -> Numbers:
+        """Number the rows of a slab; what is no training row has the number of the next that is."""
+        firsts, preceding = self.starts[address]
+        start = preceding[np.searchsorted(firsts, first_row)]
+        return np.asarray(start + np.cumsum(training) - training, dtype=np.int64)
+
+    def of(self, rows: Numbers, key: Words, needed: Sequence[str], within: str | None) -> Numbers:
+        """Return the partner of each row: one that has a value in the needed columns.
+
+        Among the rows that have one it is a permutation: whoever has none is stepped over. Where nearly all have none,
+        some rows are left without a partner: they are their own.
+        """
+        found, walking = rows.copy(), np.arange(len(rows))
+        for _ in range(LONGEST_WALK):
+            if len(walking) == 0:
+                break
+            found[walking] = self._permuted(found[walking], key, within)
+            cells = self.fetch(needed, found[walking])
+            lacking = np.zeros(len(walking), bool)
+            for name in needed:
+                lacking |= to_mask(pc.is_null(cells[name], nan_is_null=True))
+            # Who has come round to himself without finding anyone stays alone.
+            walking = walking[lacking & (found[walking] != rows[walking])]
+        found[walking] = rows[walking]
+        return found
+
+    def _permuted(self, rows: Numbers, key: Words, within: str | None) -> Numbers:
+        if within is not None:
+            return self.groups[within].permuted(key, rows)
+        return permuted(key, rows, np.full(len(rows), self.rows))
+
+    def fetch(self, columns: Sequence[str], rows: Numbers) -> dict[str, pa.Array]:
+        """Return the clean cells of some rows, in any order and number."""
+        source, ends = _opened(self.path)
+        order = np.argsort(rows, kind="stable")
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        ascending = rows[order]
+        cuts = np.searchsorted(ascending, ends)
+        pieces: dict[str, list[pa.Array]] = {name: [] for name in columns}
+        for number in np.flatnonzero(np.diff(cuts, prepend=0)).tolist():
+            held = source.get_batch(number)
+            start = int(ends[number]) - held.num_rows
+            mine = pa.array(ascending[cuts[number - 1] if number else 0 : cuts[number]] - start)
+            for name in columns:
+                pieces[name].append(held.column(name).take(mine))
+        types = {name: source.schema.field(name).type for name in columns}
+        return {n: pa.concat_arrays(p or [pa.array([], types[n])]).take(pa.array(back)) for n, p in pieces.items()}
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path) -> tuple[ipc.RecordBatchFileReader, Numbers]:
+    source = ipc.open_file(pa.memory_map(os.fsencode(path)))
+    return source, np.cumsum([source.get_batch(i).num_rows for i in range(source.num_record_batches)], dtype=np.int64)
+
+
+@lru_cache(maxsize=8)
+def _mapped(path: Path) -> Numbers:
+    return np.memmap(path, np.int64, "r") if path.stat().st_size else np.zeros(0, np.int64)
+
+
+Batches = Iterable[tuple[str, int, pa.RecordBatch]]
+"""Address of a file, first row of a slab, clean cells of its training rows."""
+
+
+def spill(batches: Batches, schema: pa.Schema, within: Sequence[str], folder: Path) -> Partners:
+    """Write the clean cells of all training rows to a folder, in the order of files and rows.
+
+    Args:
+        batches: what there is to write.
+        schema: of the batches.
+        within: columns by whose values partners may have to agree.
+        folder: exists and is empty.
+    """
+    starts: dict[str, list[tuple[int, int]]] = {}
+    rows = 0
+    path = folder / "rows"
+    groups = [_Grouping(folder / f"group{i}") for i, _ in enumerate(within)]
+    with pa.OSFile(os.fsencode(path), "wb") as file, ipc.new_file(file, schema) as writer:
+        for address, first_row, batch in batches:
+            starts.setdefault(address, []).append((first_row, rows))
+            rows += batch.num_rows
+            if batch.num_rows:
+                writer.write_batch(batch)
+            for name, group in zip(within, groups, strict=True):
+                group.add(batch.column(name))
+    known = {address: (np.array([a for a, _ in s]), np.array([b for _, b in s])) for address, s in starts.items()}
+    return Partners(path, rows, known, {name: group.sort() for name, group in zip(within, groups, strict=True)})
+
+
+class _Grouping:
+    """Sorts rows by group, by counting: all that is in memory is a piece of them and a number a group."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._codes: dict[object, int] = {}
+        self._counts: Counter[int] = Counter()
+        self._file = path.with_suffix(".codes").open("wb")
+
+    def add(self, cells: pa.Array) -> None:
+        """Take the values of the next rows."""
+        encoded = cells.dictionary_encode("encode")
+        codes = [self._codes.setdefault(value, len(self._codes)) for value in encoded.dictionary.to_pylist()]
+        mine = np.array(codes, np.int64)[encoded.indices.to_numpy(zero_copy_only=False)]
+        self._counts.update(dict(zip(*(part.tolist() for part in np.unique(mine, return_counts=True)), strict=True)))
+        mine.tofile(self._file)
+
+    def sort(self) -> Groups:
+        self._file.close()
+        codes = _mapped(Path(self._file.name))
+        sizes = [self._counts[code] for code in range(len(self._codes))]
+        bounds = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        paths = self._path.with_suffix(".places"), self._path.with_suffix(".members")
+        free = bounds[:-1].copy()
+        members = np.memmap(paths[1], np.int64, "w+", shape=(max(1, len(codes)),))
+        with paths[0].open("wb") as file:
+            for start, mine in _pieces(codes):
+                order = np.argsort(mine, kind="stable")
+                found, firsts, counts = np.unique(mine[order], return_index=True, return_counts=True)
+                places = np.empty(len(mine), np.int64)
+                nth = np.arange(len(mine)) - np.repeat(firsts, counts)
+                places[order] = free[mine[order]] + nth
+                free[found] += counts
+                places.tofile(file)
+                members[places] = np.arange(start, start + len(mine))
+        members.flush()
+        return Groups(*paths, tuple(bounds.tolist()))
+
+
+def _pieces(codes: Numbers) -> Iterator[tuple[int, Numbers]]:
+    for start in range(0, len(codes), PIECE):
+        yield start, np.asarray(codes[start : start + PIECE])

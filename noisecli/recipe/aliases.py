@@ -1,0 +1,31 @@
+"""Names that are no ops of their own, but an op with a fixed parameter or mechanism: what to write instead."""
+
+from noisecli.corruption import Target
+
+ALIASES: dict[Target, dict[str, str]] = {
+    "table": {
+        "blank_column": "{op: missing, rate: 1}",
+        "missing_block": "{op: blank_row, mechanism: {burst: {length: 20}}}",
+        "temporal_dropout": "{op: missing, mechanism: {burst: {length: 20}}}",
+        "variance_burst": "{op: gaussian_noise, rate: 0.1, mechanism: {burst: {length: 20}}}",
+        "level_shift": "{op: offset, mechanism: {burst: {length: 100}}}",
+        "saturation": "{op: clip, upper: q3}",
+        "rounding": "{op: quantize, digits: 2}",
+        "salt_and_pepper": "{op: impulse}",
+        "mean_imputation": "{op: impute_constant, value: mean}",
+        "keyboard": "{op: typo, weights: {delete: 0, insert: 0, transpose: 0}}",
+        "char_delete": "{op: typo, weights: {substitute: 0, insert: 0, transpose: 0}}",
+        "char_insert": "{op: typo, weights: {substitute: 0, delete: 0, transpose: 0}}",
+        "char_transpose": "{op: typo, weights: {substitute: 0, delete: 0, insert: 0}}",
+    },
+    "images": {
+        "salt_and_pepper": "{op: impulse_noise}",
+    },
+}
+"""By target and name, as YAML; `columns` are to be added."""
+
+
+def written_as(name: str, target: Target) -> str | None:
+    """Say what to write for such a name, after it; None: there is no such."""
+    instead = ALIASES[target].get(name)
+    return None if instead is None else f"{name!r} is an op with a fixed parameter or mechanism: write {instead}"
