@@ -143,7 +143,7 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
     written = [copy for copy in prepared.recipe.head.written if copy]
     for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
         parts = prepared.tables[file.relative].parts
-        shared = file.table().splits and not prepared.plans[variant].whole_blocks
+        shared = file.table().splits and not prepared.plans[variant].whole_files
         step = TASK_SLABS if shared else max(len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"

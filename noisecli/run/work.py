@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from noisecli.engine import ImageEngine, TableEngine, Tally
+from noisecli.engine import ImageEngine, OutOfOrder, TableEngine, Tally
 from noisecli.errors import DataProblem
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.images import parse_image
@@ -103,7 +103,10 @@ def write_table(task: TableTask) -> TableDone:
             about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
             shard = stack.enter_context(Shard(task.truth, about, task.plan, task.parts))
             transform = shard.watch(engine)
-        written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
+        try:
+            written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
+        except OutOfOrder as error:
+            raise DataProblem(f"{task.file.path}: {error}") from None
     return TableDone(written, engine.tally)
 
 

@@ -25,11 +25,12 @@ from noisecli.corruption import (
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
+    SeriesCorruption,
     TableCorruption,
     registered,
 )
 from noisecli.engine import Counts, Slab, TableEngine
-from noisecli.plan import Plan, StepPlan
+from noisecli.plan import Plan, SeriesPlan, StepPlan
 from noisecli.recipe.source import parse
 from noisecli.run import Outcome, augment
 from noisecli.run.joint import settle_covariances
@@ -225,7 +226,8 @@ def strike(
     survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
     planned = StepPlan(step, op, rate, exact, struck_columns)
-    plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split)
+    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
+    plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
     pieces, order = [], []
     with TemporaryDirectory() as folder:
