@@ -84,14 +84,14 @@ class Lines:
             return np.array([word_of("")], np.uint64), np.zeros(len(rows), np.intp), 1
         names, codes = groups_of(self._entity, slab.cells)
         # Several spellings of a number have one name.
-        words, which = np.unique([word_of(name or "") for name in names], return_inverse=True)
+        words, which = np.unique(np.array([word_of(name or "") for name in names], np.uint64), return_inverse=True)
         nameless = np.array([name is None for name in names])[codes[rows]]
         series = which[codes[rows]]
         count = int(np.count_nonzero(nameless))
         series[nameless] = len(words) + np.arange(count)
         single = scramble(0, self._alone + np.arange(count)) if count else np.zeros(0, np.uint64)
         self._alone += count
-        return np.concatenate([words.astype(np.uint64), single]), series, len(words)
+        return np.concatenate([words, single]), series, len(words)
 
     def _check_times(self, column: Column, slab: Slab, lineup: Lineup) -> None:
         cells = slab.cells[column.name]

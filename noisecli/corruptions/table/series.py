@@ -100,7 +100,7 @@ class Smooth(SeriesCorruption):
     """
 
     severities = ({"window": 2}, {"window": 4}, {"window": 8}, {"window": 16}, {"window": 32})
-    unchanged = "the numbers before it are the same, or missing, or the change is smaller than the column's resolution"
+    unchanged = ""  # the first row of a series has none before it
 
     window: int = Field(5, ge=1, le=10_000)
     """How many rows the mean is taken over. Time and memory (of each series) grow with it."""
