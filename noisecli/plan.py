@@ -10,7 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column, widened
-from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption, RowsCorruption
+from noisecli.corruption import (
+    BlockCorruption,
+    Corruption,
+    ImageCorruption,
+    JointCorruption,
+    RowsCorruption,
+    SeriesCorruption,
+)
 from noisecli.mechanism import Chooser, Patterns, Span
 from noisecli.partners import Partners
 from noisecli.quota import Quota
@@ -121,6 +128,16 @@ class SoftPlan:
 
 
 @dataclass(frozen=True)
+class SeriesPlan:
+    """Which rows of a file make a series."""
+
+    entity: str | None
+    """Column in which they agree; None: all do."""
+    time: str | None
+    """Column that must not decrease along a series; None: rows are in time order as they stand."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that a worker has to know."""
 
@@ -137,6 +154,8 @@ class Plan:
     """Where the rows are that others are paired with; None: no step pairs rows."""
     soft: SoftPlan | None = None
     """What becomes of labels that steps make soft; None: none does."""
+    series: SeriesPlan | None = None
+    """What makes a series; None: no step goes along one."""
 
     @cached_property
     def outgoing(self) -> Mapping[str, pa.DataType]:
@@ -157,9 +176,9 @@ class Plan:
         return self.choosers.get((step.id, step.unit(column)))
 
     @property
-    def whole_blocks(self) -> bool:
-        """Whether a step has to see all of a block, so that a file cannot be shared out."""
-        return any(isinstance(step.corruption, BlockCorruption) for step in self.steps)
+    def whole_files(self) -> bool:
+        """Whether a step has to see all of a block, or of a series, so that a file cannot be shared out."""
+        return any(isinstance(step.corruption, BlockCorruption | SeriesCorruption) for step in self.steps)
 
     @property
     def scatters(self) -> bool:
@@ -176,6 +195,7 @@ class Plan:
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
         asked += [name for step in self.steps for name in step.reads]
         asked += [self.soft.label] if self.soft else []
+        asked += [name for name in (self.series.entity, self.series.time) if name] if self.series else []
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 

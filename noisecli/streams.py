@@ -16,6 +16,8 @@ from numpy.random import SFC64, Generator, SeedSequence
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
+from noisecli.normal import quantile
+
 FORMAT = 1
 """Version of the key derivation: part of every key, so that a change of it cannot go unnoticed."""
 
@@ -105,7 +107,7 @@ class BlockDraws:
 
 
 class CounterDraws:
-    """Draws by counter hash, for sites that a block has no fixed number of (words, characters, clones)."""
+    """Draws by counter hash, for sites that a block has no fixed number of (words, clones, the rows of a series)."""
 
     def __init__(self, keys: Words) -> None:
         self._keys = keys
@@ -113,6 +115,11 @@ class CounterDraws:
 
     def uniform(self) -> Floats:
         return to_uniform(self.bits())
+
+    def normal(self) -> Floats:
+        """Standard normal, by its quantiles: 70 ns a number, where a generator takes 9."""
+        # Half a step off the grid, so that neither 0 nor 1 can occur.
+        return quantile(np.asarray(((self.bits() >> np.uint64(12)) + 0.5) * 2.0**-52, np.float64))
 
     def bits(self) -> Words:
         self._calls += 1

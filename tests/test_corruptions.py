@@ -36,7 +36,14 @@ from PIL import Image
 from noisecli import recipe as recipes
 from noisecli.cli import main
 from noisecli.columns import kind_of
-from noisecli.corruption import CellCorruption, ImageCorruption, JointCorruption, TableCorruption, TextCorruption
+from noisecli.corruption import (
+    CellCorruption,
+    ImageCorruption,
+    JointCorruption,
+    SeriesCorruption,
+    TableCorruption,
+    TextCorruption,
+)
 from noisecli.corruptions.table.custom import Custom
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem, RecipeProblem
@@ -64,7 +71,8 @@ TYPES = {
 }
 
 TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption)}
-COLUMNS = {name: op for name, op in TABLES.items() if issubclass(op, CellCorruption | JointCorruption | TextCorruption)}
+ON_COLUMNS = CellCorruption | JointCorruption | SeriesCorruption | TextCorruption
+COLUMNS = {name: op for name, op in TABLES.items() if issubclass(op, ON_COLUMNS)}
 IMAGES = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
 
 every_op = pytest.mark.parametrize("op", OPS.values(), ids=OPS)

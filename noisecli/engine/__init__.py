@@ -2,6 +2,7 @@
 
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.images import ImageEngine, StruckImage
+from noisecli.engine.lineup import OutOfOrder
 from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.table import TableEngine
 
@@ -10,6 +11,7 @@ __all__ = [
     "Counts",
     "ImageEngine",
     "Index",
+    "OutOfOrder",
     "Slab",
     "Struck",
     "StruckImage",

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.engine.edits import Edits, differs, put
+from noisecli.engine.lineup import Lineup
 from noisecli.engine.slab import Change, Index, Slab, Struck
 from noisecli.engine.soft import SoftLabels, write
 from noisecli.plan import Plan, SoftPlan
@@ -63,6 +64,8 @@ class Flow:
     """What the draws of an outgoing row are keyed by besides its address; 0 for the row itself."""
     makers: Index
     """Number of the step that an outgoing row is a clone of; -1 for the row itself."""
+    lineup: Lineup | None = None
+    """Its training rows by series; None: no step goes along one."""
     order: Index | None = None
     """As in `Struck`."""
     scatter: Floats | None = None

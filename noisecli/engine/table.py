@@ -1,22 +1,32 @@
 """Corrupt the slabs of a table: a pipeline through which they flow, step by step."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.columns import Column, to_text
-from noisecli.corruption import BlockCorruption, CellCorruption, JointCorruption, RowsCorruption, TextCorruption
+from noisecli.corruption import (
+    BlockCorruption,
+    CellCorruption,
+    JointCorruption,
+    RowsCorruption,
+    SeriesCorruption,
+    TextCorruption,
+)
 from noisecli.engine.choose import allowed_rows, chosen_cells, word_chances
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
-from noisecli.engine.edits import Edits, apply, differs
+from noisecli.engine.edits import Edits, apply
 from noisecli.engine.flow import Flow, Move
 from noisecli.engine.joint import JointStrike
+from noisecli.engine.lineup import Lines
+from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
+from noisecli.engine.whole import BlockStrike
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
@@ -46,17 +56,18 @@ class TableEngine:
 
     def __call__(self, slabs: Iterable[Slab]) -> Iterator[Struck]:
         """Yield what becomes of each slab, in order; slabs may be read ahead."""
-        flows: Iterator[Flow] = map(self._begin, slabs)
+        plan = self._plan
+        lines = None if plan.series is None else Lines(plan.series, plan.columns)
+        flows: Iterator[Flow] = (self._begin(slab, lines) for slab in slabs)
         for number, step in enumerate(self._plan.steps):
-            if isinstance(step.corruption, BlockCorruption):
-                flows = self._act_on_blocks(number, step.corruption, flows)
-            else:
-                flows = self._act(number, flows)
+            flows = self._pipe(number, step)(flows)
         return (flow.end_of_steps(self._plan, self._keep_changes) for flow in flows)
 
-    def _begin(self, slab: Slab) -> Flow:
+    def _begin(self, slab: Slab, lines: Lines | None) -> Flow:
+        training = strikeable(slab, self._plan.split)
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
-        return Flow(slab, strikeable(slab, self._plan.split), self._origin(slab), lineage, makers)
+        lineup = None if lines is None else lines.line_up(slab, training)
+        return Flow(slab, training, self._origin(slab), lineage, makers, lineup)
 
     def _origin(self, slab: Slab) -> dict[str, pa.Array]:
         cells = dict(slab.cells)
@@ -86,55 +97,16 @@ class TableEngine:
                 flow.edit(number, name, edits, self._keep_changes)
             yield flow
 
-    def _act_on_blocks(self, number: int, op: BlockCorruption, flows: Iterator[Flow]) -> Iterator[Flow]:
-        """Hold slabs back until every block that they have a part of is there as a whole."""
-        step = self._plan.steps[number]
-        held: deque[tuple[Flow, Mask]] = deque()
-        struck = 0
-        for flow in flows:
-            allowed = self._allowed(step, flow)
-            for name in step.columns:
-                self._count(step, name).eligible += int(np.count_nonzero(allowed))
-            held.append((flow, allowed))
-            whole = flow.end // BLOCK
-            for block in range(struck, whole):
-                self._strike_block(number, op, block, held)
-            struck = whole
-            del flow, allowed
-            while held and held[0][0].end <= struck * BLOCK:
-                yield held.popleft()[0]
-        if held:
-            self._strike_block(number, op, struck, held)
-        while held:
-            yield held.popleft()[0]
-
-    def _strike_block(self, number: int, op: BlockCorruption, block: int, held: Iterable[tuple[Flow, Mask]]) -> None:
-        step = self._plan.steps[number]
-        pieces: list[tuple[Flow, Index]] = []
-        for flow, allowed in held:
-            for part in blocks(flow.slab.first_row, flow.slab.rows):
-                if part.number == block:
-                    chosen = self._chosen(step, "", part, flow.slab) & allowed[part.rows]
-                    rows = np.flatnonzero(chosen) + part.rows.start
-                    pieces.append((flow, rows))
-        bounds = np.cumsum([0, *(len(rows) for _, rows in pieces)])
-        if bounds[-1] == 0:
-            return
-        columns = {name: step.settle(self._plan.working[name]) for name in step.columns}
-        cells = {name: pa.concat_arrays([f.cells[name].take(pa.array(r)) for f, r in pieces]) for name in columns}
-        new = op.corrupt(cells, columns, self._stream(step).generator("value", "", block))
-        for name, old in cells.items():
-            changed = differs(new[name], old)
-            counts = self._count(step, name)
-            counts.struck += len(old)
-            for (flow, rows), start, stop in zip(pieces, bounds, bounds[1:], strict=False):
-                mine = changed[start:stop]
-                if name in flow.slab.absent:
-                    mine = mine & ~flow.slab.absent[name][rows]
-                counts.changed += int(np.count_nonzero(mine))
-                edits = Edits()
-                edits.add(rows[mine], new[name][start:stop].filter(pa.array(mine)))
-                flow.edit(number, name, edits, self._keep_changes)
+    def _pipe(self, number: int, step: StepPlan) -> Callable[[Iterator[Flow]], Iterator[Flow]]:
+        """Return what lets the slabs of a file pass through a step."""
+        op, columns = step.corruption, {name: step.settle(self._plan.working[name]) for name in step.columns}
+        choose, count = partial(self._chosen, step), partial(self._count, step)
+        stream, allow, keep = self._stream(step), partial(self._allowed, step), self._keep_changes
+        if isinstance(op, BlockCorruption):
+            return BlockStrike(number, op, columns, stream, allow, choose, count, keep)
+        if isinstance(op, SeriesCorruption):
+            return SeriesStrike(number, step, op, self._plan.columns, columns, stream, allow, choose, count, keep)
+        return partial(self._act, number)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:
         return allowed_rows(self._plan, step, flow.slab, flow.training)

@@ -157,7 +157,7 @@ class ByGroup(Chooser):
     def choose(
         self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
     ) -> Mask:
-        groups = [_groups(column, cells) for column in self.by]
+        groups = [groups_of(column, cells) for column in self.by]
         names, codes = groups[0] if len(groups) == 1 else _combinations(groups)
         alone = np.array([name is None for name in names])[codes]
         struck = to_uniform(stream.words("cluster", column, [name or "" for name in names])) < rate
@@ -168,7 +168,7 @@ Names = list[str | None]
 Codes = NDArray[np.int64]
 
 
-def _groups(by: Column, cells: Mapping[str, pa.Array]) -> tuple[Names, Codes]:
+def groups_of(by: Column, cells: Mapping[str, pa.Array]) -> tuple[Names, Codes]:
     """The names of the groups that the values of a column make, None for no value, and each row's group."""
     groups = cells[by.name].dictionary_encode()
     names = [*_names(by, groups.dictionary), None]

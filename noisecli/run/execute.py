@@ -163,7 +163,7 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
     for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
         parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant]
         rows = sum(part.rows for part in parts)
-        shared = file.table().splits and not plan.whole_blocks
+        shared = file.table().splits and not plan.whole_files
         step = TASK_SLABS if shared else max(len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"

@@ -26,6 +26,7 @@ from noisecli.run.joint import (
     plan_soft_labels,
     softening,
 )
+from noisecli.run.series import plan_series, series_columns
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
@@ -152,6 +153,8 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
     label = recipe.head.data.label
     if label is not None and softening(recipe):
         wanted[label] = wanted.get(label, frozenset()) | {"categories"}
+    for name in series_columns(recipe):
+        wanted.setdefault(name, frozenset())
     said = recipe.head.data.column_types
     types = {name: Kind(how.dtype) for name, how in said.items()}
     formats = {name: how.format for name, how in said.items() if how.format is not None}
@@ -188,9 +191,9 @@ def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     """Settle the plan on the facts that the survey found."""
     columns = {name: found.column() for name, found in survey.columns.items()}
     steps = tuple(plan_step(recipe, step, selection, columns) for step in recipe.steps)
-    soft = plan_soft_labels(recipe, columns)
+    soft, series = plan_soft_labels(recipe, columns), plan_series(recipe, columns)
     recipe.source.raise_faults()
-    plan = Plan(recipe.seed, steps, split=split_column(recipe), soft=soft)
+    plan = Plan(recipe.seed, steps, split=split_column(recipe), soft=soft, series=series)
     asked = {name for step in recipe.steps for name in step.asks}
     kept = {name: columns[name] for name in columns if name in plan.touched or name in asked}
     both = zip(recipe.steps, steps, strict=True)

@@ -16,6 +16,7 @@ from noisecli.run.choose import peaks, recorded_choosers, shifts
 from noisecli.run.facts import recorded_column
 from noisecli.run.joint import covariance_facts, plan_soft_labels, softening, with_covariances
 from noisecli.run.prepare import Selection, plan_step, split_column
+from noisecli.run.series import plan_series, series_columns
 
 
 def to_facts(plans: Mapping[str, Plan]) -> Facts:
@@ -48,7 +49,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
     }
     named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
     split = split_column(recipe)
-    named |= {name for step in recipe.steps for name in step.asks}
+    named |= {name for step in recipe.steps for name in step.asks} | set(series_columns(recipe))
     named |= {recipe.head.data.label or ""} if softening(recipe) else set()
     if not (named | {split} - {None}) <= set(columns):
         raise DataProblem("the manifest has no facts of some columns that its recipe names")
@@ -57,7 +58,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
             message = "the manifest's facts are of another type or format: leave `facts:` out, or the type as it was"
             recipe.source.fault(("data", "types", name), message)
     steps = tuple(plan_step(recipe, step, selection, columns) for step in recipe.steps)
-    soft = plan_soft_labels(recipe, columns)
+    soft, series = plan_soft_labels(recipe, columns), plan_series(recipe, columns)
     recipe.source.raise_faults()
     ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
     recorded = {(entry.step, entry.column, entry.copy_number): entry.limits for entry in ours}
@@ -77,5 +78,5 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                 if len(limits) != (1 if strata is None else len(strata)):
                     raise DataProblem(f"the manifest's quotas of step {step.id!r}, column {column!r}, do not fit")
                 quotas[step.id, column, copy] = Quota(strata, limits)
-    plan = Plan(recipe.seed, steps, columns, quotas, split=split, soft=soft)
+    plan = Plan(recipe.seed, steps, columns, quotas, split=split, soft=soft, series=series)
     return recorded_choosers(recipe, with_covariances(plan, facts.covariances), facts, variant.folder or None)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from noisecli.engine import ImageEngine, TableEngine, Tally
+from noisecli.engine import ImageEngine, OutOfOrder, TableEngine, Tally
 from noisecli.errors import DataProblem
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.arranged import keyed
@@ -110,7 +110,10 @@ def write_table(task: TableTask) -> TableDone:
             transform = shard.watch(engine)
         if task.keys is not None:
             transform = keyed(transform, task.parts, task.rows, stack.enter_context(task.keys.open("wb")))
-        written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
+        try:
+            written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
+        except OutOfOrder as error:
+            raise DataProblem(f"{task.file.path}: {error}") from None
     return TableDone(written, engine.tally)
 
 

@@ -25,12 +25,13 @@ from noisecli.corruption import (
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
+    SeriesCorruption,
     TableCorruption,
     registered,
 )
 from noisecli.engine import Counts, Slab, TableEngine
 from noisecli.formats import arranged
-from noisecli.plan import Plan, StepPlan
+from noisecli.plan import Plan, SeriesPlan, StepPlan
 from noisecli.recipe.source import parse
 from noisecli.run import Outcome, augment
 from noisecli.run.joint import settle_covariances
@@ -226,7 +227,8 @@ def strike(
     survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
     planned = StepPlan(step, op, rate, exact, struck_columns)
-    plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split)
+    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
+    plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
     pieces, order, keys = [], [], []
     with TemporaryDirectory() as folder:

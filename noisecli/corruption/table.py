@@ -1,26 +1,8 @@
-"""The contracts: what an op is given and what it gives back. One base class a kind, one registry for all.
+"""The contracts of ops on tables."""
 
-An op is a frozen set of parameters (a pydantic model) and one pure function. It never handles rate, seed, nulls,
-types, files or progress: the engine does. To add an op, write a class with `@register` in a module under
-`noisecli/corruptions/`; the command line, the schema, the documentation and the tests find it there.
-
-    class           gets                                         gives
-    CellCorruption  the struck values of one column              as many new values
-    TextCorruption  the struck words of one column               byte spans and what replaces them
-    JointCorruption the struck rows of several columns           as many new cells of each
-    BlockCorruption the struck rows of a whole block             as many new ones
-    RowsCorruption  which rows are struck                        how often each row comes out, and where
-    ImageCorruption the pixels of one struck image               new pixels
-"""
-
-import importlib
-import math
-import pkgutil
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,45 +10,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from noisecli.columns import ANY, NUMBER, TEXT, Column, Kind
-from noisecli.parameters import Parameters
+from noisecli.corruption.base import Corruption
 from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
 from noisecli.text import Edits, Spans, Text
-
-Target = Literal["table", "images"]
-Pixels = NDArray[np.uint8 | np.uint16]
-"""Black is 0, white the largest value of the dtype."""
-Preset = Mapping[str, Any]
-"""One severity: values for some of an op's parameters, and perhaps the step's `rate`."""
-
-ENTRY_POINTS = "noisecli.corruptions"
-
-
-class Corruption(Parameters):
-    """Base of every op."""
-
-    name: ClassVar[str]
-    """What recipes call it: the class name in snake case."""
-    target: ClassVar[Target]
-    default_rate: ClassVar[float] = 1.0
-    """Share struck when a step says nothing: 1 for noise, 0.1 for faults."""
-    severities: ClassVar[tuple[Preset, ...]] = ()
-    """Five presets, weak to strong; empty where strength has no natural order."""
-    exact_by_default: ClassVar[bool] = False
-    """Whether a step strikes an exact number of cells when it says nothing."""
-
-    def code(self) -> str | None:
-        """Function of the user's own that the op runs, as "module:name"; None: only noisecli's own code runs."""
-        return None
-
-    @classmethod
-    def preset(cls, severity: int) -> Preset:
-        """What a severity sets; 0 is clean."""
-        return {"rate": 0.0} if severity == 0 else cls.severities[severity - 1]
-
-    @classmethod
-    def summary(cls) -> str:
-        """First line of the docstring."""
-        return (cls.__doc__ or "").strip().splitlines()[0]
 
 
 class TableCorruption(Corruption):
@@ -233,6 +179,49 @@ class BlockCorruption(TableCorruption):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Series:
+    """Consecutive numbers of some series, one series after the other, each in time order."""
+
+    values: Floats
+    """Current numbers, NaN where there is none."""
+    ordinals: NDArray[np.intp]
+    """Which of its series each is, from 0."""
+    starts: NDArray[np.intp]
+    """Where in `values` each series begins; each has a value at least."""
+    memory: Floats
+    """(series, n) what the op kept of each series when it saw the values before these; NaN before the first."""
+
+    @property
+    def lengths(self) -> NDArray[np.intp]:
+        """How many values of each series there are."""
+        return np.diff(self.starts, append=len(self.values))
+
+
+class SeriesCorruption(TableCorruption):
+    """Changes struck numbers of one column by what came before them in their series.
+
+    A series is the training rows of one file that belong to one entity, or all of them, in the order of the file,
+    struck or not. The engine hands out as many as it has read, and of the result it takes those that are struck.
+    """
+
+    accepts = NUMBER
+    as_number = True
+    unchanged = NumberCorruption.unchanged
+
+    def memory(self) -> int:
+        """Return how many numbers the op keeps of a series."""
+        raise NotImplementedError
+
+    def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
+        """Return as many new numbers, NaN only where there was none, and what is to be kept of each series.
+
+        The result for a number depends on those before it in its series alone, and on draws; to the last bit, wherever
+        the series was cut. Draws go by series and ordinal.
+        """
+        raise NotImplementedError
+
+
 class RowsCorruption(TableCorruption):
     """Decides how often each row comes out, and where.
 
@@ -269,75 +258,3 @@ class RowsCorruption(TableCorruption):
     def scattered(self, struck: Mask, clones: Mask) -> Mask:
         """Say which outgoing rows go to a random place of the file, all places alike; the others keep their order."""
         return np.zeros(len(struck), bool)
-
-
-class ImageCorruption(Corruption):
-    """Changes the pixels of a struck image, in two steps: draw the parameters, then apply them."""
-
-    target = "images"
-    small_severities: ClassVar[Mapping[int, tuple[Preset, ...]]] = {}
-    """Published severities for other sizes, by side length in px; `severities` are those for 224 px."""
-
-    def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
-        """Draw what this image gets (positions, counts); the number of draws must not depend on strength."""
-        return {}
-
-    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        """Return new pixels of the shape and dtype of those that came. Never change the input.
-
-        Pixels are (height, width, channels), channels is 1 or 3; they are uint8 or uint16, and white is the largest
-        value of their dtype: strength is a share of the range from black to white, not a number of levels.
-        Per-pixel noise comes from `rng`, drawn for every pixel whatever the strength.
-        """
-        raise NotImplementedError
-
-    @classmethod
-    def preset_for(cls, severity: int, side: float) -> Preset:
-        """What a severity sets on an image whose sides have the geometric mean `side`, in px.
-
-        Between the published sizes numbers are interpolated in log side length; beyond them the nearest size holds.
-        """
-        largest = cls.preset(severity)
-        if severity == 0 or not cls.small_severities:
-            return largest
-        tables = {**{size: rows[severity - 1] for size, rows in cls.small_severities.items()}, 224: largest}
-        return {key: _between({size: row[key] for size, row in tables.items()}, side) for key in largest}
-
-
-def _between(values: Mapping[int, float], side: float) -> float:
-    sizes = sorted(values)
-    if not sizes[0] < side < sizes[-1]:
-        return values[sizes[0] if side <= sizes[0] else sizes[-1]]
-    lower = max(size for size in sizes if size <= side)
-    upper = min(size for size in sizes if size > side)
-    # Rounded, because the last bit of a logarithm differs between mathematical libraries.
-    share = round(math.log(side / lower) / math.log(upper / lower), 9)
-    value = values[lower] + share * (values[upper] - values[lower])
-    return round(value) if all(isinstance(v, int) for v in values.values()) else round(value, 9)
-
-
-C = TypeVar("C", bound=type[Corruption])
-_registry: dict[tuple[str, str], type[Corruption]] = {}
-_loaded = False
-
-
-def register(cls: C) -> C:
-    """Make an op available to recipes under its class name in snake case."""
-    cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
-    if (cls.target, cls.name) in _registry:
-        raise ValueError(f"the {cls.target} op {cls.name} is registered twice")
-    _registry[cls.target, cls.name] = cls
-    return cls
-
-
-def registered() -> dict[tuple[str, str], type[Corruption]]:
-    """All ops by (target, name), sorted: the built-in ones and those of installed plug-ins."""
-    global _loaded
-    if not _loaded:
-        _loaded = True
-        package = importlib.import_module("noisecli.corruptions")
-        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            importlib.import_module(module.name)
-        for plugin in entry_points(group=ENTRY_POINTS):
-            plugin.load()
-    return dict(sorted(_registry.items()))

@@ -1,0 +1,84 @@
+"""The contracts: what an op is given and what it gives back. One base class a kind, one registry for all.
+
+An op is a frozen set of parameters (a pydantic model) and one pure function. It never handles rate, seed, nulls,
+types, files or progress: the engine does. To add an op, write a class with `@register` in a module under
+`noisecli/corruptions/`; the command line, the schema, the documentation and the tests find it there.
+
+    class            gets                                         gives
+    CellCorruption   the struck values of one column              as many new values
+    TextCorruption   the struck words of one column               byte spans and what replaces them
+    JointCorruption  the struck rows of several columns           as many new cells of each
+    BlockCorruption  the struck rows of a whole block             as many new ones
+    SeriesCorruption some series of numbers in time order         as many new numbers
+    RowsCorruption   which rows are struck                        how often each row comes out, and where
+    ImageCorruption  the pixels of one struck image               new pixels
+"""
+
+import importlib
+import pkgutil
+import re
+from importlib.metadata import entry_points
+from typing import TypeVar
+
+from noisecli.corruption.base import Corruption, Preset, Target
+from noisecli.corruption.image import ImageCorruption, Pixels
+from noisecli.corruption.table import (
+    BlockCorruption,
+    CellCorruption,
+    JointCorruption,
+    NumberCorruption,
+    Rows,
+    RowsCorruption,
+    Series,
+    SeriesCorruption,
+    TableCorruption,
+    TextCorruption,
+)
+
+__all__ = [
+    "BlockCorruption",
+    "CellCorruption",
+    "Corruption",
+    "ImageCorruption",
+    "JointCorruption",
+    "NumberCorruption",
+    "Pixels",
+    "Preset",
+    "Rows",
+    "RowsCorruption",
+    "Series",
+    "SeriesCorruption",
+    "TableCorruption",
+    "Target",
+    "TextCorruption",
+    "register",
+    "registered",
+]
+
+ENTRY_POINTS = "noisecli.corruptions"
+
+C = TypeVar("C", bound=type[Corruption])
+_registry: dict[tuple[str, str], type[Corruption]] = {}
+_loaded = False
+
+
+def register(cls: C) -> C:
+    """Make an op available to recipes under its class name in snake case."""
+    cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+    if (cls.target, cls.name) in _registry:
+        raise ValueError(f"the {cls.target} op {cls.name} is registered twice")
+    _registry[cls.target, cls.name] = cls
+    return cls
+
+
+def registered() -> dict[tuple[str, str], type[Corruption]]:
+    """All ops by (target, name), sorted: the built-in ones and those of installed plug-ins."""
+    global _loaded
+    if not _loaded:
+        _loaded = True
+        package = importlib.import_module("noisecli.corruptions")
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
+        for plugin in entry_points(group=ENTRY_POINTS):
+            plugin.load()
+    return dict(sorted(_registry.items()))

@@ -1,0 +1,59 @@
+"""The contract of ops on images."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from noisecli.corruption.base import Corruption, Preset
+
+Pixels = NDArray[np.uint8 | np.uint16]
+"""Black is 0, white the largest value of the dtype."""
+
+
+class ImageCorruption(Corruption):
+    """Changes the pixels of a struck image, in two steps: draw the parameters, then apply them."""
+
+    target = "images"
+    small_severities: ClassVar[Mapping[int, tuple[Preset, ...]]] = {}
+    """Published severities for other sizes, by side length in px; `severities` are those for 224 px."""
+
+    def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
+        """Draw what this image gets (positions, counts); the number of draws must not depend on strength."""
+        return {}
+
+    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
+        """Return new pixels of the shape and dtype of those that came. Never change the input.
+
+        Pixels are (height, width, channels), channels is 1 or 3; they are uint8 or uint16, and white is the largest
+        value of their dtype: strength is a share of the range from black to white, not a number of levels.
+        Per-pixel noise comes from `rng`, drawn for every pixel whatever the strength.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def preset_for(cls, severity: int, side: float) -> Preset:
+        """What a severity sets on an image whose sides have the geometric mean `side`, in px.
+
+        Between the published sizes numbers are interpolated in log side length; beyond them the nearest size holds.
+        """
+        largest = cls.preset(severity)
+        if severity == 0 or not cls.small_severities:
+            return largest
+        tables = {**{size: rows[severity - 1] for size, rows in cls.small_severities.items()}, 224: largest}
+        return {key: _between({size: row[key] for size, row in tables.items()}, side) for key in largest}
+
+
+def _between(values: Mapping[int, float], side: float) -> float:
+    sizes = sorted(values)
+    if not sizes[0] < side < sizes[-1]:
+        return values[sizes[0] if side <= sizes[0] else sizes[-1]]
+    lower = max(size for size in sizes if size <= side)
+    upper = min(size for size in sizes if size > side)
+    # Rounded, because the last bit of a logarithm differs between mathematical libraries.
+    share = round(math.log(side / lower) / math.log(upper / lower), 9)
+    value = values[lower] + share * (values[upper] - values[lower])
+    return round(value) if all(isinstance(v, int) for v in values.values()) else round(value, 9)

@@ -1,0 +1,83 @@
+"""Strike columns of numbers along their series."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from noisecli.columns import Column
+from noisecli.corruption import Series, SeriesCorruption
+from noisecli.engine.counts import Counts
+from noisecli.engine.edits import Edits, settle_numbers
+from noisecli.engine.flow import Flow
+from noisecli.engine.lineup import Kept
+from noisecli.engine.slab import Block, Slab, blocks, eligible_cells
+from noisecli.plan import StepPlan
+from noisecli.streams import CounterDraws, Floats, Mask, Stream, raw_words, scramble
+
+
+@dataclass(frozen=True)
+class SeriesStrike:
+    """A step on series, about to strike a file."""
+
+    number: int
+    step: StepPlan
+    op: SeriesCorruption
+    clean: Mapping[str, Column]
+    """The columns as they are in the file."""
+    columns: Mapping[str, Column]
+    """The columns as steps work on them."""
+    stream: Stream
+    allow: Callable[[Flow], Mask]
+    """Which rows of a slab may be struck."""
+    choose: Callable[[str, Block, Slab], Mask]
+    """Which cells of a block are struck, eligible or not."""
+    count: Callable[[str], Counts]
+    keep_changes: bool
+
+    def __call__(self, flows: Iterator[Flow]) -> Iterator[Flow]:
+        """Strike the slabs of a file, in order."""
+        memories = {name: Kept(self.op.memory(), np.nan) for name in self.columns}
+        for flow in flows:
+            allowed = self.allow(flow)
+            for name, memory in memories.items():
+                flow.edit(self.number, name, self._edits(name, memory, flow, allowed), self.keep_changes)
+            yield flow
+
+    def _edits(self, name: str, memory: Kept, flow: Flow, allowed: Mask) -> Edits:
+        slab, current, counts = flow.slab, flow.cells[name], self.count(name)
+        eligible = eligible_cells(slab, self.clean[name], True, False) & allowed
+        counts.eligible += int(np.count_nonzero(eligible))
+        edits = Edits()
+        if self.step.rate == 0:
+            return edits
+        column = self.columns[name]
+        # An earlier step may have put a word among numbers.
+        now = column if current is slab.cells[name] else replace(column, clean_text=False)
+        alive = now.eligible(current, True)
+        numbers = np.where(alive, now.to_numbers(current), np.nan)
+        new = self._corrupt(column, memory, flow, numbers)
+        chosen = [self.choose(name, block, slab) for block in blocks(slab.first_row, slab.rows)]
+        struck = eligible & np.concatenate([np.zeros(0, bool), *chosen])
+        counts.struck += int(np.count_nonzero(struck))
+        counts.void += int(np.count_nonzero(struck & ~alive))
+        rows = np.flatnonzero(struck & alive)
+        cells, changed = settle_numbers(self.op, column, numbers[rows], new[rows], counts, self.step.decimals)
+        edits.add(rows[changed], cells.filter(changed))
+        return edits
+
+    def _corrupt(self, column: Column, memory: Kept, flow: Flow, numbers: Floats) -> Floats:
+        """Let the op act on all rows of the slab that belong to series; the others stay what they are."""
+        lineup = flow.lineup
+        assert lineup is not None
+        # Draws go by the series' name and the row's place in it: a block of them would be too many for most series.
+        salt = raw_words(self.stream.generator("value", column.name, 0), 1)[0]
+        keys = scramble(lineup.words ^ salt, 0)[lineup.series]
+        draws = CounterDraws(scramble(keys, lineup.ordinals))
+        series = Series(numbers[lineup.rows], lineup.ordinals, lineup.starts, memory.of(lineup.numbers))
+        with np.errstate(over="ignore"):  # what overflows is clipped, and counted
+            values, kept = self.op.corrupt(series, column, draws)
+        memory.keep(lineup.numbers, kept)
+        new = numbers.copy()
+        new[lineup.rows] = values
+        return new
