@@ -63,7 +63,7 @@ def test_every_room_has_its_layer():
     assert {room(module) for module in MODULES} == set(DEPTH) | {""}
 
 
-@pytest.mark.parametrize("name", DEPTH)
+@pytest.mark.parametrize("name", sorted(DEPTH))
 def test_rooms_import_only_what_comes_before_them(name):
     assert {other for other in imported_rooms(name) if DEPTH[other] > DEPTH[name]} == set()
 

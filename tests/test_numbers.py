@@ -15,6 +15,7 @@ from golden import changed, strike
 from scipy import stats
 
 import noisecli
+from noisecli.corruption import NumberCorruption
 from noisecli.corruptions.elementary import exp
 from noisecli.corruptions.table.entry import DecimalSlip, DigitError, SignFlip
 from noisecli.corruptions.table.instrument import Clip, Offset, Quantize, Scale
@@ -71,7 +72,7 @@ def struck(op, cells=NUMBERS, **address):
         (StudentTNoise(scale=2, unit="absolute", df=1e6), stats.norm(0, 2)),
         (CauchyNoise(scale=2, unit="absolute"), stats.cauchy(0, 2)),
     ],
-    ids=str,
+    ids=lambda part: repr(part) if isinstance(part, NumberCorruption) else part.dist.name,
 )
 def test_noise_has_its_distribution(op, distribution):
     drawn = struck(op, ZEROS)
