@@ -60,6 +60,8 @@ class StepEntry(_Model):
     """Counts by column; "" for rows and images."""
     outgoing: dict[str, str] | None = None
     """Types of columns that become text because of the step, and of those that it adds."""
+    pairs: bool | None = None
+    """True: what a row gets depends on which other rows there are, since each has a partner among them."""
     transitions: dict[str, dict[str, dict[str, int]]] | None = None
     """How many changed cells of each category became each other one, by column; None for ops that do not tell."""
     rates: dict[str, float] | None = None

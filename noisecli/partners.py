@@ -7,9 +7,10 @@ not grow with the dataset.
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,12 +27,22 @@ Numbers = NDArray[np.int64]
 LONGEST_WALK = 1000
 """So many rows without a value are stepped over, then the search for a partner is given up."""
 
+GROUP_BYTES = 24
+"""What a row takes on disk for each column in which partners agree: its group, its place there, and who has it."""
+
 PIECE = 1 << 18
 """Rows whose groups are sorted at once."""
 
 
+class _Opened:
+    """Base of what keeps files open: they are opened where they are used, and closed with the object."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
-class Groups:
+class Groups(_Opened):
     """Training rows put together by the value of a column; rows without one are a group too."""
 
     places: Path
@@ -44,15 +55,23 @@ class Groups:
     def permuted(self, key: Words, rows: Numbers) -> Numbers:
         """Map rows onto rows of the same group."""
         bounds = np.array(self.bounds)
-        places = _mapped(self.places)[rows]
+        places = self._places[rows]
         group = np.searchsorted(bounds, places, side="right") - 1
         start = bounds[group]
         keys = scramble(key, group)
-        return np.asarray(_mapped(self.members)[start + permuted(keys, places - start, bounds[group + 1] - start)])
+        return np.asarray(self._members[start + permuted(keys, places - start, bounds[group + 1] - start)])
+
+    @cached_property
+    def _places(self) -> Numbers:
+        return _mapped(self.places)
+
+    @cached_property
+    def _members(self) -> Numbers:
+        return _mapped(self.members)
 
 
 @dataclass(frozen=True)
-class Partners:
+class Partners(_Opened):
     """Clean cells of all training rows, spilled to a file."""
 
     path: Path
@@ -95,7 +114,7 @@ class Partners:
 
     def fetch(self, columns: Sequence[str], rows: Numbers) -> dict[str, pa.Array]:
         """Return the clean cells of some rows, in any order and number."""
-        source, ends = _opened(self.path)
+        source, ends = self._source
         order = np.argsort(rows, kind="stable")
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
@@ -111,14 +130,14 @@ class Partners:
         types = {name: source.schema.field(name).type for name in columns}
         return {n: pa.concat_arrays(p or [pa.array([], types[n])]).take(pa.array(back)) for n, p in pieces.items()}
 
+    @cached_property
+    def _source(self) -> tuple[ipc.RecordBatchFileReader, Numbers]:
+        """The batches, and where each ends."""
+        source = ipc.open_file(pa.memory_map(os.fsencode(self.path)))
+        sizes = [source.get_batch(i).num_rows for i in range(source.num_record_batches)]
+        return source, np.cumsum(sizes, dtype=np.int64)
 
-@lru_cache(maxsize=8)
-def _opened(path: Path) -> tuple[ipc.RecordBatchFileReader, Numbers]:
-    source = ipc.open_file(pa.memory_map(os.fsencode(path)))
-    return source, np.cumsum([source.get_batch(i).num_rows for i in range(source.num_record_batches)], dtype=np.int64)
 
-
-@lru_cache(maxsize=8)
 def _mapped(path: Path) -> Numbers:
     return np.memmap(path, np.int64, "r") if path.stat().st_size else np.zeros(0, np.int64)
 

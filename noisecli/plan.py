@@ -10,7 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column, widened
-from noisecli.corruption import BlockCorruption, Corruption, ImageCorruption, JointCorruption, SeriesCorruption
+from noisecli.corruption import (
+    BlockCorruption,
+    Corruption,
+    ImageCorruption,
+    JointCorruption,
+    RowsCorruption,
+    SeriesCorruption,
+)
 from noisecli.mechanism import Chooser, Patterns, Span
 from noisecli.partners import Partners
 from noisecli.quota import Quota
@@ -172,6 +179,12 @@ class Plan:
     def whole_files(self) -> bool:
         """Whether a step has to see all of a block, or of a series, so that a file cannot be shared out."""
         return any(isinstance(step.corruption, BlockCorruption | SeriesCorruption) for step in self.steps)
+
+    @property
+    def scatters(self) -> bool:
+        """Whether rows may come out at other places of their file."""
+        steps = ((step.corruption, step.rate) for step in self.steps)
+        return any(isinstance(op, RowsCorruption) and op.scatters() and rate > 0 for op, rate in steps)
 
     @property
     def touched(self) -> list[str]:

@@ -24,6 +24,15 @@ Recipe = Callable[..., Path]
 Tree = Callable[[Path], dict[str, bytes]]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+EXAMPLES = [
+    ("customers", "customers.csv"),
+    ("customers", "customers.parquet"),
+    ("training", "customers.csv"),
+    ("training", "customers.parquet"),
+    ("photos", "images"),
+]
+"""Recipes in examples/, and samples that they run on."""
 MISSING = 'op: missing, columns: "*", rate: 0.5'
 CSV = b"x,y\n1,a\n2,b\n3,c\n4,d\n"
 
@@ -350,7 +359,7 @@ def test_schema_knows_every_step(command: Command) -> None:
 
 
 def test_the_examples_are_recipes(command: Command, sample: Path) -> None:
-    for name, given in (("customers", "customers.csv"), ("customers", "customers.parquet"), ("photos", "images")):
+    for name, given in EXAMPLES:
         path = ROOT / "examples" / f"{name}.yaml"
         assert "no faults" in command("validate", path).out
         assert command("validate", path, sample / given).code == 0
@@ -404,7 +413,7 @@ def test_verify_names_a_changed_input(command: Command, recipe: Recipe, source: 
 
 @pytest.mark.parametrize(
     ("given", "example"),
-    [("customers.csv", "customers"), ("customers.parquet", "customers"), ("images", "photos")],
+    [(given, example) for example, given in EXAMPLES],
 )
 @pytest.mark.parametrize("copies", [1, 2])
 def test_replay_gives_the_same_bytes(

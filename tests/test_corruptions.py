@@ -296,9 +296,12 @@ def test_results_have_the_columns_type_and_nulls_stay(op, type_):
             assert repr(kept.to_pylist()) == repr(were.to_pylist())
 
 
-POLICY = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8").partition("| makes cells missing |")[2]
-MAKERS = set(re.findall(r"`(\w+)`", POLICY.partition("\n")[0]))
-"""Ops that make cells missing, as the documentation says."""
+POLICY = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
+MAKERS, FILLERS = (
+    set(re.findall(r"`(\w+)`", POLICY.partition(f"| {what} |")[2].partition("\n")[0]))
+    for what in ("makes cells missing", "fills missing cells")
+)
+"""Ops that make cells missing, and that fill them, as the documentation says."""
 
 
 @table_op
@@ -311,6 +314,17 @@ def test_missing_cells_stay_and_are_made_by_those_ops_alone_that_say_so(op):
     was, lost = np.asarray(pc.is_null(before)), np.asarray(pc.is_null(done.cells, nan_is_null=True))
     assert not (was & ~lost).any()
     assert (lost & ~was).any() == (op.name in MAKERS)
+
+
+@column_op
+def test_missing_cells_are_filled_by_those_ops_alone_that_say_so(op, tmp_path):
+    assert (op.name in FILLERS) == getattr(op, "fills_nulls", False)
+    if op.name in FILLERS:
+        source = make_input(op, tmp_path, ".parquet")
+        done = augment(source, recipe(op, nulls="strike", rate=1), tmp_path / "out.parquet")
+        (column,) = example_step(op)["columns"]
+        assert pa.parquet.read_table(source)[column].null_count > 0
+        assert pa.parquet.read_table(done.output)[column].null_count == 0
 
 
 @column_op

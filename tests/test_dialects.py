@@ -77,11 +77,13 @@ def run(tmp_path: Path) -> Run:
             result.misfits += [False] * slab.rows if slab.misfits is None else slab.misfits.tolist()
 
         def transform(slab: Slab) -> Struck:
+            rows = np.arange(slab.rows) if order is None else np.array(order(slab.rows))
             cells, changed = {}, {}
             for column, make in (new or {}).items():
-                cells[column] = pa.array([make(cell) for cell in slab.cells[column].to_pylist()], pa.string())
-                changed[column] = np.ones(slab.rows, bool)
-            return Struck(cells, changed, None if order is None else np.array(order(slab.rows)))
+                old = slab.cells[column].take(pa.array(rows)).to_pylist()
+                cells[column] = pa.array([make(cell) for cell in old], pa.string())
+                changed[column] = np.ones(len(rows), bool)
+            return Struck(cells, changed, None if order is None else rows)
 
         columns = {
             name: Column(name, pa.string(), Kind.TEXT, null=common(result.spellings.get(name, {}))) for name in names

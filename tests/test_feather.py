@@ -57,7 +57,9 @@ def replace(cells: Mapping[str, Sequence[Any]], order: list[int] | None = None) 
 
     def transform(slab: Slab) -> Struck:
         new = {name: pa.array(values[: slab.rows], slab.cells[name].type) for name, values in cells.items()}
-        changed = {name: np.ones(slab.rows, bool) for name in new}
+        if order is not None:
+            new = {name: values.take(pa.array(order)) for name, values in new.items()}
+        changed = {name: np.ones(len(values), bool) for name, values in new.items()}
         return Struck(new, changed, None if order is None else np.array(order, np.intp))
 
     return transform

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads memory from /proc")
@@ -36,6 +38,12 @@ def write_table(path: Path, megabytes: int) -> None:
         file.write(b"id,name,height,weight,city,label,note\n")
         while file.tell() < megabytes * 1_000_000:
             file.write(piece)
+
+
+def as_parquet(source: Path, target: Path, rows: int = 100_000) -> None:
+    """The same table in row groups of so many rows, not packed, so that the file is as large as its cells."""
+    table = pyarrow.csv.read_csv(source)
+    pq.write_table(table, target, row_group_size=rows, compression="none", use_dictionary=False)
 
 
 def held(session: int) -> int:
@@ -69,6 +77,28 @@ def test_60_mb(tmp_path: Path, recipe: Callable[..., Path]) -> None:
     assert peak(tmp_path / "in.csv", path, tmp_path / "two.csv", 2) < 500
     for suffix in ("", ".noisecli.json"):
         assert (tmp_path / f"one.csv{suffix}").read_bytes() == (tmp_path / f"two.csv{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_moving_the_rows_of_150_mb(tmp_path: Path, recipe: Callable[..., Path], suffix: str) -> None:
+    """What grows with the file is the order of its rows: 16 bytes a row, mapped from files."""
+    write_table(tmp_path / "in.csv", 150)
+    if suffix == ".parquet":
+        as_parquet(tmp_path / "in.csv", tmp_path / "in.parquet")
+    steps = ("op: shuffle, rate: 0.9", "op: duplicate, rate: 0.01, place: random")
+    source, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    assert peak(source, recipe(*steps), output, 1) < 300
+    assert abs(output.stat().st_size / source.stat().st_size - 1.01) < 0.01
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_moving_the_rows_of_1_gb(tmp_path: Path, recipe: Callable[..., Path], suffix: str) -> None:
+    write_table(tmp_path / "in.csv", 1_000)
+    if suffix == ".parquet":
+        as_parquet(tmp_path / "in.csv", tmp_path / "in.parquet")
+    path = recipe("op: shuffle")
+    assert peak(tmp_path / f"in{suffix}", path, tmp_path / f"out{suffix}", 1) < 600
 
 
 @pytest.mark.stress

@@ -262,7 +262,6 @@ REFUSED = {
     "op: split_level, columns: [c], levels: {ant: [x, x]}": "levels: 'ant' names a finer category twice",
     "op: split_level, columns: [c], levels: {ant: [ant]}": "levels: 'ant' becomes nothing but itself",
     "op: split_level, columns: [c], levels: {ant: []}": "needs at least one",
-    "op: split_level, columns: [n], levels: {1: [x, y]}": "takes text columns; 'n' is integer",
     "op: encoding_shift, columns: [c], k: 4": "has 2 categories: moved by 4 they are what they were",
     "op: encoding_shift, columns: [c], k: 0": "k: should be greater than 0",
     "op: encoding_shift, columns: [b]": "takes integer or text columns; 'b' is bool",

@@ -153,22 +153,32 @@ def rebuilt(clean: Cells, lines: list[Line]) -> list[list[Any]]:
     rows = [list(row) for row in clean.rows]
     about_rows = [line for line in lines if line["column"] is None]
     order = sorted((line["output_row"], line["row"]) for line in about_rows if line["output_row"] is not None)
+    about_clones = [line for line in lines if line["column"] is not None and line["output_row"] is not None]
     for line in lines:
         if line["column"] is None:
             assert (line["before"], line["after"], line["drawn"]) == (None, None, None)
             assert line["output_row"] is not None or line["step"] is not None, "who left the row out?"
             continue
-        assert (line["output_row"], line["drawn"]) == (None, None)
-        row, place = rows[line["row"]], clean.names.index(line["column"])
-        before, after = (clean.meaning(line["column"], line[key]) for key in ("before", "after"))
-        assert len(row) == len(clean.names), "a row that does not fit the header was struck"
-        assert row[place] == before
-        assert before != after
-        row[place] = after
+        assert line["drawn"] is None
+        if line["output_row"] is None:
+            change(clean, rows[line["row"]], line)
     if not about_rows:
         return rows
     assert [place for place, _ in order] == list(range(len(order)))
-    return [rows[row] for _, row in order]
+    outgoing = [list(rows[row]) for _, row in order]
+    for line in about_clones:
+        assert order[line["output_row"]][1] == line["row"]
+        change(clean, outgoing[line["output_row"]], line)
+    return outgoing
+
+
+def change(clean: Cells, row: list[Any], line: Line) -> None:
+    place = clean.names.index(line["column"])
+    before, after = (clean.meaning(line["column"], line[key]) for key in ("before", "after"))
+    assert len(row) == len(clean.names), "a row that does not fit the header was struck"
+    assert row[place] == before
+    assert before != after
+    row[place] = after
 
 
 def check_counts(manifest: Manifest, lines: list[Line]) -> None:
@@ -180,8 +190,12 @@ def check_counts(manifest: Manifest, lines: list[Line]) -> None:
             if step.op in TEXT_OPS:
                 assert (count > 0) == (counts["changed"] > 0)
                 assert count <= counts["changed"]
+            elif step.op == "shuffle":
+                assert count == 0, "a moved row has no line but its own"
             elif step.op == "duplicate" and any(other.op == "drop" for other in manifest.steps):
-                assert count <= counts["changed"], "a clone may be left out again"
+                assert column or count <= counts["changed"], "a clone may be left out again"
+            elif step.op == "duplicate" and column and sum(other.op == "duplicate" for other in manifest.steps) > 1:
+                assert (count > 0) == (counts["changed"] > 0), "a clone with an error may be cloned in its turn"
             else:
                 assert count == counts["changed"]
     assert not found
@@ -213,7 +227,7 @@ def check(source: Path, outcome: Any, cells: Callable[[Path], Cells] = read_tabl
             continue
         rows = [place_of(line)[:3] for line in ours]
         assert rows == sorted(rows)
-        struck = [(line["row"], line["column"]) for line in ours if line["column"] is not None]
+        struck = [(line["row"], line["output_row"], line["column"]) for line in ours if line["column"] is not None]
         assert len(list(groupby(struck))) == len(set(struck)), "lines about one cell stand together"
         assert rebuilt(cells(clean), ours) == cells(noisy).rows
     assert not left, "lines about a file that was not written"
@@ -327,6 +341,8 @@ def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
     def step(op: type[Corruption], number: int) -> dict[str, Any]:
         assert issubclass(op, TableCorruption)
         made = {**example_step(op), "id": f"s{number}", "rate": draw(st.sampled_from([0, 0.05, 0.5, 1]))}
+        if op.name == "duplicate":
+            made |= {"errors": draw(st.integers(0, 3)), "place": draw(st.sampled_from(["adjacent", "random"]))}
         if op.strikes_columns:
             fitting = [name for name, kind in KINDS.items() if kind in op.accepts]
             made["columns"] = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique=True))

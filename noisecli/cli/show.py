@@ -85,6 +85,8 @@ def counts_table(manifest: Manifest) -> None:
         for column, counts in step.columns.items():
             rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
             asked = f"{(step.rates or {}).get(column, step.rate):g}"
+            if column and "" in step.columns:  # a step on rows, and the errors of its clones: they have no rate
+                asked = rate = ""
             rows.append([step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), asked, rate])
     print()
     _swept(["step", "op", "column", *names, "rate asked", "got"], rows, right=3)
@@ -105,6 +107,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
     rows = sum(part.rows for surveyed in found.tables.values() for part in surveyed.parts)
     size = sum(file.path.stat().st_size for file in dataset.files)
     copies = len(found.recipe.head.written) * len(found.plans)
+    spill = found.spill()
     if json_:
         described = [
             {
@@ -125,6 +128,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
                 "carried": len(dataset.files) - len(dataset.struck),
                 "rows": rows or None,
                 "bytes": size * copies,
+                "spill": spill,
                 "seed": found.recipe.seed,
                 "steps": described,
                 "warnings": found.warnings,
@@ -134,6 +138,8 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
         print(f"input     {len(dataset.struck)} files of {dataset.target} to strike, ", end="")
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
         print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
+        if spill:
+            print(f"spill     about {spill / 1e6:.1f} MB at a time are put aside beside the output while it runs")
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)

@@ -247,14 +247,15 @@ class TableEngine:
         move = Move.joined(moves)
         flow.rearrange(move, number)
         if op.scatters():
-            self._scatter(step, op.scattered(move.struck, move.fresh), flow)
+            self._scatter(step, op.scattered(move.struck, move.fresh), move.fresh, flow)
         self._make_errors(number, op, flow, np.flatnonzero(move.fresh))
 
-    def _scatter(self, step: StepPlan, moved: Mask, flow: Flow) -> None:
+    def _scatter(self, step: StepPlan, moved: Mask, fresh: Mask, flow: Flow) -> None:
         scatter = np.full(len(moved), np.nan) if flow.scatter is None else flow.scatter
         keys = self._row_keys(step, "place", flow)[moved]
         flow.scatter = scatter.copy()
         flow.scatter[moved] = CounterDraws(keys).uniform()
+        self._count(step, "").changed += int(np.count_nonzero(moved & ~fresh))
 
     def _make_errors(self, number: int, op: RowsCorruption, flow: Flow, clones: Index) -> None:
         """Make errors in fresh clones."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import Column
-from noisecli.engine import Slab, Struck
+from noisecli.engine import Index, Slab, Struck
 
 Transform = Callable[[Iterable[Slab]], Iterator[Struck]]
 """What the engine does to slabs: one answer for each, in order; it may read ahead."""
@@ -107,11 +107,24 @@ class TableFile(Protocol):
         those that it does not have, which are put after all others. Files of text change the type of none.
         """
 
+    def spilled(self, parts: Sequence[Part]) -> int:
+        """About how many bytes all rows, given as all parts, take on disk where they are put aside to be moved."""
+
     def assemble(
-        self, sinks: Sequence[Path], target: Path, outgoing: Mapping[str, pa.DataType] = AS_IT_CAME
+        self,
+        sinks: Sequence[Path],
+        target: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+        order: Index | None = None,
     ) -> str | None:
         """Put the written parts together as one complete file and remove them.
 
+        Args:
+            sinks: the parts.
+            target: the file.
+            order: which of the rows of all parts each outgoing one is; None: all, as they are.
+
         Returns:
-            a digest of the content where other bytes can hold the same, as in a compressed file; else None.
+            a digest of the content where other bytes can hold the same, as in a compressed file, unless writing the
+            parts has found it; else None.
         """

@@ -8,6 +8,7 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from noisecli.errors import DataProblem
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, quoted, unique_names, unquote
 from noisecli.formats.spliced import SplicedFile
-from noisecli.splice import splice, splice_rows
+from noisecli.splice import Offsets, splice, splice_rows
 
 SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
@@ -142,24 +143,37 @@ class CsvFile(SplicedFile[Grid]):
         return size - len(blank) + len(line_end)
 
     def _runs(self) -> Iterator[Grid]:
+        row = 0
+        for data, cuts in self._stretches(self._path, len(self._header), self._end):
+            yield (grid := Grid(data, cuts, self._layout, row))
+            row += grid.rows
+        if row == 0:
+            raise DataProblem(f"{self._name}: has a header but no rows")
+
+    def _row_ends(self, path: Path) -> Iterator[Offsets]:
+        start = 0
+        for data, cuts in self._stretches(path, 0, path.stat().st_size):
+            yield start + cuts.ends[cuts.newline].astype(np.int64) + 1
+            start += len(data)
+
+    def _stretches(self, path: Path, start: int, end: int) -> Iterator[tuple[bytes, Cuts]]:
+        """Whole rows in a stretch of a file, and where their cells end; a missing last line end is added."""
         carried, row = b"", 0
-        with self._path.open("rb") as file:
-            file.seek(len(self._header))
-            left = self._end - len(self._header)
+        with path.open("rb") as file:
+            file.seek(start)
+            left = end - start
             while left > 0:
                 data = carried + file.read(min(SLAB_BYTES, left))
-                left = self._end - file.tell()
+                left = end - file.tell()
                 if left <= 0 and not data.endswith(b"\n"):
                     data += self._line_end
                 cuts = cut(data, self._layout.delimiter)
                 stop = self._check(cuts, len(data), row, last=left <= 0)
                 if stop:
-                    grid = Grid(data[:stop], cuts.whole(), self._layout, row)
-                    yield grid
-                    row += grid.rows
+                    whole = cuts.whole()
+                    yield data[:stop], whole
+                    row += int(np.count_nonzero(whole.newline))
                 carried = data[stop:]
-        if row == 0:
-            raise DataProblem(f"{self._name}: has a header but no rows")
 
     def _find(self, data: bytes, first_row: int) -> Grid:
         return Grid(data, cut(data, self._layout.delimiter), self._layout, first_row)

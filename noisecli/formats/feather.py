@@ -8,7 +8,7 @@ import re
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ import pyarrow.types as pt
 from pyarrow import ipc
 
 from noisecli.columns import Column
-from noisecli.engine import Slab
+from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
-from noisecli.formats.content import ArrowFile, Content, as_type, moves, plain, with_index
+from noisecli.formats.arranged import Spill
+from noisecli.formats.content import ArrowFile, as_type, moves, plain, with_index
+from noisecli.formats.digest import Content
 from noisecli.formats.outgoing import outgoing_schema, reshaped
 
 MAGIC = b"ARROW1"
@@ -111,6 +113,34 @@ class FeatherFile(ArrowFile):
             settled.replace(sink)
         finally:
             settled.unlink(missing_ok=True)
+
+    def spilled(self, parts: Sequence[Part]) -> int:
+        if not parts:
+            return 0
+        with self._open() as source:
+            first = self._read(source, parts[0].start)[0].nbytes
+        return int(first * sum(part.rows for part in parts) / max(1, parts[0].rows))
+
+    def arrange(self, order: Index, target: Path) -> str:
+        with self._open() as source, ExitStack() as stack:
+            schema = outgoing_schema(source.schema, [], AS_IT_CAME)
+            content = Content(schema)
+            spill = stack.enter_context(closing(Spill(self.path, schema)))
+            sizes, notes = [], []
+            for number in range(source.num_record_batches):
+                batch, note = self._read(source, number)
+                columns = pa.Table.from_batches([batch]).columns
+                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), False, AS_IT_CAME))
+                sizes.append(batch.num_rows)
+                notes.append(note)
+                del batch, columns
+            write = stack.enter_context(_writer(target, source.schema, self._manner(source)))
+            with self._blaming("the new order"):
+                # All batches have the same dictionaries, since a file can hold but one for each column.
+                for table, note in zip(spill.tables(order, sizes, compact=False), notes, strict=True):
+                    content.feed(table)
+                    write(dict(enumerate(table.columns)), note)
+        return content.hexdigest()
 
     # ----------------------------------------------------------------------------------------------------- reading
 

@@ -88,7 +88,7 @@ class PandasFrame:
         return frame
 
     def _rows(self, order: Index) -> pd.DataFrame:
-        if not self._frame.flags.allows_duplicate_labels:
+        if not self._frame.flags.allows_duplicate_labels and len(np.unique(order)) < len(order):
             raise DataProblem("the DataFrame allows no duplicate labels, which a step on rows makes: allow them")
         return self._frame.iloc[order]
 

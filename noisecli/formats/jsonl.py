@@ -7,15 +7,17 @@ cell; nothing is ever put in where there is no key.
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats.objects import Objects, keys
+from noisecli.formats.objects import Objects, keys, row_ends
 from noisecli.formats.spliced import SplicedFile
 from noisecli.formats.tokens import BLANKS
+from noisecli.splice import Offsets
 
 SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
@@ -34,7 +36,7 @@ class JsonLinesFile(SplicedFile[Objects]):
     def fields(self) -> Mapping[str, pa.DataType]:
         self._refuse_array()
         names: dict[str, None] = {}
-        for data in self._stretches():
+        for data in self._stretches(self._path, len(self._header), self._end):
             names |= keys(data)
         names.pop("", None)  # what has no name cannot be addressed
         if not names:
@@ -45,10 +47,16 @@ class JsonLinesFile(SplicedFile[Objects]):
 
     def _runs(self) -> Iterator[Objects]:
         row = 0
-        for data in self._stretches():
+        for data in self._stretches(self._path, len(self._header), self._end):
             objects = self._find(data, row)
             yield objects
             row += objects.rows
+
+    def _row_ends(self, path: Path) -> Iterator[Offsets]:
+        start = 0
+        for data in self._stretches(path, 0, path.stat().st_size):
+            yield start + row_ends(data)
+            start += len(data)
 
     def _find(self, data: bytes, first_row: int) -> Objects:
         return Objects(data, self._name, first_row, self._reading.skip_errors)
@@ -66,22 +74,22 @@ class JsonLinesFile(SplicedFile[Objects]):
     ) -> pa.Buffer:
         return objects.splice(struck, columns, added)
 
-    def _stretches(self) -> Iterator[bytes]:
-        """Runs of whole rows of about a slab; a missing last line end is added."""
+    def _stretches(self, path: Path, start: int, end: int) -> Iterator[bytes]:
+        """Runs of whole rows of about a slab in a stretch of a file; a missing last line end is added."""
         carried = b""
-        with self._path.open("rb") as file:
-            file.seek(len(self._header))
-            while fresh := file.read(min(SLAB_BYTES, self._end - file.tell())):
+        with path.open("rb") as file:
+            file.seek(start)
+            while fresh := file.read(min(SLAB_BYTES, end - file.tell())):
                 data = carried + fresh
-                if file.tell() == self._end and not data.endswith(b"\n"):
+                if file.tell() == end and not data.endswith(b"\n"):
                     data += self._line_end
                 stop = _whole(data, len(carried))
                 if stop:
                     yield data[:stop]
                 carried = data[stop:]
                 if len(carried) > MAX_ROW_BYTES:
-                    start = file.tell() - len(carried)
-                    raise DataProblem(f"{self._name}: the row at byte {start} is over {MAX_ROW_BYTES >> 20} MB")
+                    begin = file.tell() - len(carried)
+                    raise DataProblem(f"{self._name}: the row at byte {begin} is over {MAX_ROW_BYTES >> 20} MB")
 
     def _refuse_array(self) -> None:
         with self._path.open("rb") as file:

@@ -18,7 +18,7 @@ from noisecli.columns import NUMBER, Column, Kind, kind_of, to_text
 from noisecli.engine import Struck
 from noisecli.errors import DataProblem
 from noisecli.formats.tokens import BLANKS, Places, Tokens
-from noisecli.splice import slices, splice, splice_rows
+from noisecli.splice import Offsets, slices, splice, splice_rows
 from noisecli.streams import Mask
 
 STRING, NUMERIC, FLAG, NESTED, NULL = range(5)
@@ -186,6 +186,13 @@ def keys(data: bytes) -> dict[str, None]:
     """Find the keys of the objects on some lines, in order of first appearance; other lines are passed over."""
     found = _load(list(filter(None, _lines(data))))
     return dict.fromkeys(chain.from_iterable(row for row in found if isinstance(row, dict)))
+
+
+def row_ends(data: bytes) -> Offsets:
+    """Find where rows end: blank lines belong to the row that follows them."""
+    lines = _lines(data)
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    return np.asarray(ends[np.fromiter(map(bool, lines), bool, len(lines))], np.int64)
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -4,25 +4,27 @@ import base64
 import os
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.types as pt
 
 from noisecli.columns import Column
-from noisecli.engine import Slab, Struck
+from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
+from noisecli.formats.arranged import Spill
 from noisecli.formats.content import (
     ArrowFile,
-    Content,
     Vocabulary,
     moves,
     plain,
     with_index,
 )
+from noisecli.formats.digest import Content
 from noisecli.formats.footer import Manner, is_int96, leaves, owners
 from noisecli.formats.outgoing import outgoing_metadata, outgoing_schema, reshaped
 
@@ -122,6 +124,36 @@ class ParquetFile(ArrowFile):
             unsorted.replace(sink)
         finally:
             unsorted.unlink(missing_ok=True)
+
+    def spilled(self, parts: Sequence[Part]) -> int:
+        if not parts:
+            return 0
+        with self._open() as source:
+            first = self._read(source, parts[0].start).nbytes
+        return int(first * sum(part.rows for part in parts) / max(1, parts[0].rows))
+
+    def arrange(self, order: Index, target: Path) -> str:
+        with self._open() as source, ExitStack() as stack:
+            whole = source.schema_arrow
+            coded = [field.name for field in whole if pt.is_dictionary(field.type)]
+            schema = outgoing_schema(whole, coded, AS_IT_CAME)
+            manner = Manner.of(source, self.path, schema, AS_IT_CAME)
+            content, vocabulary = Content(schema), Vocabulary(whole, coded)
+            spill = stack.enter_context(closing(Spill(self.path, schema)))
+            sizes = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
+            for group in range(len(sizes)):
+                columns = self._read(source, group).columns
+                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), False, AS_IT_CAME))
+            writer = stack.enter_context(_writer(target, schema, manner, sort_order=False))
+            with self._blaming("the new order"):
+                for table in spill.tables(order, sizes, compact=True):
+                    writer.write_table(table, row_group_size=max(1, table.num_rows))
+                    content.feed(table)
+                    vocabulary.add(table)
+                    pa.default_memory_pool().release_unused()
+            if manner.metadata:
+                writer.add_key_value_metadata(_pairs(manner.metadata, vocabulary.overfull(), AS_IT_CAME))
+        return content.hexdigest()
 
     # ----------------------------------------------------------------------------------------------------- reading
 

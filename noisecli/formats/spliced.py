@@ -4,15 +4,18 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.engine import Slab, Struck
+from noisecli.engine import Index, Slab, Struck
 from noisecli.formats import AS_IT_CAME, FOUND_OUT, Part, Reading, Transform, Written
+from noisecli.formats.arranged import arranged, find_bounds
 from noisecli.formats.plain import BLOCK_BYTES, Packing
+from noisecli.splice import Offsets
 
 
 class Rows(Protocol):
@@ -58,15 +61,26 @@ class SplicedFile(ABC, Generic[R]):
             for struck in transform(self._read(source, parts, list(columns), waiting)):
                 run, unended = waiting.popleft()
                 written = self._splice(run, columns, struck, list(outgoing))
-                target.write(memoryview(written)[: written.size - len(self._line_end) * unended])
+                if unended and struck.order is None:  # the line end that was added
+                    written = written.slice(0, written.size - len(self._line_end))
+                target.write(_without_end(written.to_pybytes()) if unended and struck.order is not None else written)
                 rows += run.rows if struck.order is None else len(struck.order)
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
 
+    def spilled(self, parts: Sequence[Part]) -> int:
+        return sum(part.size for part in parts)
+
     def assemble(
-        self, sinks: Sequence[Path], target: Path, outgoing: Mapping[str, pa.DataType] = AS_IT_CAME
+        self,
+        sinks: Sequence[Path],
+        target: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+        order: Index | None = None,
     ) -> str | None:
-        return self._packing.pack(self._pieces(sinks, list(outgoing)), target)
+        header = self._headed(list(outgoing))
+        rows = self._rows(sinks) if order is None else self._arranged(sinks, order)
+        return self._packing.pack(chain([header], rows, _blocks(self._path, self._end)), target)
 
     def _read(
         self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[R, bool]]
@@ -80,13 +94,25 @@ class SplicedFile(ABC, Generic[R]):
             waiting.append((run, unended))
             yield self._slab(run, part.first_row, columns)
 
-    def _pieces(self, sinks: Sequence[Path], added: Sequence[str]) -> Iterator[bytes]:
-        """The bytes of the output in order; what is written is removed."""
-        yield self._headed(added)
+    def _rows(self, sinks: Sequence[Path]) -> Iterator[bytes]:
+        """The rows of some parts; what is written is removed."""
         for sink in sinks:
             yield from _blocks(sink, 0)
             sink.unlink()
-        yield from _blocks(self._path, self._end)
+
+    def _arranged(self, sinks: Sequence[Path], order: Index) -> Iterator[bytes]:
+        """The rows of some parts in another order; where none of them has a line end, the last one gets none."""
+        spill = sinks[0].with_suffix(".rows")
+        unended = False
+        with spill.open("wb") as file:
+            for block in self._rows(sinks):
+                file.write(block)
+                unended = not block.endswith(b"\n")
+            file.write(self._line_end * unended)
+        bounds = find_bounds(self._row_ends(spill), len(order), sinks[0].with_suffix(".bounds"))
+        for last, rows in arranged(spill, bounds, order):
+            yield _without_end(rows) if last and unended else rows
+        spill.unlink()
 
     @cached_property
     def _path(self) -> Path:
@@ -117,6 +143,10 @@ class SplicedFile(ABC, Generic[R]):
         """Runs of whole rows of about a slab; a missing last line end is added."""
 
     @abstractmethod
+    def _row_ends(self, path: Path) -> Iterator[Offsets]:
+        """Where the rows end in a file of nothing but rows."""
+
+    @abstractmethod
     def _find(self, data: bytes, first_row: int) -> R:
         """Find the rows in the bytes of a run."""
 
@@ -127,6 +157,11 @@ class SplicedFile(ABC, Generic[R]):
     @abstractmethod
     def _splice(self, run: R, columns: Mapping[str, Column], struck: Struck, added: Sequence[str]) -> pa.Buffer:
         """Write what became of a run, with some more columns after all others."""
+
+
+def _without_end(rows: bytes) -> bytes:
+    """Take the line end off the last row, whichever it is."""
+    return rows.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _blocks(path: Path, start: int) -> Iterator[bytes]:

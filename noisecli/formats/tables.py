@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from noisecli.engine import Index, Slab, Struck
 from noisecli.formats import AS_IT_CAME
+from noisecli.formats.arranged import keys
 from noisecli.formats.content import ArrowData, Vocabulary, as_type, moves, plain
 from noisecli.formats.outgoing import outgoing_schema, reshaped
 from noisecli.streams import BLOCK, Mask
@@ -123,4 +124,14 @@ def gather(slabs: Iterable[tuple[Struck, Slab]], outgoing: Mapping[str, pa.DataT
     order = None
     if any(moves(struck, slab.rows) for struck, slab in pairs):
         order = np.concatenate([own + slab.first_row for own, (_, slab) in zip(orders, pairs, strict=True)])
-    return Noisy(cells, changed, order, outgoing)
+    noisy = Noisy(cells, changed, order, outgoing)
+    return _arranged(noisy, pairs) if any(struck.scatter is not None for struck, _ in pairs) else noisy
+
+
+def _arranged(noisy: Noisy, pairs: Sequence[tuple[Struck, Slab]]) -> Noisy:
+    """Put the rows of a table into the order that the steps gave them."""
+    rows = sum(slab.rows for _, slab in pairs)
+    by_key = np.argsort(np.concatenate([keys(struck, slab, rows) for struck, slab in pairs]), kind="stable")
+    cells = {name: column.take(pa.array(by_key)) for name, column in noisy.cells.items()}
+    changed = {name: mask[by_key] for name, mask in noisy.changed.items()}
+    return Noisy(cells, changed, by_key if noisy.order is None else noisy.order[by_key], noisy.outgoing)

@@ -16,6 +16,10 @@ ALIASES: dict[Target, dict[str, str]] = {
         "rounding": "{op: quantize, digits: 2}",
         "salt_and_pepper": "{op: impulse}",
         "mean_imputation": "{op: impute_constant, value: mean}",
+        "local_outlier": "{op: permute, rate: 0.01}",
+        "swap_rows_field": "{op: permute, rate: 0.05}",
+        "bootstrap": "{op: resample}",
+        "subsample": "{op: drop, rate: 0.5}",
         "keyboard": "{op: typo, weights: {delete: 0, insert: 0, transpose: 0}}",
         "char_delete": "{op: typo, weights: {substitute: 0, insert: 0, transpose: 0}}",
         "char_insert": "{op: typo, weights: {substitute: 0, delete: 0, transpose: 0}}",
@@ -25,7 +29,7 @@ ALIASES: dict[Target, dict[str, str]] = {
         "salt_and_pepper": "{op: impulse_noise}",
     },
 }
-"""By target and name, as YAML; `columns` are to be added."""
+"""By target and name, as YAML; `columns` are to be added where the op strikes some."""
 
 
 def written_as(name: str, target: Target) -> str | None:

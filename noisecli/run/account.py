@@ -6,7 +6,7 @@ from pathlib import Path
 
 from noisecli import listing
 from noisecli import manifest as manifests
-from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.corruption import CellCorruption, JointCorruption, TableCorruption
 from noisecli.corruptions.table.relabel import label_of
 from noisecli.engine import Counts, Tally
 from noisecli.engine.edits import MOST_CATEGORIES
@@ -82,6 +82,7 @@ def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally) -> StepEn
         columns={column: counts.numbers() for column, counts in mine.items()},
         rates=None if step.patterns is None else {column: step.rate_of(column) for column in step.columns},
         transitions=_transitions(plan, mine) if tells else None,
+        pairs=True if isinstance(step.corruption, JointCorruption) and step.corruption.pairs else None,
         outgoing={name: str(type_) for name, type_ in step.outgoing.items()} or None,
     )
 

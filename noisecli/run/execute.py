@@ -6,15 +6,18 @@ from itertools import product
 from pathlib import Path
 
 from noisecli import manifest as manifests
-from noisecli.engine import Counts, Tally
+from noisecli.engine import Counts, Index, Tally
 from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
+from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
 from noisecli.formats.plain import COMPRESSED
 from noisecli.listing import InputEntry, OutputEntry
+from noisecli.partners import GROUP_BYTES
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
+from noisecli.run.pairing import columns_of_partners
 from noisecli.run.truth import Truth
 
 Progress = Callable[[str, int, int], None]
@@ -35,6 +38,22 @@ class Prepared:
     tables: Mapping[str, work.Surveyed]
     """Tables to be struck, by relative path."""
     warnings: list[str]
+
+    def spill(self) -> int:
+        """About how many bytes are put aside on disk at a time.
+
+        For rows that move it is the largest table, and its order; for rows that are paired some columns of all tables.
+        """
+        plans = self.plans.values()
+        if self.dataset.target == "images":
+            return 0
+        tables = [(file.table(), self.tables[file.relative].parts) for file in self.dataset.struck]
+        sizes = [(table.spilled(parts), sum(part.rows for part in parts)) for table, parts in tables]
+        moving = max(size + ORDER_BYTES * rows for size, rows in sizes) if any(plan.scatters for plan in plans) else 0
+        asked = {name for plan in plans for name in columns_of_partners(plan)}
+        share = len(asked) / max(1, len(tables[0][0].fields())) if asked else 0
+        grouped = {step.within for plan in plans for step in plan.steps if step.within is not None}
+        return moving + sum(round(size * share) + GROUP_BYTES * len(grouped) * rows for size, rows in sizes)
 
     def target(self, variant: str, file: InputFile, copy: int) -> str:
         """Where a copy of a file goes, relative to the output; "." is the output itself."""
@@ -142,20 +161,21 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
     tasks: list[work.TableTask] = []
     written = [copy for copy in prepared.recipe.head.written if copy]
     for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
-        parts = prepared.tables[file.relative].parts
-        shared = file.table().splits and not prepared.plans[variant].whole_files
+        parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant]
+        rows = sum(part.rows for part in parts)
+        shared = file.table().splits and not plan.whole_files
         step = TASK_SLABS if shared else max(len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
-            plan = prepared.plans[variant]
-            tasks.append(work.TableTask(file, parts[i : i + step], plan, copy, sink, variant, shard))
+            keys = sink.with_suffix(".keys") if plan.scatters else None
+            tasks.append(work.TableTask(file, parts[i : i + step], plan, copy, sink, variant, shard, keys, rows))
     results = pool.map(work.write_table, tasks)
     pieces: list[tuple[work.TableTask, work.TableDone]] = []
     for i, (task, done) in enumerate(zip(tasks, results, strict=True)):
         record.count(task.variant, done.tally)
-        if record.truth is not None and task.truth is not None:
-            record.truth.take(task.truth, sum(piece.written.rows for _, piece in pieces))
+        if task.keys is None:
+            _take_truth(record, task, sum(piece.written.rows for _, piece in pieces))
         pieces.append((task, done))
         meter.add(sum(part.size for part in task.parts))
         following = tasks[i + 1] if i + 1 < len(tasks) else None
@@ -163,6 +183,27 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
             _finish_table(prepared, record, data, pieces)
             meter.finish(prepared.tables[task.file.relative].size)
             pieces = []
+
+
+def _take_truth(record: Record, task: work.TableTask, written: int, places: Index | None = None) -> None:
+    """Add what a task wrote down; so many rows of the file come before it, and `places` says where all of them go."""
+    if record.truth is not None and task.truth is not None:
+        record.truth.take(task.truth, written, places)
+
+
+def _settle_order(record: Record, pieces: Sequence[tuple[work.TableTask, work.TableDone]]) -> Index | None:
+    """Find in which order the rows of a table come out; the truth of them is told by where that puts them."""
+    sinks = [task.keys for task, _ in pieces if task.keys is not None]
+    if not sinks:
+        return None
+    order = find_order(sinks, pieces[0][0].rows)
+    places, written = None, 0
+    if order is not None and record.truth is not None:
+        places = find_places(order, sinks[0].with_suffix(".places"))
+    for task, done in pieces:
+        _take_truth(record, task, written, places)
+        written += done.written.rows
+    return order
 
 
 def _finish_table(
@@ -175,8 +216,9 @@ def _finish_table(
     target.parent.mkdir(parents=True, exist_ok=True)
     found = prepared.tables[task.file.relative]
     content = None
-    if any(piece.written.changed for _, piece in pieces):
-        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target, task.plan.outgoing)
+    order = _settle_order(record, pieces)
+    if order is not None or any(piece.written.changed for _, piece in pieces):
+        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target, task.plan.outgoing, order)
     else:
         for part, _ in pieces:
             part.sink.unlink()

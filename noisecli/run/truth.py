@@ -160,13 +160,23 @@ class Truth:
             self._write(pa.concat_tables(self._waiting))
         self._open.close()
 
-    def take(self, shard: Path, written: int) -> None:
-        """Add the lines of a shard, whose copy has so many rows before it, and remove it."""
+    def take(self, shard: Path, written: int, places: Index | None = None) -> None:
+        """Add the lines of a shard, and remove it.
+
+        Args:
+            shard: the file.
+            written: how many rows of the copy come before those of the shard.
+            places: where each row of the copy goes in the end; None: they stay where they are.
+        """
         with pa.OSFile(os.fsencode(shard)) as file, ipc.open_stream(file) as stream:
             for batch in stream:
                 lines = pa.Table.from_batches([batch])
                 place = SCHEMA.get_field_index("output_row")
-                self._add(lines.set_column(place, SCHEMA.field(place), pc.add(lines["output_row"], written)))
+                outgoing = pc.add(lines["output_row"], written).combine_chunks()
+                if places is not None:
+                    outgoing = pa.array(places[outgoing.fill_null(0)], mask=np.asarray(outgoing.is_null()))
+                lines = lines.set_column(place, SCHEMA.field(place), outgoing)
+                self._add(lines if places is None else lines.take(_placed(lines)))
         shard.unlink()
 
     def images(self, about: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
@@ -205,6 +215,12 @@ def _order(lines: pa.Table) -> pa.Array:
     if "column" in lines.column_names:
         keys.append(pc.is_null(lines["column"]).cast(pa.int8()))
     return pa.array(np.lexsort([np.asarray(pc.fill_null(key, -1)) for key in [*keys, lines["row"]]]))
+
+
+def _placed(lines: pa.Table) -> pa.Array:
+    """How to sort lines again whose outgoing rows have gone elsewhere."""
+    whole = np.asarray(pc.is_null(lines["column"]))
+    return pa.array(np.lexsort([np.asarray(pc.fill_null(lines["output_row"], -1)), whole, lines["row"]]))
 
 
 def _repeated(values: Mapping[str, Any], count: int) -> dict[str, pa.Array]:

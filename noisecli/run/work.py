@@ -15,6 +15,7 @@ import pyarrow as pa
 from noisecli.engine import ImageEngine, OutOfOrder, TableEngine, Tally
 from noisecli.errors import DataProblem
 from noisecli.formats import Part, Transform, Written
+from noisecli.formats.arranged import keyed
 from noisecli.formats.images import parse_image
 from noisecli.manifest import digest
 from noisecli.plan import Plan, StepPlan
@@ -78,6 +79,10 @@ class TableTask:
     variant: str = ""
     truth: Path | None = None
     """Where the shard of the truth goes; None: it is not asked for."""
+    keys: Path | None = None
+    """Where the keys go by which the rows of the file will be ordered; None: they stay in order."""
+    rows: int = 0
+    """Rows of the whole file."""
 
     @property
     def whole(self) -> tuple[str, int, str]:
@@ -103,6 +108,8 @@ def write_table(task: TableTask) -> TableDone:
             about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
             shard = stack.enter_context(Shard(task.truth, about, task.plan, task.parts))
             transform = shard.watch(engine)
+        if task.keys is not None:
+            transform = keyed(transform, task.parts, task.rows, stack.enter_context(task.keys.open("wb")))
         try:
             written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
         except OutOfOrder as error:

@@ -30,6 +30,7 @@ from noisecli.corruption import (
     registered,
 )
 from noisecli.engine import Counts, Slab, TableEngine
+from noisecli.formats import arranged
 from noisecli.plan import Plan, SeriesPlan, StepPlan
 from noisecli.recipe.source import parse
 from noisecli.run import Outcome, augment
@@ -229,7 +230,7 @@ def strike(
     series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
-    pieces, order = [], []
+    pieces, order, keys = [], [], []
     with TemporaryDirectory() as folder:
         types = {column: array.type for column, array in table.items()}
         plan = with_partners({"": plan}, [("", _slabs(table, cuts))], types, Path(folder) / "partners")[""]
@@ -238,7 +239,9 @@ def strike(
             pieces.append(struck.cells.get(name, slab.cells[name]))
             local = np.arange(slab.rows) if struck.order is None else struck.order
             order += (local + slab.first_row).tolist()
-    return Result(pa.concat_arrays(pieces), order, next(iter(engine.tally.values()), Counts()))
+            keys.append(arranged.keys(struck, slab, len(cells)))
+    by_key = np.argsort(np.concatenate(keys), kind="stable").tolist()
+    return Result(pa.concat_arrays(pieces), [order[i] for i in by_key], next(iter(engine.tally.values()), Counts()))
 
 
 def _slabs(table: dict[str, pa.Array], cuts: Sequence[int]) -> Iterator[Slab]:

@@ -88,3 +88,26 @@ class Drop(RowsCorruption):
         self, struck: Mask, cells: Mapping[str, pa.Array], columns: Mapping[str, Column], draws: CounterDraws
     ) -> NDArray[np.intp]:
         return np.where(struck, 0, 1)
+
+
+@register
+class Shuffle(RowsCorruption):
+    """Put rows at random places of their file: the order that they came in is lost.
+
+    At rate 1 every order of the rows is as likely as any other; at a lower rate the rows that are not struck keep their
+    order, as held-out rows always do. Models that learn from one row after another depend on that order, and splits by
+    position and windows over time assume one.
+
+    Source: Bengio 2012, "Practical Recommendations for Gradient-Based Training of Deep Architectures", section 3.1.
+
+    Example:
+        {op: shuffle}
+    """
+
+    default_rate = 1.0
+
+    def scatters(self) -> bool:
+        return True
+
+    def scattered(self, struck: Mask, clones: Mask) -> Mask:
+        return struck
