@@ -1,7 +1,7 @@
 """Line up the rows of a slab by the series that they belong to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,17 +28,14 @@ class Lineup:
     """Rows of the slab; those of a series ascend."""
     starts: Index
     """Where in `rows` each series begins."""
+    lengths: Index
+    """How many rows of each series there are."""
     numbers: Index
     """Number of each series in its file, or ALONE."""
     words: Words
     """Hash of each series' name."""
     ordinals: Index
     """Which of its series each row is, from 0."""
-
-    @property
-    def lengths(self) -> Index:
-        """How many rows of each series there are."""
-        return np.diff(self.starts, append=len(self.rows))
 
     @property
     def series(self) -> Index:
@@ -67,13 +64,14 @@ class Lines:
         words, codes, alone = self._named(slab, rows)
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        found = codes[order][starts]
-        numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in words[found[found < alone]].tolist()]
-        numbers += [ALONE] * (len(found) - len(numbers))
-        lineup = Lineup(rows[order], starts, np.array(numbers, np.intp), words[found], np.arange(len(rows)))
-        seen = self._rows.of(lineup.numbers)
-        self._rows.keep(lineup.numbers, seen + lineup.lengths[:, np.newaxis])
-        lineup = replace(lineup, ordinals=lineup.ordinals + (seen[:, 0].astype(np.intp) - starts)[lineup.series])
+        found, lengths = codes[order][starts], np.diff(starts, append=len(rows))
+        known = words[found[found < alone]].tolist()
+        numbers = np.full(len(found), ALONE)
+        numbers[: len(known)] = [self._numbers.setdefault(word, len(self._numbers)) for word in known]
+        seen = self._rows.of(numbers)
+        self._rows.keep(numbers, seen + lengths[:, np.newaxis])
+        ordinals = np.arange(len(rows)) + np.repeat(seen[:, 0].astype(np.intp) - starts, lengths)
+        lineup = Lineup(rows[order], starts, lengths, numbers, words[found], ordinals)
         if self._time is not None:
             self._check_times(self._time, slab, lineup)
         return lineup
@@ -134,9 +132,10 @@ class Kept:
 
     def keep(self, numbers: Index, new: Floats) -> None:
         """Keep numbers of some series until they are asked for again."""
-        more = int(numbers.max(initial=0)) + 1 - len(self._table)
-        if more > 0:
-            room = max(more, len(self._table))  # twice as many: it is copied seldom
-            self._table = np.concatenate([self._table, np.full((room, self._table.shape[1]), self._unknown)])
+        old, needed = self._table, int(numbers.max(initial=0)) + 1
+        if needed > len(old):
+            # Twice as many as there were: so it is copied seldom.
+            self._table = np.full((max(needed, 2 * len(old)), old.shape[1]), self._unknown)
+            self._table[: len(old)] = old
         lasting = numbers != ALONE
         self._table[numbers[lasting]] = new[lasting]
