@@ -215,3 +215,11 @@ def test_faults_say_what_is_wrong(step, fault):
 def test_negative_weights_are_refused():
     with pytest.raises(RecipeProblem, match="below 0, which are no weights"):
         run(pa.table({"w": [1.0, -2.0]}), {"op": "resample", "columns": "w"})
+
+
+def test_weights_of_held_out_rows_may_be_of_any_size():
+    weights, split = np.ones(1_000), np.array(["train"] * 1_000)
+    weights[5], split[5] = 1e15, "test"
+    table = pa.table({"w": weights, "split": split, "number": np.arange(1_000)})
+    new = run(table, {"op": "resample", "columns": "w"}, data={"split": "split"})
+    assert np.count_nonzero(new["number"].to_numpy() == 5) == 1
