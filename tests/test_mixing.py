@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 import noisecli
+from noisecli.engine import soft
 from noisecli.errors import NoiseWarning, RecipeProblem
 from noisecli.formats import csv as csv_format
 from noisecli.run import augment, replay
@@ -244,6 +245,13 @@ def test_weighted_rows_carry_the_same_shares():
     assert (weighted["sample_weight"].to_numpy() > 0).all()
     kept = weighted.group_by("number", use_threads=False).aggregate([("x", "count_distinct")])
     assert set(kept["x_count_distinct"].to_pylist()) == {1}  # the clones of a row differ in class and weight alone
+
+
+def test_weighted_rows_are_the_same_however_many_are_made_at_once(monkeypatch):
+    table = trees(3_000)
+    whole = run(table, MIXUP, SMOOTHING, layout="weighted")
+    monkeypatch.setattr(soft, "SPREAD", 1_000)
+    assert run(table, MIXUP, SMOOTHING, layout="weighted").equals(whole)
 
 
 def test_weighted_rows_stay_together_wherever_steps_on_rows_put_them(tmp_path):
