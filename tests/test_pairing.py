@@ -108,6 +108,17 @@ def test_who_finds_no_partner_stays(table, step):
     assert sorted(new["x"].to_pylist(), key=str) == sorted(table["x"].to_pylist(), key=str)
 
 
+@pytest.mark.parametrize("step", [{**PERMUTE, "columns": ["x", "y"]}, {**MIXUP, "columns": ["x", "y"]}], ids=str)
+def test_partners_do_not_depend_on_the_order_of_the_columns(step):
+    names = ["x", "y", "group"]
+    table = pa.table({"x": NUMBERS, "y": NUMBERS, "group": ["a", "b"] * (N // 2)})
+    new = run(table, step, data={"label": "group"})
+    turned = run(table.select(names[::-1]), step, data={"label": "group"})
+    assert turned.select(new.column_names).equals(new)
+    same = new["x"].to_numpy() == new["y"].to_numpy()
+    assert same.all() if step["op"] == "mixup" else np.count_nonzero(same) < 10  # each column has partners of its own
+
+
 def test_no_training_row_is_an_error():
     table = FEW.set_column(2, "split", pa.array(["test"] * 3))
     with pytest.raises(DataProblem, match="no row is training data"):

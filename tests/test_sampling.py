@@ -77,6 +77,11 @@ def test_more_errors_strike_what_fewer_strike():
     assert (two | ~one).all().all()
 
 
+def test_errors_do_not_depend_on_the_order_of_the_columns():
+    names = PEOPLE.column_names
+    assert run(PEOPLE.select(names[::-1]), NEAR).select(names).equals(run(PEOPLE, NEAR))
+
+
 def test_a_row_with_few_values_gets_as_many_errors_as_it_can():
     table = pa.table({"row": np.arange(400), "name": ["Ada", None] * 200, "note": pa.nulls(400, pa.string())})
     wrong = wrong_fields(
