@@ -34,7 +34,7 @@ class ColumnFacts(_Entry):
     q3: FiniteFloat | None = None
     mode: FiniteFloat | None = None
     categories: tuple[bool | int | str, ...] | None = None
-    counts: tuple[int, ...] | None = None
+    counts: tuple[Annotated[int, Field(gt=0)], ...] | None = None
 
     @field_validator("format")
     @classmethod

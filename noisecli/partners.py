@@ -182,7 +182,7 @@ class _Grouping:
 
     def add(self, cells: pa.Array) -> None:
         """Take the values of the next rows."""
-        encoded = cells.dictionary_encode("encode")
+        encoded = _comparable(cells).dictionary_encode("encode")
         codes = [self._codes.setdefault(value, len(self._codes)) for value in encoded.dictionary.to_pylist()]
         mine = np.array(codes, np.int64)[encoded.indices.to_numpy(zero_copy_only=False)]
         self._counts.update(dict(zip(*(part.tolist() for part in np.unique(mine, return_counts=True)), strict=True)))
@@ -208,6 +208,15 @@ class _Grouping:
                 members[places] = np.arange(start, start + len(mine))
         members.flush()
         return Groups(*paths, tuple(bounds.tolist()))
+
+
+def _comparable(cells: pa.Array) -> pa.Array:
+    """Cells that equal themselves, as NaN does not, and that Python can hold, as it cannot the year 10,000."""
+    if pa.types.is_floating(cells.type):
+        return pc.if_else(pc.is_nan(cells), None, cells)
+    if pa.types.is_temporal(cells.type):
+        return cells.view(pa.int32() if cells.type.bit_width == 32 else pa.int64())
+    return cells
 
 
 def _pieces(codes: Numbers) -> Iterator[tuple[int, Numbers]]:

@@ -261,6 +261,17 @@ def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
 
 
 @table_op
+def test_its_rate_means_what_it_says(op):
+    """On 10^5 cells a count lies within 4 standard deviations of a binomial one; exact steps have just so many."""
+    cells = cells_for(op, 100_000)
+    for rate in (0.01, 0.1, 0.5):
+        counts = strike(made(op), cells, rate).counts
+        assert counts.eligible >= 80_000
+        off = 0.5 if op.exact_by_default else 4 * np.sqrt(counts.eligible * rate * (1 - rate))
+        assert abs(counts.struck - rate * counts.eligible) <= off
+
+
+@table_op
 def test_held_out_rows_come_out_as_they_went_in(op):
     cells = cells_for(op, 2000)
     split = pa.array(["train", "val", None, "test", "Train "] * 400)

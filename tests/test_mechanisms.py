@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -34,6 +35,7 @@ Mask = NDArray[np.bool_]
 Step = dict[str, Any]
 
 N = 6 * BLOCK + 1_700
+UNLIKELY = 1e-4
 RATES = [0.01, 0.1, 0.5]
 TAILS = ["upper", "lower", "mid", "both"]
 OTHERS: list[Any] = [
@@ -132,6 +134,35 @@ def test_mar_depends_on_nothing_but_its_columns() -> None:
     mask = gone(missing({"mar": {"columns": ["x", "w"]}}, 0.2))
     others = [standard(FRAME[name]) for name in ("x", "w", "y")]
     assert_slopes(mask, *others, are=[2**-0.5, 2**-0.5, 0])
+
+
+def littles_test(frame: pd.DataFrame, mask: Mask) -> float:
+    """The probability of such gaps in `y`, or odder ones, if they depend on nothing (Little 1988).
+
+    `x` and `w` have no gaps, so the estimates of greatest likelihood have a closed form: the regression of `y` on both.
+    """
+    both, y = frame[["x", "w"]].to_numpy(), frame["y"].to_numpy()
+    mean, covariance = both.mean(axis=0), np.cov(both.T, bias=True)
+    design = np.column_stack([np.ones(len(y)), both])[~mask]
+    (intercept, *slopes), rest, *_ = np.linalg.lstsq(design, y[~mask], rcond=None)
+    shared = covariance @ slopes
+    variance = rest[0] / len(design) + shared @ slopes
+    spread = np.block([[covariance, shared[:, None]], [shared[None], np.array([[variance]])]])
+    full = np.column_stack([both, y])[~mask].mean(axis=0) - np.append(mean, intercept + mean @ slopes)
+    away = [(full, spread), (both[mask].mean(axis=0) - mean, covariance)]
+    counts = (np.count_nonzero(~mask), np.count_nonzero(mask))
+    statistic = sum(n * d @ np.linalg.solve(s, d) for n, (d, s) in zip(counts, away, strict=True))
+    return float(stats.chi2(3 + 2 - 3).sf(statistic))
+
+
+def test_littles_test_finds_mar_and_nothing_else() -> None:
+    """It cannot find mnar: `y` does not go with `x` or `w`."""
+    for mechanism in ("mcar", "mnar", {"burst": {"length": 5}}, {"clustered": "g"}):
+        assert littles_test(FRAME, gone(missing(mechanism, 0.2))) > UNLIKELY, mechanism
+    for columns in (["x"], ["w"], ["x", "w"]):
+        assert littles_test(FRAME, gone(missing({"mar": {"columns": columns}}, 0.2))) < 1e-30
+    several = [missing({"mar": {"columns": name}}, 0.1, id=name) for name in ("x", "w")]
+    assert littles_test(FRAME, gone(*several)) < 1e-30
 
 
 @pytest.mark.parametrize(("tail", "sign"), [("upper", -1), ("lower", 1), ("mid", 0), ("both", 0)])

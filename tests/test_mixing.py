@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 import noisecli
+from noisecli.engine import soft
 from noisecli.errors import NoiseWarning, RecipeProblem
 from noisecli.formats import csv as csv_format
 from noisecli.run import augment, replay
@@ -244,6 +245,37 @@ def test_weighted_rows_carry_the_same_shares():
     assert (weighted["sample_weight"].to_numpy() > 0).all()
     kept = weighted.group_by("number", use_threads=False).aggregate([("x", "count_distinct")])
     assert set(kept["x_count_distinct"].to_pylist()) == {1}  # the clones of a row differ in class and weight alone
+
+
+def test_weighted_rows_are_the_same_however_many_are_made_at_once(monkeypatch):
+    table = trees(3_000)
+    whole = run(table, MIXUP, SMOOTHING, layout="weighted")
+    monkeypatch.setattr(soft, "SPREAD", 1_000)
+    assert run(table, MIXUP, SMOOTHING, layout="weighted").equals(whole)
+
+
+def test_weighted_rows_stay_together_wherever_steps_on_rows_put_them(tmp_path):
+    """Cloned, dropped, drawn anew and shuffled, and told by the truth: the same rows as in the wide layout."""
+    write(trees(2_000), tmp_path / "in.parquet")
+    rows = [{"op": op, "rate": 0.4} for op in ("duplicate", "drop", "resample")]
+    steps = ({**MIXUP, "rate": 0.6}, {**SMOOTHING, "rate": 0.5}, *rows, {"op": "shuffle", "rate": 0.7})
+    found = {}
+    for layout in ("wide", "weighted"):
+        out = tmp_path / f"{layout}.parquet"
+        augment(tmp_path / "in.parquet", recipe(*steps, layout=layout), out, truth=True)
+        found[layout] = pq.read_table(out)
+        lines = pq.read_table(f"{out}.noisecli-truth.parquet").to_pandas()
+        rows_of = lines[lines["column"].isna() & lines["output_row"].notna()].sort_values("output_row")
+        assert rows_of["output_row"].tolist() == list(range(len(found[layout])))
+        assert rows_of["row"].tolist() == found[layout]["number"].to_pylist()
+    wide, weighted = found["wide"], found["weighted"]
+    weights = weighted["sample_weight"].to_numpy()
+    whose = np.rint(np.cumsum(weights) - weights / 2 - 0.5).astype(int)  # the weights of a row add up to 1
+    assert np.array_equal(weighted["number"].to_numpy(), wide["number"].to_numpy()[whose])
+    assert np.array_equal(weighted["x"].to_numpy(), wide["x"].to_numpy()[whose])
+    table = np.zeros((len(wide), 3))
+    np.add.at(table, (whose, own(weighted)), weights)
+    assert np.array_equal(table, shares_of(wide))
 
 
 def fitted(features: Floats, targets: Floats, weights: Floats) -> Floats:

@@ -15,6 +15,9 @@ from noisecli.streams import Floats
 UNKNOWN = -1
 """Code of a label that is missing, or no class of the training data."""
 
+SPREAD = 1 << 22
+"""Shares that are spread out over all classes at once."""
+
 
 def codes_of(labels: pa.Array, column: Column) -> Index:
     """Number labels by their place among the classes."""
@@ -90,24 +93,33 @@ def write(soft: SoftLabels, labels: pa.Array, column: Column, plan: SoftPlan) ->
         codes = pa.array(other, mask=other == UNKNOWN)
         lambdas = pa.array(soft.own, mask=own == UNKNOWN)
         return Written(dict(zip(plan.columns, (classes.take(codes), lambdas), strict=True)))
+    if plan.layout == "weighted":
+        return _weighted(soft, own, classes, plan)
     table = soft.shares(own, len(classes))
-    if plan.layout == "wide":
-        lost = np.isnan(table[:, 0]) if len(classes) else np.zeros(len(own), bool)
-        cells = [pa.array(table[:, i], mask=lost) for i in range(len(classes))]
-        return Written(dict(zip(plan.columns, cells, strict=True)))
-    return _weighted(table, own, classes, plan)
+    lost = np.isnan(table[:, 0]) if len(classes) else np.zeros(len(own), bool)
+    cells = [pa.array(table[:, i], mask=lost) for i in range(len(classes))]
+    return Written(dict(zip(plan.columns, cells, strict=True)))
 
 
-def _weighted(
-    table: "np.ndarray[tuple[int, int], np.dtype[np.float64]]", own: Index, classes: pa.Array, plan: SoftPlan
-) -> Written:
+def _weighted(soft: SoftLabels, own: Index, classes: pa.Array, plan: SoftPlan) -> Written:
     """Repeat each row for every class that it is something of: its own first, then the others in their order."""
-    unknown = np.flatnonzero(own == UNKNOWN)
-    rows, codes = np.nonzero(table > 0)
-    rows, codes = np.concatenate([rows, unknown]), np.concatenate([codes, np.full(len(unknown), UNKNOWN)])
-    order = np.lexsort([codes, codes != own[rows], rows])
-    rows, codes = rows[order], codes[order]
-    weights = np.where(codes == UNKNOWN, 1.0, table[rows, codes] if len(classes) else 1.0)
+    step = max(1, SPREAD // max(1, len(classes)))
+    firsts = range(0, max(1, len(own)), step)
+    parts = [_entries(soft, own, np.arange(first, min(first + step, len(own))), len(classes)) for first in firsts]
+    rows, codes, weights = map(np.concatenate, zip(*parts, strict=True))
     places = np.flatnonzero(codes != own[rows])
     labels = classes.take(pa.array(codes[places]))
     return Written({plan.columns[0]: pa.array(weights)}, rows, places, labels)
+
+
+def _entries(soft: SoftLabels, own: Index, some: Index, classes: int) -> tuple[Index, Index, Floats]:
+    """List some rows as often as they are of a class: the row, the class and the share; without one once, and whole."""
+    mine = own[some]
+    table = soft.take(some).shares(mine, classes)
+    unknown = np.flatnonzero(mine == UNKNOWN)
+    rows, codes = np.nonzero(table > 0)
+    rows, codes = np.concatenate([rows, unknown]), np.concatenate([codes, np.full(len(unknown), UNKNOWN)])
+    order = np.lexsort([codes, codes != mine[rows], rows])
+    rows, codes = rows[order], codes[order]
+    weights = np.where(codes == UNKNOWN, 1.0, table[rows, codes] if classes else 1.0)
+    return some[rows], codes, weights

@@ -26,6 +26,7 @@ from noisecli.engine.joint import JointStrike
 from noisecli.engine.lineup import Lines
 from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
+from noisecli.engine.soft import codes_of
 from noisecli.engine.whole import BlockStrike
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
@@ -181,12 +182,13 @@ class TableEngine:
         return fetch
 
     def _soften(self, step: StepPlan, joint: JointStrike, flow: Flow) -> None:
-        if not joint.softened or self._plan.soft is None:
+        if not joint.softened or joint.label is None:
             return
         rows, kept, codes = map(np.concatenate, zip(*joint.softened, strict=True))
         flow.soften(rows, kept, codes)
-        counts = self._count(step, self._plan.soft.label)
-        counts.changed += int(np.count_nonzero(kept < 1))
+        counts = self._count(step, joint.label.name)
+        own = codes_of(joint.current[joint.label.name].take(pa.array(rows)), joint.label)
+        counts.changed += int(np.count_nonzero((kept < 1) & (codes != own)))
         if joint.op.softens == "partner":  # else the label is a column of the step, and counted as such
             counts.struck += len(rows)
 

@@ -260,15 +260,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
-    names = set(fields)
-    for file in dataset.struck[1:]:
-        theirs = file.table().fields()
-        names |= set(theirs)
-        for name in wanted.columns:
-            if theirs.get(name) != fields[name]:
-                another = f"has another type of column {name!r} than"
-                problem = another if name in theirs else f"has no column {name!r}, unlike"
-                raise DataProblem(f"{file.name}: {problem} {dataset.struck[0].name}")
+    names = _check_fields(dataset, wanted.columns)
     tables: dict[str, work.Surveyed] = {}
 
     def look(request: Request) -> Survey:
@@ -279,6 +271,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     if facts is not None:
         plans = {v.folder: plan_from_facts(v, s, fields, facts) for v, s in both}
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
+        _check_fields(dataset, [n for plan in plans.values() for n in (*plan.touched, *columns_of_partners(plan))])
         return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
     bare = settle_covariances(bare, wanted, look)
@@ -286,6 +279,22 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
     warnings = [*_survey_warnings(survey, plans.values()), *widenings(plans.values())]
     return Prepared(recipe, dataset, plans, tables, warnings)
+
+
+def _check_fields(dataset: Dataset, asked: Iterable[str]) -> set[str]:
+    """Check that all files have the columns that are asked for, of one type; return the names of all columns."""
+    first, *others = dataset.struck
+    fields = first.table().fields()
+    names = set(fields)
+    for file in others:
+        theirs = file.table().fields()
+        names |= set(theirs)
+        for name in asked:
+            if theirs.get(name) != fields[name]:
+                another = f"has another type of column {name!r} than"
+                problem = another if name in theirs else f"has no column {name!r}, unlike"
+                raise DataProblem(f"{file.name}: {problem} {first.name}")
+    return names
 
 
 def _survey(dataset: Dataset, wanted: Request, tables: dict[str, work.Surveyed], pool: Pool, meter: Meter) -> Survey:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from noisecli.columns import CATEGORY, Column
+from noisecli.columns import CATEGORY, Column, Kind
 from noisecli.corruption import JointCorruption, TableCorruption
+from noisecli.corruptions.table.dependent import factor
 from noisecli.errors import DataProblem
 from noisecli.facts import CovarianceFacts
 from noisecli.plan import Plan, SoftPlan, StepPlan
@@ -68,6 +69,14 @@ def check_joint(recipe: Recipe, step: PlannedStep, struck: Sequence[Column], col
         objection = op.objection_to_reading(columns[name])
         if objection is not None:
             recipe.source.fault(parameter_of(step, name), f"op {op.name!r}: column {name!r} {objection}")
+    within = partner_column(recipe, step)
+    if within is not None and within in columns and columns[within].kind is Kind.OTHER:
+        what = f"op {op.name!r}: column {within!r} is {columns[within].storage}, in which rows cannot be compared"
+        recipe.source.fault(parameter_of(step, within), what)
+    label = recipe.head.data.label
+    if isinstance(op, JointCorruption) and op.softens == "partner" and label in [column.name for column in struck]:
+        what = f"op {op.name!r} mixes the label {label!r} besides, as a soft one: leave it out"
+        recipe.source.fault(("steps", step.number, "columns"), what)
     objection = op.objection_to_all(struck) if struck else None
     if objection is not None:
         recipe.source.fault(("steps", step.number, "columns"), f"op {op.name!r} {objection}")
@@ -111,6 +120,10 @@ def with_covariances(plan: Plan, known: Iterable[CovarianceFacts]) -> Plan:
                 f"the manifest has no covariances of the columns of step {step.id!r} together: "
                 "leave `facts:` out, or the columns as they were"
             )
+        try:
+            factor(matrices[step.columns])
+        except ValueError as error:
+            raise DataProblem(f"the manifest's covariance of the columns of step {step.id!r}: {error}") from None
     steps = (_with(step, matrices[step.columns]) if step in asking else step for step in plan.steps)
     return replace(plan, steps=tuple(steps))
 

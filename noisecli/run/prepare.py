@@ -147,6 +147,9 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
             wanted[name] = wanted.get(name, frozenset()) | facts_to_read(step, name)
         for name in facts_to_choose(step.mechanism, ""):
             wanted[name] |= {"mean", "sd"}
+        within = partner_column(recipe, step)
+        if within is not None:
+            wanted.setdefault(within, frozenset())
     split = split_column(recipe)
     if split is not None:
         wanted.setdefault(split, frozenset())

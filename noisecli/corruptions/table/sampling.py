@@ -59,6 +59,7 @@ class Resample(RowsCorruption):
         for name, column in columns.items():
             weights = column.to_numbers(cells[name]) / column.mean
             means = np.where(np.isfinite(weights), np.maximum(weights, 0), 1.0)
+        means = np.where(struck, means, 0.0)  # weights of other rows may be of any size
         drawn = np.zeros(len(struck))
         while True:
             part = np.minimum(means, LARGEST_MEAN)
