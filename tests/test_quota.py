@@ -18,7 +18,7 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 STREAM = Stream(seed=1, copy=1, step="step", path="")
-sizes = st.lists(st.integers(0, 50) | st.integers(0, 10**7), min_size=1, max_size=40)
+sizes = st.lists(st.integers(0, 50) | st.integers(0, 20_000), min_size=1, max_size=40)
 rates = st.floats(0, 1, allow_nan=False)
 
 
