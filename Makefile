@@ -15,7 +15,7 @@ test: $(BIN)/.dev ## Run lint, type checks and the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not stress"
+	$(BIN)/pytest -n auto -m "not stress"
 
 .PHONY: stress
 stress: $(BIN)/.dev ## Run the long tests: large files, memory
