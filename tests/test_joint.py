@@ -269,6 +269,19 @@ def test_covariance_is_in_the_manifest_and_a_step_on_other_columns_has_none(tmp_
         augment(source, {**given, "facts": str(done.output)}, tmp_path / "other.parquet")
 
 
+def test_covariance_of_sorted_columns_over_blocks_and_files(tmp_path: Path) -> None:
+    """Block by block the columns lie elsewhere: nearly all of the covariance is between blocks, little within."""
+    rows = np.arange(2 * BLOCK + 500)
+    table = pa.table({"a": rows + 1e6, "b": np.sqrt(rows)})
+    (tmp_path / "in").mkdir()
+    for i, start in enumerate((0, 7_000)):
+        stop = 7_000 if i == 0 else len(rows)
+        pq.write_table(table.slice(start, stop - start), tmp_path / f"in/{i}.parquet", row_group_size=3_000)
+    given = {"noisecli": 1, "seed": 1, "steps": [{"op": "correlated_noise", "columns": ["a", "b"]}]}
+    (facts,) = augment(tmp_path / "in", given, tmp_path / "out").manifest.facts.covariances
+    np.testing.assert_allclose(facts.matrix, np.cov(table["a"], table["b"], bias=True), rtol=1e-12)
+
+
 WRONG = {
     "is not positive semidefinite": {"a": {"a": 1, "b": 2}, "b": {"b": 1}},
     "another the other way round": {"a": {"a": 1, "b": 0.5}, "b": {"a": 0.4, "b": 1}},
