@@ -17,7 +17,7 @@ from scipy import stats
 
 import noisecli
 from noisecli import manifest as manifests
-from noisecli.errors import NoiseWarning, RecipeProblem
+from noisecli.errors import DataProblem, NoiseWarning, RecipeProblem
 from noisecli.run import augment
 from noisecli.streams import BLOCK
 
@@ -221,6 +221,15 @@ def test_faults_say_what_is_wrong(step, fault):
 def test_negative_weights_are_refused():
     with pytest.raises(RecipeProblem, match="below 0, which are no weights"):
         run(pa.table({"w": [1.0, -2.0]}), {"op": "resample", "columns": "w"})
+
+
+def test_weights_far_from_the_recorded_mean_are_refused(tmp_path):
+    pq.write_table(pa.table({"w": [1.0, 2.0]}), tmp_path / "old.parquet")
+    pq.write_table(pa.table({"w": [1.0, 1e9]}), tmp_path / "new.parquet")
+    given = {"noisecli": 1, "seed": 1, "steps": [{"op": "resample", "columns": "w"}]}
+    facts = augment(tmp_path / "old.parquet", given, tmp_path / "first.parquet").manifest_path
+    with pytest.raises(DataProblem, match=r"a weight is 6.67e\+08 times the mean"):
+        augment(tmp_path / "new.parquet", {**given, "facts": str(facts)}, tmp_path / "out.parquet")
 
 
 def test_weights_of_held_out_rows_may_be_of_any_size():

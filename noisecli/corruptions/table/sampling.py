@@ -14,10 +14,14 @@ from noisecli.columns import CATEGORY, NUMBER, Column
 from noisecli.corruption import RowsCorruption, register
 from noisecli.corruptions.table.number import few_events
 from noisecli.corruptions.table.relabel import by_label, lacks
+from noisecli.errors import DataProblem
 from noisecli.streams import CounterDraws, Floats, Mask
 
 LARGEST_MEAN = 20.0
 """Poisson counts of larger means are drawn as sums of several."""
+
+MOST_TIMES = 1e6
+"""How often a row may come out on average."""
 
 
 @register
@@ -60,6 +64,10 @@ class Resample(RowsCorruption):
             weights = column.to_numbers(cells[name]) / column.mean
             means = np.where(np.isfinite(weights), np.maximum(weights, 0), 1.0)
         means = np.where(struck, means, 0.0)  # weights of other rows may be of any size
+        if (means > MOST_TIMES).any():
+            raise DataProblem(
+                f"a weight is {means.max():.3g} times the mean: op {self.name!r} takes up to {MOST_TIMES:g}"
+            )
         drawn = np.zeros(len(struck))
         while True:
             part = np.minimum(means, LARGEST_MEAN)
