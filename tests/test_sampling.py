@@ -204,7 +204,7 @@ def test_a_struck_share_alone_takes_part():
             "no other classes",
         ),
         ({"op": "prior_shift", "shares": {"rare": 0.5}}, "needs `columns:`, or `data: {label: ...}`"),
-        ({"op": "duplicate", "columns": "name"}, "takes no 'columns'"),
+        ({"op": "duplicate", "columns": "name"}, "takes no 'columns' without `errors`"),
     ],
 )
 def test_faults_say_what_is_wrong(step, fault):
@@ -215,3 +215,11 @@ def test_faults_say_what_is_wrong(step, fault):
 def test_negative_weights_are_refused():
     with pytest.raises(RecipeProblem, match="below 0, which are no weights"):
         run(pa.table({"w": [1.0, -2.0]}), {"op": "resample", "columns": "w"})
+
+
+def test_the_summary_asks_no_rate_of_the_fields_of_clones(tmp_path, command, recipe):
+    pa.csv.write_csv(PEOPLE.select(["name", "income"]).slice(0, 200), tmp_path / "in.csv")
+    path = recipe("op: duplicate, rate: 0.2, errors: 1, columns: [name, income]")
+    shown = command("augment", tmp_path / "in.csv", "-r", path, "-o", tmp_path / "out.csv")
+    lines = [line.split() for line in shown.out.splitlines() if line.startswith("duplicate")]
+    assert [line[-2] for line in lines] == ["0.2", "-", "-"]
