@@ -278,7 +278,9 @@ WRONG = {
     "of 'c', which the step does not strike": {"a": {"a": 1}, "b": {"b": 1}, "c": {"c": 1}},
     "should be a mapping": {"a": 3},
     "should be a valid number": {"a": {"a": True}},
-    "should be 'observed'": "sample",
+    "should be observed, or name columns": "sample",
+    "covariance: should be observed, or name columns": [[1, 0], [0, 1]],
+    "is 0.5 of 'a' with 'c', and 'c' has no variance of its own": {"a": {"a": 1, "c": 0.5}, "b": {"b": 1}},
 }
 
 
