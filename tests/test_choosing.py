@@ -446,6 +446,7 @@ FAULTS = {
     "op: gaussian_noise, patterns: [{columns: [a, c]}]": "op 'gaussian_noise' takes float or integer columns",
     "op: drop, patterns: [{columns: a}]": "op 'drop' strikes whole rows, it takes no 'patterns'",
     "op: typo, patterns: [{columns: c}]": "op 'typo' strikes words, it takes no 'patterns'",
+    "op: missing, columns: a, mechanism: {burst: {length: 1e18}}": "length: should be less than or equal to",
     "op: missing, columns: a, mechanism: {mar: b}": "'mar' takes a mapping, such as {mar: {columns: age}}",
     "op: missing, columns: a, mechanism: {burst: 20}": "'burst' takes a mapping, such as {burst: {length: 20}}",
     "op: missing, columns: a, mechanism: {clustered: [g, q]}": "no column 'q' in",
