@@ -373,7 +373,7 @@ def test_swapped_cells_stand_in_each_others_place(tmp_path: Path) -> None:
         (["a", "b", "c"], "takes exactly two columns, and the step strikes 3"),
         (["a"], "takes exactly two columns, and the step strikes 1"),
         (["a", "n"], "takes columns of the same type; 'a' is float .double., 'n' is integer .int64."),
-        (["l", "a"], "op 'swap_columns' takes bool or date.* columns; 'l' is other"),
+        (["l", "a"], "op 'swap_columns' takes bool, date.* columns; 'l' is other"),
         (["t", "s"], "takes columns of the same type; 's' is text, 't' is date"),
     ],
 )
