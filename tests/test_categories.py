@@ -437,6 +437,7 @@ REFUSED = {
     "op: unseen_category, columns: [n], values: [2, 3]": "already has the category '2'",
     "op: unseen_category, columns: [n], values: []": "needs at least one",
     "op: disguised_missing, columns: [n], tokens: []": "needs at least one",
+    "op: disguised_missing, columns: [n], tokens: -999": "tokens: should be a list",
     "op: multilabel, columns: [c], add: 0, drop: 0": "add or drop must be above 0",
     "op: multilabel, columns: [c], separator: ''": "separator: should not be empty",
     "op: variant, columns: [c], styles: [upper]": "styles: should be 'case', 'whitespace' or 'abbreviation'",

@@ -433,6 +433,8 @@ FAULTS = {
     "op: drop, nulls: strike": "op 'drop' strikes whole rows, it takes no 'nulls'",
     "op: constant, columns: a, nulls: fill": "'skip' or 'strike'",
     "op: missing, patterns: [{columns: [a, q]}]": "no column 'q' in",
+    "op: missing, patterns: [{columns: numeric}]": "no column 'numeric' in",
+    "op: missing, patterns: [{columns: a}, {columns: '[bc]'}]": "no column '[bc]' in",
     "op: missing, patterns: [{columns: a, wieght: 2}]": "unknown key 'wieght'",
     "op: missing, patterns: [{columns: a, weight: 0}]": "greater than 0",
     "op: missing, patterns: []": "too few entries",
@@ -444,6 +446,9 @@ FAULTS = {
     "op: gaussian_noise, patterns: [{columns: [a, c]}]": "op 'gaussian_noise' takes float or integer columns",
     "op: drop, patterns: [{columns: a}]": "op 'drop' strikes whole rows, it takes no 'patterns'",
     "op: typo, patterns: [{columns: c}]": "op 'typo' strikes words, it takes no 'patterns'",
+    "op: missing, columns: a, mechanism: {burst: {length: 1e18}}": "length: should be less than or equal to",
+    "op: missing, columns: a, mechanism: {mar: b}": "'mar' takes a mapping, such as {mar: {columns: age}}",
+    "op: missing, columns: a, mechanism: {burst: 20}": "'burst' takes a mapping, such as {burst: {length: 20}}",
     "op: missing, columns: a, mechanism: {clustered: [g, q]}": "no column 'q' in",
     "op: missing, columns: a, mechanism: {clustered: []}": "too few entries",
 }

@@ -291,7 +291,9 @@ WRONG = {
     "of 'c', which the step does not strike": {"a": {"a": 1}, "b": {"b": 1}, "c": {"c": 1}},
     "should be a mapping": {"a": 3},
     "should be a valid number": {"a": {"a": True}},
-    "should be 'observed'": "sample",
+    "should be observed, or name columns": "sample",
+    "covariance: should be observed, or name columns": [[1, 0], [0, 1]],
+    "is 0.5 of 'a' with 'c', and 'c' has no variance of its own": {"a": {"a": 1, "c": 0.5}, "b": {"b": 1}},
 }
 
 
@@ -384,7 +386,7 @@ def test_swapped_cells_stand_in_each_others_place(tmp_path: Path) -> None:
         (["a", "b", "c"], "takes exactly two columns, and the step strikes 3"),
         (["a"], "takes exactly two columns, and the step strikes 1"),
         (["a", "n"], "takes columns of the same type; 'a' is float .double., 'n' is integer .int64."),
-        (["l", "a"], "op 'swap_columns' takes bool or date.* columns; 'l' is other"),
+        (["l", "a"], "op 'swap_columns' takes bool, date.* columns; 'l' is other"),
         (["t", "s"], "takes columns of the same type; 's' is text, 't' is date"),
     ],
 )

@@ -350,7 +350,10 @@ def test_the_clean_copy_has_no_soft_labels(tmp_path):
     ("steps", "head", "fault"),
     [
         ([MIXUP], {"data": {}}, "needs to know the classes"),
-        ([SMOOTHING], {"data": {"label": "x"}}, "takes bool or integer or text columns; 'x' is float"),
+        ([SMOOTHING], {"data": {}}, r"^\S+ op 'label_smoothing' needs to know the classes: [^\n]+$"),
+        ([SMOOTHING], {"data": {"label": "kind"}, "columns": "flag"}, "is for the label, 'kind': leave `columns` out"),
+        ([MIXUP], {"data": {"label": "kind"}, "columns": ["x", "kind"]}, "leave it out of `columns`"),
+        ([SMOOTHING], {"data": {"label": "x"}}, "takes bool, integer or text columns; 'x' is float"),
         ([MIXUP], {"data": {"label": "x"}, "columns": "y"}, "soft labels need classes"),
         ([SMOOTHING], {"data": {"label": "kind", "soft_labels": "pair"}}, "cannot say what 'label_smoothing' makes"),
         ([MIXUP, {**MIXUP, "id": "b"}], {"data": {"label": "kind", "soft_labels": "pair"}}, "no third class"),

@@ -260,7 +260,9 @@ def test_two_neighbouring_digits_are_transposed():
         ("drop", 7.0, {7.0}),
         ("drop", 0.0, {0.0}),
         ("insert", 0.0, {10.0 * d for d in range(1, 10)}),
-        ("insert", 4.0, {10.0 * d + 4 for d in range(1, 10)}),
+        ("insert", 4.0, {10.0 * d + 4 for d in range(1, 10)} | {40.0 + d for d in range(10)}),
+        ("insert", -7.0, {-10.0 * d - 7 for d in range(1, 10)} | {-70.0 - d for d in range(10)}),
+        ("insert", 0.5, {10.0 * d + 0.5 for d in range(1, 10)} | {round(0.05 + d / 10, 2) for d in range(10)}),
         ("replace", -2.0, {-float(d) for d in range(10) if d != 2}),
     ],
 )

@@ -222,6 +222,19 @@ def test_overrides(read: Load) -> None:
     assert recipe.steps[1].columns == ["y", "no"]
 
 
+def test_an_override_finds_the_step_of_that_name_before_others_of_that_op(read: Load) -> None:
+    text = "noisecli: 1\nseed: 1\nsteps:\n  - {op: missing, id: gaps, columns: y}\n  - {op: missing, columns: x}\n"
+    assert [step.rate for step in read(text, "steps.missing.rate=0.25", "steps.gaps.rate=0.5").steps] == [0.5, 0.25]
+
+
+def test_an_override_of_one_of_several_steps_says_so(faults: Load) -> None:
+    text = "noisecli: 1\nsteps:\n  - {op: missing, id: a, columns: y}\n  - {op: missing, id: b, columns: x}\n"
+    found = faults(text, "steps.missing.rate=1")
+    assert found == [
+        "--set steps.missing.rate=1: several steps are 'missing': say which by its id, or its number from 0"
+    ]
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [

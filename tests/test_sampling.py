@@ -210,7 +210,7 @@ def test_a_struck_share_alone_takes_part():
             "no other classes",
         ),
         ({"op": "prior_shift", "shares": {"rare": 0.5}}, "needs `columns:`, or `data: {label: ...}`"),
-        ({"op": "duplicate", "columns": "name"}, "takes no 'columns'"),
+        ({"op": "duplicate", "columns": "name"}, "takes no 'columns' without `errors`"),
     ],
 )
 def test_faults_say_what_is_wrong(step, fault):
@@ -238,3 +238,11 @@ def test_weights_of_held_out_rows_may_be_of_any_size():
     table = pa.table({"w": weights, "split": split, "number": np.arange(1_000)})
     new = run(table, {"op": "resample", "columns": "w"}, data={"split": "split"})
     assert np.count_nonzero(new["number"].to_numpy() == 5) == 1
+
+
+def test_the_summary_asks_no_rate_of_the_fields_of_clones(tmp_path, command, recipe):
+    pa.csv.write_csv(PEOPLE.select(["name", "income"]).slice(0, 200), tmp_path / "in.csv")
+    path = recipe("op: duplicate, rate: 0.2, errors: 1, columns: [name, income]")
+    shown = command("augment", tmp_path / "in.csv", "-r", path, "-o", tmp_path / "out.csv")
+    lines = [line.split() for line in shown.out.splitlines() if line.startswith("duplicate")]
+    assert [line[-2] for line in lines] == ["0.2", "-", "-"]

@@ -108,7 +108,7 @@ def test_readers_of_hive_trees_get_the_keys_as_columns(augment, sample):
     [
         ("{}", "should name what is swept"),
         ("{copies: [1, 2]}", "'copies' cannot be swept"),
-        ("{steps.g.rate: 0.1}", "should be a valid list"),
+        ("{steps.g.rate: 0.1}", "should be a list"),
         ("{steps.g.rate: [0.1, 0.1]}", "a value is there twice"),
         ("{steps.g.rate: [0.1, 1.5]}", "should be less than or equal to 1"),
         ("{steps.nobody.rate: [0.1]}", "no step 'nobody'"),

@@ -54,7 +54,7 @@ def test_a_level_splits_into_finer_ones_all_alike():
     assert found["bee", "bumblebee"] == MIXED.to_pylist().count("bee")
 
 
-@pytest.mark.parametrize("k", [1, 2, 7])
+@pytest.mark.parametrize("k", [1, 2, 7, 6 * 10**30 + 1])
 def test_codes_shift_along_the_sorted_categories_and_wrap_round(k):
     found = moves(MIXED, strike(EncodingShift(k=k), MIXED).cells)
     assert set(found) == {(old, CLASSES[(i + k) % 6]) for i, old in enumerate(CLASSES)}
@@ -268,6 +268,8 @@ REFUSED = {
     "op: label_flip, columns: [c], accuracy: 0.5": "annotators and accuracy are for `kind: annotator`",
     "op: label_flip, columns: [c], kind: annotator, accuracy: 2": "accuracy: should be less than or equal to 1",
     "op: label_flip, columns: [c], kind: annotator, annotators: 0": "annotators: should be greater than 0",
+    "op: label_flip, columns: [c], kind: annotator, annotators: 2000000": "annotators: should be less than or equal to 1000000",
+    "op: duplicate, clones: 1000000000000": "clones: should be less than or equal to 1000000",
     "op: label_flip, columns: [c], kind: annotator, matrix: {ant: {bee: 1}}": "a matrix is for `kind: matrix`",
 }
 

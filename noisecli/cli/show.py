@@ -84,9 +84,8 @@ def counts_table(manifest: Manifest) -> None:
     for step in manifest.steps:
         for column, counts in step.columns.items():
             rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
-            asked = f"{(step.rates or {}).get(column, step.rate):g}"
-            if column and "" in step.columns:  # a step on rows, and the errors of its clones: they have no rate
-                asked = rate = ""
+            # Where whole rows were asked for, fields of theirs have no rate of their own.
+            asked = "-" if column and "" in step.columns else f"{(step.rates or {}).get(column, step.rate):g}"
             rows.append([step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), asked, rate])
     print()
     _swept(["step", "op", "column", *names, "rate asked", "got"], rows, right=3)

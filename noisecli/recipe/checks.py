@@ -6,9 +6,9 @@ from typing import Any
 from noisecli.corruption import BlockCorruption, JointCorruption, RowsCorruption, TableCorruption, TextCorruption
 from noisecli.parameters import plain
 from noisecli.recipe.agreement import check_choosing
-from noisecli.recipe.models import PlannedStep
+from noisecli.recipe.models import PlannedStep, Selector
 from noisecli.recipe.override import name_of
-from noisecli.recipe.source import Source
+from noisecli.recipe.source import Loc, Source
 
 
 def check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedStep | None]) -> None:
@@ -30,7 +30,8 @@ def check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedSt
             for key in ("columns", "exact") if blind else ("exact",):
                 if key in step.settings.model_fields_set:
                     what = f"op {step.corruption.name!r} strikes whole rows, it takes no {key!r}"
-                    source.fault((*loc, key), what, True)
+                    with_errors = key == "columns" and "errors" in type(step.corruption).model_fields
+                    source.fault((*loc, key), what + (" without `errors`" if with_errors else ""), True)
             continue
         if isinstance(step.corruption, BlockCorruption | JointCorruption):
             for key in ("exact", "decimals") if isinstance(step.corruption, BlockCorruption) else ("exact",):
@@ -49,11 +50,12 @@ def check_columns(source: Source, roles: Any, steps: Sequence[PlannedStep | None
     for i, step in enumerate(steps):
         if step is None or not isinstance(step.corruption, TableCorruption) or step.columns is not None:
             continue
-        role = step.corruption.role
-        if role is not None and not (isinstance(roles, dict) and roles.get(role)):
-            source.fault(("steps", i), f"op {step.corruption.name!r} needs `columns:`, or `data: {{{role}: ...}}`")
-        elif role is None and step.corruption.strikes_columns:
-            source.fault(("steps", i), f"missing key 'columns' for op {step.corruption.name!r}")
+        op, role = step.corruption, step.corruption.role
+        softens = isinstance(op, JointCorruption) and op.softens  # check_soft_labels asks for the label itself
+        if role is None and op.strikes_columns:
+            source.fault(("steps", i), f"missing key 'columns' for op {op.name!r}")
+        elif role is not None and not softens and not (isinstance(roles, dict) and roles.get(role)):
+            source.fault(("steps", i), f"op {op.name!r} needs `columns:`, or `data: {{{role}: ...}}`")
 
 
 def check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | None]) -> None:
@@ -66,6 +68,8 @@ def check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | N
         name = step.corruption.name
         if (step.corruption.softens or step.corruption.pairs_within() == "") and not said.get("label"):
             source.fault(("steps", i), f"op {name!r} needs to know the classes: say `data: {{label: COLUMN}}`")
+        elif step.corruption.softens and step.columns is not None:
+            _check_softened(source, step.corruption, step.columns, plain(said["label"]), ("steps", i, "columns"))
         if plain(said.get("soft_labels")) != "pair" or not step.corruption.softens:
             continue
         if step.corruption.softens == "uniform" or several:
@@ -73,3 +77,11 @@ def check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | N
             what = f"a pair of classes cannot say what {name!r} makes" if uniform else "a pair has no third class"
             source.fault(("data", "soft_labels"), f"soft_labels: {what}: use wide or weighted")
         several = True
+
+
+def _check_softened(source: Source, op: JointCorruption, columns: Sequence[Selector], label: Any, loc: Loc) -> None:
+    """Check that a step that softens the label does so once, and nothing else in its place."""
+    if op.role == "label" and list(columns) != [label]:
+        source.fault(loc, f"op {op.name!r} is for the label, {label!r}: leave `columns` out", True)
+    elif op.role is None and label in columns:
+        source.fault(loc, f"op {op.name!r} mixes the label {label!r} in any case: leave it out of `columns`", True)

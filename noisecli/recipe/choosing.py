@@ -19,12 +19,23 @@ class Pattern(Parameters):
     """How likely a struck row gets this pattern, in proportion to the weights of all."""
 
 
+_EXAMPLES = {
+    "mar": "{columns: age}",
+    "mnar": "{tail: upper}",
+    "burst": "{length: 20}",
+    "window": "{from: 100, to: 200}",
+}
+
+
 def _as_mapping(value: Any) -> Any:
     """A name alone is the mechanism with nothing said about it."""
     if isinstance(value, str):
         return {value: {}}
     if not isinstance(value, Mapping):
         raise ValueError("takes a name, or one key, such as {mar: {columns: age}}")
+    for key, said in value.items():
+        if key in _EXAMPLES and not isinstance(said, Mapping | None):
+            raise ValueError(f"{key!r} takes a mapping, such as {{{key}: {_EXAMPLES[key]}}}")
     return {key: {} if said is None else said for key, said in value.items()}
 
 

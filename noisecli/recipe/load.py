@@ -226,6 +226,8 @@ def _validate(
 _PLAIN = {
     "model_type": "should be a mapping",
     "dict_type": "should be a mapping",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
     "too_short": "too few entries: at least {min_length} needed",
     "too_long": "too many entries: at most {max_length} taken",
     "string_too_short": "should not be empty",

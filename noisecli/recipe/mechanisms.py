@@ -89,7 +89,7 @@ class Mnar(Scored):
 class Burst(Mechanism):
     """Runs of struck rows, in the order of the file."""
 
-    length: Annotated[float, Field(ge=1)] | None = None
+    length: Annotated[float, Field(ge=1, le=1e12)] | None = None
     """Rows that a run has on average."""
     enter: Annotated[float, Field(gt=0, le=1)] | None = None
     """Probability that a run begins at a row after one that is not struck; the rate follows from it and `stay`."""

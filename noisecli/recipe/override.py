@@ -30,8 +30,7 @@ def override(source: Source, path: str, value: Any, option: str) -> None:
         if isinstance(holder, list):
             key = _find_step(holder, part) if loc == ("steps",) else int(part) if part.isdigit() else None
             if key is None or not 0 <= key < len(holder):
-                ids = [str(plain(s.get("id", s.get("op")))) for s in holder if isinstance(s, dict)]
-                source.faults.append(f"{option}: no step {part!r}{did_you_mean(part, ids)}")
+                source.faults.append(f"{option}: {_not_found(holder, part)}")
                 return
         elif not isinstance(holder, dict):
             source.faults.append(f"{option}: {'.'.join(parts[:depth])} has no keys")
@@ -48,11 +47,22 @@ def override(source: Source, path: str, value: Any, option: str) -> None:
 
 
 def _find_step(steps: Sequence[Any], name: str) -> int | None:
-    for key in ("id", "op"):
-        found = [i for i, step in enumerate(steps) if isinstance(step, dict) and str(step.get(key)) == name]
+    for called in (name_of, _op_of):
+        found = [i for i, step in enumerate(steps) if isinstance(step, dict) and called(step) == name]
         if len(found) == 1:
             return found[0]
     return int(name) if name.isdigit() else None
+
+
+def _not_found(steps: Sequence[Any], name: str) -> str:
+    names = [name_of(step) for step in steps if isinstance(step, dict)]
+    several = name in [_op_of(step) for step in steps if isinstance(step, dict)]
+    numbered = "say which by its id, or its number from 0"
+    return f"several steps are {name!r}: {numbered}" if several else f"no step {name!r}{did_you_mean(name, names)}"
+
+
+def _op_of(step: Mapping[str, Any]) -> str:
+    return str(plain(step.get("op")))
 
 
 def set_severity(source: Source, severity: int, option: str, only: str | None = None) -> None:

@@ -59,10 +59,11 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Sel
     for step in recipe.steps:
         found: dict[str, Choice] = {}
         for k, selector in enumerate(_selectors(recipe, step)):
-            choices = _match(recipe, selector, list(fields))
+            names_only = step.patterns is not None
+            choices = _match(recipe, selector, list(fields), names_only)
             if not choices:
                 message = f"no column {selector!r} in {where}{did_you_mean(str(selector), list(fields))}"
-                key: Loc = ("columns", k) if step.patterns is None else ("patterns",)
+                key: Loc = ("patterns",) if names_only else ("columns", k)
                 recipe.source.fault(("steps", step.number, *key), message)
             for choice in choices:
                 if choice.selector is None or choice.column not in found:
@@ -103,13 +104,15 @@ def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
     return step.corruption.looks_at() or () if isinstance(step.corruption, RowsCorruption) else ()
 
 
-def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str]) -> list[Choice]:
+def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str], names_only: bool) -> list[Choice]:
     roles = set(recipe.head.data.roles.values())
     others = [name for name in names if name not in roles]
-    if isinstance(selector, ByType) or (selector in KEYWORDS and selector not in names):
-        return [Choice(name, selector) for name in others]
-    if selector in names:
+    if isinstance(selector, str) and selector in names:
         return [Choice(selector, None)]
+    if names_only:
+        return []
+    if isinstance(selector, ByType) or selector in KEYWORDS:
+        return [Choice(name, selector) for name in others]
     if any(sign in selector for sign in "*?["):
         return [Choice(name, selector) for name in others if fnmatchcase(name, selector)]
     return []
@@ -256,7 +259,8 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
                 recipe.source.fault(("steps", i, "columns"), f"column {column.name!r} {objection}")
         elif choice.selector is None:
             refused = True
-            takes = " or ".join(sorted(kind.value for kind in op.accepts))
+            kinds = sorted(kind.value for kind in op.accepts)
+            takes = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
             message = f"op {op.name!r} takes {takes} columns; {column.name!r} is {column.kind.value}"
             recipe.source.fault(("steps", i, "columns"), message)
     if step.where is not None and set(step.where.columns) <= set(columns):

@@ -135,4 +135,5 @@ class EncodingShift(CategoryShift):
         return super().objection(column)
 
     def choose(self, codes: Codes, column: Column, draws: BlockDraws) -> Codes:
-        return np.where(codes >= 0, (codes + self.k) % len(column.categories or ()), -1)
+        size = max(len(column.categories or ()), 1)
+        return np.where(codes >= 0, (codes + self.k % size) % size, -1)

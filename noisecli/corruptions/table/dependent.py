@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Discriminator, NonNegativeFloat, Strict, Tag, field_validator, model_validator
@@ -52,18 +52,28 @@ class CorrelatedNoise(JointCorruption):
     """observed, or the covariances of the noise in the columns' own units, {height: {height: 4, weight: 1.5}, weight:
     {weight: 9}}: each pair once is enough, and pairs that are left out are 0."""
 
+    @field_validator("covariance", mode="before")
+    @classmethod
+    def _is_one_or_the_other(cls, given: Any) -> Any:
+        if given != "observed" and (not given or not isinstance(given, Mapping)):
+            raise ValueError("should be observed, or name columns, such as {height: {height: 4}}")
+        return given
+
     @field_validator("covariance")
     @classmethod
     def _is_a_covariance(cls, given: str | Given) -> str | Given:
         if isinstance(given, str):
             return given
-        if not given:
-            raise ValueError("should be observed, or name columns, such as {height: {height: 4}}")
         for one, row in given.items():
             for other, value in row.items():
                 if given.get(other, {}).get(one, value) != value:
                     raise ValueError(f"is {value:g} of {one!r} with {other!r}, and another the other way round")
         names = _names(given)
+        for one, row in given.items():
+            for other, value in row.items():
+                lone = next((name for name in (one, other) if value and name not in given.get(name, {})), None)
+                if lone is not None:
+                    raise ValueError(f"is {value:g} of {one!r} with {other!r}, and {lone!r} has no variance of its own")
         factor(tuple(tuple(_covariance(given, one, other) for other in names) for one in names))
         return given
 

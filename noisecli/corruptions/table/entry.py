@@ -16,7 +16,7 @@ from noisecli.corruptions.table.relabel import uniform_choice
 from noisecli.streams import BlockDraws, Floats, Mask
 
 Letters = NDArray[np.uint8]
-"""Numbers as ASCII text, one a row, filled up with zero bytes."""
+"""Numbers as ASCII text, one a row, filled up with zero bytes, at least one."""
 
 ZERO, NINE, POINT = b"09."
 
@@ -107,7 +107,7 @@ def _written(values: Floats, column: Column) -> Letters:
     # A number of single precision has fewer digits than the double it is handed over as.
     exact: Any = values.astype(np.float32) if column.storage == pa.float32() else values
     texts = np.array(format_numbers(exact, least, most).to_pylist(), "S")
-    return texts.view(np.uint8).reshape(len(texts), texts.itemsize)
+    return np.pad(texts.view(np.uint8).reshape(len(texts), texts.itemsize), ((0, 0), (0, 1)))
 
 
 def _read(text: Letters) -> Floats:
@@ -129,7 +129,16 @@ def _sites(text: Letters, kind: str) -> Mask:
         to_the_left = np.logical_or.accumulate(counts, axis=1)
         several = np.count_nonzero(digit, axis=1, keepdims=True) > 1
         return digit & several & np.where(whole, to_the_left, to_the_right)
-    return digit
+    return digit | _ends(text, digit) if kind == "insert" else digit
+
+
+def _ends(text: Letters, digit: Mask) -> Mask:
+    """Say where the whole part of each number has ended; nowhere after a lone 0, which no digit can follow."""
+    begun = np.cumsum(digit, axis=1) > 0
+    ended = begun & ~digit
+    leading = np.take_along_axis(text, np.argmax(digit, axis=1)[:, None], axis=1)
+    at_end: Mask = ended & (np.cumsum(ended, axis=1) == 1) & (leading > ZERO)
+    return at_end
 
 
 def _edit(text: Letters, kind: str, site: NDArray[np.intp], which: Floats) -> Letters:
@@ -140,7 +149,7 @@ def _edit(text: Letters, kind: str, site: NDArray[np.intp], which: Floats) -> Le
         return np.take_along_axis(wide, place + (place >= site[:, None]), axis=1)
     if kind == "insert":
         wide = np.take_along_axis(wide, place - (place > site[:, None]), axis=1)
-        leading = np.cumsum((text >= ZERO) & (text <= NINE), axis=1)[row, site] == 1
+        leading = site == np.argmax((text >= ZERO) & (text <= NINE), axis=1)
         new = np.where(leading, 1 + np.floor(which * 9), np.floor(which * 10))
     elif kind == "replace":
         new = (digit + 1 + np.floor(which * 9)) % 10

@@ -50,7 +50,7 @@ class LabelFlip(ByMatrix):
     """true: symmetric flips draw from all classes, the right one too, so that of c classes one struck row in c keeps
     its label; false: every struck row gets a wrong one."""
 
-    annotators: PositiveInt = 3
+    annotators: PositiveInt = Field(3, le=1_000_000)
     """How many annotators there are, for `kind: annotator`."""
 
     accuracy: float = Field(0.8, ge=0, le=1)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from noisecli.columns import NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption, register
@@ -33,7 +33,7 @@ class Duplicate(RowsCorruption):
 
     severities = ({"rate": 0.01}, {"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.4})
 
-    clones: PositiveInt = 1
+    clones: PositiveInt = Field(1, le=1_000_000)
     """Clones of each struck row."""
     errors: NonNegativeInt = 0
     """Wrong fields of each clone; 0: it is exact. A row that holds fewer values gets as many as it can."""
