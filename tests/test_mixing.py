@@ -50,7 +50,8 @@ def run(table: Any, *steps: Step, layout: str = "wide", seed: int = 1, **head: A
     """Corrupt a table whose classes are in `kind`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoiseWarning)
-        data = {"label": "kind", "soft_labels": layout, **head.pop("data", {})}
+        soft = {"soft_labels": layout} if {step["op"] for step in steps} & {"mixup", "label_smoothing"} else {}
+        data = {"label": "kind", **soft, **head.pop("data", {})}
         return noisecli.corrupt(table, {"noisecli": 1, "seed": seed, "data": data, **head, "steps": list(steps)})
 
 
@@ -359,6 +360,7 @@ def test_the_clean_copy_has_no_soft_labels(tmp_path):
         ([MIXUP, {**MIXUP, "id": "b"}], {"data": {"label": "kind", "soft_labels": "pair"}}, "no third class"),
         ([{"op": "permute", "columns": "x", "within": "nothing"}], {}, "no column 'nothing'"),
         ([{**SMOOTHING, "exact": True}], {"data": {"label": "kind"}}, "takes no 'exact'"),
+        ([{"op": "label_flip"}], {"data": {"label": "kind", "soft_labels": "pair"}}, "no step makes labels soft"),
     ],
 )
 def test_faults_say_what_is_missing(steps, head, fault):

@@ -140,7 +140,7 @@ def test_mixup_within_a_class_changes_no_label_and_says_so(tmp_path):
 
 def test_mixup_does_not_take_the_label_as_a_feature_too():
     table = pa.table({"x": NUMBERS, "group": ["a", "b"] * (N // 2)})
-    with pytest.raises(RecipeProblem, match=r"mixes the label 'group' besides"):
+    with pytest.raises(RecipeProblem, match=r"mixes the label 'group' in any case"):
         run(table, {**MIXUP, "columns": ["x", "group"]}, data={"label": "group"})
 
 

@@ -268,7 +268,7 @@ REFUSED = {
     "op: label_flip, columns: [c], accuracy: 0.5": "annotators and accuracy are for `kind: annotator`",
     "op: label_flip, columns: [c], kind: annotator, accuracy: 2": "accuracy: should be less than or equal to 1",
     "op: label_flip, columns: [c], kind: annotator, annotators: 0": "annotators: should be greater than 0",
-    "op: label_flip, columns: [c], kind: annotator, annotators: 2000000": "annotators: should be less than or equal to 1000000",
+    "op: label_flip, columns: [c], kind: annotator, annotators: 2000000": "annotators: should be less than or equal",
     "op: duplicate, clones: 1000000000000": "clones: should be less than or equal to 1000000",
     "op: label_flip, columns: [c], kind: annotator, matrix: {ant: {bee: 1}}": "a matrix is for `kind: matrix`",
 }

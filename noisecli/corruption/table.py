@@ -36,6 +36,10 @@ class TableCorruption(Corruption):
     unchanged: ClassVar[str] = "the new value equals the old one"
     """Why a struck cell may come out as it went in, for the warning; "": it is meant to, and nothing is said."""
 
+    def keeps_some(self) -> bool:
+        """Whether the parameters ask that some struck cells come out as they went in, so that nothing is said of it."""
+        return False
+
     def needs(self) -> frozenset[str]:
         """Facts of `Column` that `corrupt` reads.
 

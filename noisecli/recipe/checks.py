@@ -77,6 +77,11 @@ def check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | N
             what = f"a pair of classes cannot say what {name!r} makes" if uniform else "a pair has no third class"
             source.fault(("data", "soft_labels"), f"soft_labels: {what}: use wide or weighted")
         several = True
+    ops = [step and step.corruption for step in steps]
+    if "soft_labels" in said and None not in ops and not any(getattr(op, "softens", "") for op in ops):
+        source.fault(
+            ("data", "soft_labels"), "no step makes labels soft: add mixup or label_smoothing, or leave it out", True
+        )
 
 
 def _check_softened(source: Source, op: JointCorruption, columns: Sequence[Selector], label: Any, loc: Loc) -> None:

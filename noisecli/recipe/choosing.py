@@ -15,7 +15,7 @@ class Pattern(Parameters):
 
     columns: Names
     """Names of the columns."""
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     """How likely a struck row gets this pattern, in proportion to the weights of all."""
 
 

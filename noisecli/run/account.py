@@ -116,7 +116,10 @@ def shortfalls(plan: Plan, tally: Tally) -> list[str]:
 def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, Counts], int]]]:
     """What may have to be said of a step, and how many cells of a column it is about."""
     on_table = isinstance(step.corruption, TableCorruption)
-    unchanged = step.corruption.unchanged if isinstance(step.corruption, TableCorruption) else "no effect"
+    op = step.corruption
+    unchanged = "no effect"
+    if isinstance(op, TableCorruption):
+        unchanged = "" if op.keeps_some() else op.unchanged
     lost = "had been removed by an earlier step" if on_table else "cannot be read and are carried"
     narrow = [f"its `{key}`" for key, said in (("where", step.where), ("window", step.window)) if said]
     yield "nothing is eligible" + (f"; see {' and '.join(narrow)}" if narrow else ""), lambda _, c: c.eligible == 0

@@ -73,10 +73,6 @@ def check_joint(recipe: Recipe, step: PlannedStep, struck: Sequence[Column], col
     if within is not None and within in columns and columns[within].kind is Kind.OTHER:
         what = f"op {op.name!r}: column {within!r} is {columns[within].storage}, in which rows cannot be compared"
         recipe.source.fault(parameter_of(step, within), what)
-    label = recipe.head.data.label
-    if isinstance(op, JointCorruption) and op.softens == "partner" and label in [column.name for column in struck]:
-        what = f"op {op.name!r} mixes the label {label!r} besides, as a soft one: leave it out"
-        recipe.source.fault(("steps", step.number, "columns"), what)
     objection = op.objection_to_all(struck) if struck else None
     if objection is not None:
         recipe.source.fault(("steps", step.number, "columns"), f"op {op.name!r} {objection}")

@@ -43,12 +43,15 @@ class CategoryShift(CellCorruption):
 class ByMatrix(CategoryShift):
     """Base of those that take a transition matrix."""
 
-    unchanged = "the column has one category only, or the matrix keeps it"
+    unchanged = "the column has one category only"
 
     matrix: Matrix | None = None
     """What struck cells of each class become, with shares, as in {A: {B: 0.7, C: 0.3}}; each row is scaled to sum to 1.
     The step's rate says how many are struck. A class's share in its own row is that of struck cells that stay, so a
     matrix of probabilities, diagonal and all, goes with `rate: 1`. Cells of a class without a row stay."""
+
+    def keeps_some(self) -> bool:
+        return self.matrix is not None
 
     def objection(self, column: Column) -> str | None:
         refused = super().objection(column)

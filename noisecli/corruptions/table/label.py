@@ -39,7 +39,7 @@ class LabelFlip(ByMatrix):
     role = "label"
     stratified = True
     exact_by_default = True
-    unchanged = "the column has one class only, or the step keeps some cells (include_self, matrix, annotator)"
+    unchanged = "the column has one class only"
 
     kind: Literal["symmetric", "pair", "matrix", "annotator"] = "symmetric"
     """symmetric: every other class is equally likely; pair: the next class in sorted order, the last one to the
@@ -56,6 +56,9 @@ class LabelFlip(ByMatrix):
     accuracy: float = Field(0.8, ge=0, le=1)
     """Share of an annotator's answers that are right, 0 to 1. A wrong answer is always the same: each annotator has one
     class for which he takes the right one, fixed by his number and that of the class, the same in every run."""
+
+    def keeps_some(self) -> bool:
+        return super().keeps_some() or self.include_self or self.kind == "annotator"
 
     @model_validator(mode="after")
     def _kind_has_what_it_takes(self) -> "LabelFlip":
