@@ -24,11 +24,11 @@ from noisecli.streams import Mask, Words, permuted, scramble
 Numbers = NDArray[np.int64]
 """Numbers of training rows, counted over all files of the dataset in order."""
 
-LONGEST_WALK = 1000
-"""So many rows without a value are stepped over, then the search for a partner is given up."""
+Pairing = tuple[str | None, str | None]
+"""Column in which a row and its partner agree, if there is one; column in which a partner needs a value, if so."""
 
 GROUP_BYTES = 24
-"""What a row takes on disk for each column in which partners agree: its group, its place there, and who has it."""
+"""What a row takes on disk for each pairing: its group, its place there, and who has it."""
 
 PIECE = 1 << 18
 """Rows whose groups are sorted at once."""
@@ -43,31 +43,27 @@ class _Opened:
 
 @dataclass(frozen=True)
 class Groups(_Opened):
-    """Training rows put together by the value of a column; rows without one are a group too."""
+    """Training rows in groups: those that may be partners of each other."""
 
     places: Path
-    """Where each row stands among all, sorted by group: int64, raw."""
+    """Where each row stands among all, sorted by group: int64, raw, as the others."""
     members: Path
     """The other way round: the row at each place."""
-    bounds: tuple[int, ...]
+    bounds: Path
     """First place of each group, and the end of the last."""
 
     def permuted(self, key: Words, rows: Numbers) -> Numbers:
         """Map rows onto rows of the same group."""
-        bounds = np.array(self.bounds)
-        places = self._places[rows]
-        group = np.searchsorted(bounds, places, side="right") - 1
+        places, members, bounds = self._arrays
+        mine = places[rows]
+        group = np.searchsorted(bounds, mine, side="right") - 1
         start = bounds[group]
         keys = scramble(key, group)
-        return np.asarray(self._members[start + permuted(keys, places - start, bounds[group + 1] - start)])
+        return np.asarray(members[start + permuted(keys, mine - start, bounds[group + 1] - start)])
 
     @cached_property
-    def _places(self) -> Numbers:
-        return _mapped(self.places)
-
-    @cached_property
-    def _members(self) -> Numbers:
-        return _mapped(self.members)
+    def _arrays(self) -> tuple[Numbers, Numbers, Numbers]:
+        return _mapped(self.places), _mapped(self.members), _mapped(self.bounds)
 
 
 @dataclass(frozen=True)
@@ -78,8 +74,8 @@ class Partners(_Opened):
     rows: int
     starts: Mapping[str, tuple[Numbers, Numbers]]
     """By address of a file: the first row of each of its slabs, and how many training rows precede it."""
-    groups: Mapping[str, Groups] = field(default_factory=dict)
-    """By column."""
+    groups: Mapping[Pairing, Groups] = field(default_factory=dict)
+    """By what partners have to be; without an entry any row is as good as any other."""
 
     def numbers(self, address: str, first_row: int, training: Mask) -> Numbers:
         """Number the rows of a slab; what is no training row has the number of the next that is."""
@@ -87,29 +83,10 @@ class Partners(_Opened):
         start = preceding[np.searchsorted(firsts, first_row)]
         return np.asarray(start + np.cumsum(training) - training, dtype=np.int64)
 
-    def of(self, rows: Numbers, key: Words, needed: Sequence[str], within: str | None) -> Numbers:
-        """Return the partner of each row: one that has a value in the needed columns.
-
-        Among the rows that have one it is a permutation: whoever has none is stepped over. Where nearly all have none,
-        some rows are left without a partner: they are their own.
-        """
-        found, walking = rows.copy(), np.arange(len(rows))
-        for _ in range(LONGEST_WALK):
-            if len(walking) == 0:
-                break
-            found[walking] = self._permuted(found[walking], key, within)
-            cells = self.fetch(needed, found[walking])
-            lacking = np.zeros(len(walking), bool)
-            for name in needed:
-                lacking |= to_mask(pc.is_null(cells[name], nan_is_null=True))
-            # Who has come round to himself without finding anyone stays alone.
-            walking = walking[lacking & (found[walking] != rows[walking])]
-        found[walking] = rows[walking]
-        return found
-
-    def _permuted(self, rows: Numbers, key: Words, within: str | None) -> Numbers:
-        if within is not None:
-            return self.groups[within].permuted(key, rows)
+    def of(self, rows: Numbers, key: Words, pairing: Pairing) -> Numbers:
+        """Return the partner of each row: by a permutation of all rows that may be partners of each other."""
+        if pairing in self.groups:
+            return self.groups[pairing].permuted(key, rows)
         return permuted(key, rows, np.full(len(rows), self.rows))
 
     def fetch(self, columns: Sequence[str], rows: Numbers) -> dict[str, pa.Array]:
@@ -146,29 +123,32 @@ Batches = Iterable[tuple[str, int, pa.RecordBatch]]
 """Address of a file, first row of a slab, clean cells of its training rows."""
 
 
-def spill(batches: Batches, schema: pa.Schema, within: Sequence[str], folder: Path) -> Partners:
+def spill(batches: Batches, schema: pa.Schema, pairings: Sequence[Pairing], folder: Path) -> Partners:
     """Write the clean cells of all training rows to a folder, in the order of files and rows.
 
     Args:
         batches: what there is to write.
         schema: of the batches.
-        within: columns by whose values partners may have to agree.
+        pairings: what partners have to be.
         folder: exists and is empty.
     """
     starts: dict[str, list[tuple[int, int]]] = {}
     rows = 0
     path = folder / "rows"
-    groups = [_Grouping(folder / f"group{i}") for i, _ in enumerate(within)]
+    groupings = {pairing: _Grouping(folder / f"group{i}") for i, pairing in enumerate(pairings)}
     with pa.OSFile(os.fsencode(path), "wb") as file, ipc.new_file(file, schema) as writer:
         for address, first_row, batch in batches:
             starts.setdefault(address, []).append((first_row, rows))
             rows += batch.num_rows
             if batch.num_rows:
                 writer.write_batch(batch)
-            for name, group in zip(within, groups, strict=True):
-                group.add(batch.column(name))
+            for (within, needed), grouping in groupings.items():
+                everything = pa.repeat(True, batch.num_rows)
+                value = everything if within is None else batch.column(within)
+                grouping.add(value, everything if needed is None else batch.column(needed))
     known = {address: (np.array([a for a, _ in s]), np.array([b for _, b in s])) for address, s in starts.items()}
-    return Partners(path, rows, known, {name: group.sort() for name, group in zip(within, groups, strict=True)})
+    sorted_rows = {pairing: grouping.sort() for pairing, grouping in groupings.items()}
+    return Partners(path, rows, known, {pairing: groups for pairing, groups in sorted_rows.items() if groups})
 
 
 class _Grouping:
@@ -180,23 +160,31 @@ class _Grouping:
         self._counts: Counter[int] = Counter()
         self._file = path.with_suffix(".codes").open("wb")
 
-    def add(self, cells: pa.Array) -> None:
-        """Take the values of the next rows."""
-        encoded = _comparable(cells).dictionary_encode("encode")
-        codes = [self._codes.setdefault(value, len(self._codes)) for value in encoded.dictionary.to_pylist()]
-        mine = np.array(codes, np.int64)[encoded.indices.to_numpy(zero_copy_only=False)]
-        self._counts.update(dict(zip(*(part.tolist() for part in np.unique(mine, return_counts=True)), strict=True)))
-        mine.tofile(self._file)
+    def add(self, values: pa.Array, needed: pa.Array) -> None:
+        """Take the next rows: those of a group have the same value, and all or none has what is needed."""
+        encoded = _comparable(values).dictionary_encode("encode")
+        known = encoded.dictionary.to_pylist()
+        valid = ~to_mask(pc.is_null(needed, nan_is_null=True))
+        local = encoded.indices.to_numpy(zero_copy_only=False) * 2 + valid
+        found, where, counts = np.unique(local, return_inverse=True, return_counts=True)
+        codes = [self._codes.setdefault((known[i // 2], i % 2), len(self._codes)) for i in found.tolist()]
+        self._counts.update(dict(zip(codes, counts.tolist(), strict=True)))
+        np.array(codes, np.int64)[where].tofile(self._file)
 
-    def sort(self) -> Groups:
+    def sort(self) -> Groups | None:
+        """Sort the rows; None: all are one group."""
         self._file.close()
+        if len(self._codes) <= 1:
+            Path(self._file.name).unlink()
+            return None
         codes = _mapped(Path(self._file.name))
-        sizes = [self._counts[code] for code in range(len(self._codes))]
-        bounds = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-        paths = self._path.with_suffix(".places"), self._path.with_suffix(".members")
+        ends = np.cumsum([self._counts[code] for code in range(len(self._codes))], dtype=np.int64)
+        bounds = np.concatenate([[0], ends])
+        groups = Groups(*(self._path.with_suffix(suffix) for suffix in (".places", ".members", ".bounds")))
+        bounds.tofile(groups.bounds)
         free = bounds[:-1].copy()
-        members = np.memmap(paths[1], np.int64, "w+", shape=(max(1, len(codes)),))
-        with paths[0].open("wb") as file:
+        members = np.memmap(groups.members, np.int64, "w+", shape=(len(codes),))
+        with groups.places.open("wb") as file:
             for start, mine in _pieces(codes):
                 order = np.argsort(mine, kind="stable")
                 found, firsts, counts = np.unique(mine[order], return_index=True, return_counts=True)
@@ -207,7 +195,8 @@ class _Grouping:
                 places.tofile(file)
                 members[places] = np.arange(start, start + len(mine))
         members.flush()
-        return Groups(*paths, tuple(bounds.tolist()))
+        Path(self._file.name).unlink()
+        return groups
 
 
 def _comparable(cells: pa.Array) -> pa.Array:

@@ -19,7 +19,7 @@ from noisecli.corruption import (
     SeriesCorruption,
 )
 from noisecli.mechanism import Chooser, Patterns, Span
-from noisecli.partners import Partners
+from noisecli.partners import Pairing, Partners
 from noisecli.quota import Quota
 from noisecli.streams import Mask
 from noisecli.where import Where
@@ -185,6 +185,12 @@ class Plan:
         """Whether rows may come out at other places of their file."""
         steps = ((step.corruption, step.rate) for step in self.steps)
         return any(isinstance(op, RowsCorruption) and op.scatters() and rate > 0 for op, rate in steps)
+
+    def pairing(self, step: StepPlan, unit: str) -> Pairing:
+        """Say what the partners of a step have to be, for one of its columns or, "", for whole rows."""
+        softens = isinstance(step.corruption, JointCorruption) and bool(step.corruption.softens)
+        label = self.soft.label if self.soft is not None and softens else None
+        return step.within, unit or label
 
     @property
     def touched(self) -> list[str]:

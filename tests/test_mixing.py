@@ -21,7 +21,7 @@ from scipy import optimize, special, stats
 
 import noisecli
 from noisecli.engine import soft
-from noisecli.errors import NoiseWarning, RecipeProblem
+from noisecli.errors import DataProblem, NoiseWarning, RecipeProblem
 from noisecli.formats import csv as csv_format
 from noisecli.run import augment, replay
 from noisecli.streams import BLOCK
@@ -368,6 +368,14 @@ def test_faults_say_what_is_missing(steps, head, fault):
     given = {"noisecli": 1, "seed": 1, "data": head.get("data", {}), "steps": steps}
     with pytest.raises(RecipeProblem, match=fault):
         noisecli.corrupt(TREES, given)
+
+
+def test_facts_that_do_not_know_a_class_are_refused(tmp_path):
+    pa.csv.write_csv(trees(300).slice(0, 200), tmp_path / "old.csv")
+    pa.csv.write_csv(trees(300), tmp_path / "new.csv")
+    facts = augment(tmp_path / "old.csv", recipe(MIXUP), tmp_path / "out.csv").manifest_path
+    with pytest.raises(DataProblem, match="'cedar' is none of the classes that the recorded facts know"):
+        augment(tmp_path / "new.csv", {**recipe(MIXUP), "facts": str(facts)}, tmp_path / "again.csv")
 
 
 def test_a_column_of_that_name_is_a_fault():

@@ -13,6 +13,7 @@ from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits, settle_cells, settle_numbers
 from noisecli.engine.slab import Block, Index, Slab, blocks
 from noisecli.engine.soft import UNKNOWN, codes_of
+from noisecli.errors import DataProblem
 from noisecli.plan import StepPlan
 from noisecli.streams import BlockDraws, Floats, Mask, Stream
 
@@ -109,9 +110,20 @@ class JointStrike:
             new = self.op.corrupt(Rows(cells, clean, partners), self.columns, draws)
         if self.label is not None:
             mixes = self.op.softens == "partner"
-            codes = codes_of(fetch(self.label.name), self.label) if mixes else np.full(len(rows), UNKNOWN)
+            codes = self._classes(fetch(self.label.name)) if mixes else np.full(len(rows), UNKNOWN)
             self.softened.append((slab_rows, new[""], codes))
         return new
+
+    def _classes(self, labels: pa.Array) -> Index:
+        assert self.label is not None
+        codes = codes_of(labels, self.label)
+        if (codes == UNKNOWN).any():  # only facts of other data do not know a class of the training rows
+            strange = labels[int(np.argmax(codes == UNKNOWN))].as_py()
+            raise DataProblem(
+                f"column {self.label.name!r}: {strange!r} is none of the classes that the recorded facts know: leave "
+                "`facts:` out"
+            )
+        return codes
 
     def _settle(self, name: str, values: pa.Array, old: Any, new: Any, mask: Mask) -> tuple[pa.Array, Mask]:
         """Write the new cells where the mask says so; also say which of them differ from the old ones."""

@@ -160,20 +160,17 @@ class TableEngine:
             current=flow.cells,
             choose=lambda column, block: self._chosen(step, column, block, slab),
             count=lambda column: self._count(step, column),
-            pair=lambda unit, rows: self._partners(step, op, flow, unit, rows),
+            pair=lambda unit, rows: self._partners(step, flow, unit, rows),
             label=self._plan.working[self._plan.soft.label] if op.softens and self._plan.soft else None,
         )
 
-    def _partners(
-        self, step: StepPlan, op: JointCorruption, flow: Flow, unit: str, rows: Index
-    ) -> Callable[[str], pa.Array]:
+    def _partners(self, step: StepPlan, flow: Flow, unit: str, rows: Index) -> Callable[[str], pa.Array]:
         """Return what fetches cells of the partners of some rows."""
-        partners, soft = self._plan.partners, self._plan.soft
+        partners = self._plan.partners
         assert partners is not None
         mine = partners.numbers(self._path, flow.slab.first_row, flow.training)[rows]
         key = self._stream(step).words("partner", unit, [""])
-        needed = [unit] if unit else [soft.label] if soft is not None and op.softens else []
-        found = partners.of(mine, key, needed, step.within)
+        found = partners.of(mine, key, self._plan.pairing(step, unit))
 
         def fetch(name: str) -> pa.Array:
             cells = partners.fetch([name], found)[name]

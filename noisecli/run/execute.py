@@ -17,7 +17,7 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
-from noisecli.run.pairing import columns_of_partners
+from noisecli.run.pairing import columns_of_partners, pairings_of
 from noisecli.run.truth import Truth
 
 Progress = Callable[[str, int, int], None]
@@ -52,7 +52,7 @@ class Prepared:
         moving = max(size + ORDER_BYTES * rows for size, rows in sizes) if any(plan.scatters for plan in plans) else 0
         asked = {name for plan in plans for name in columns_of_partners(plan)}
         share = len(asked) / max(1, len(tables[0][0].fields())) if asked else 0
-        grouped = {step.within for plan in plans for step in plan.steps if step.within is not None}
+        grouped = {pairing for plan in plans for pairing in pairings_of(plan)}
         return moving + sum(round(size * share) + GROUP_BYTES * len(grouped) * rows for size, rows in sizes)
 
     def target(self, variant: str, file: InputFile, copy: int) -> str:

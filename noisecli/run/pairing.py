@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from noisecli.corruption import JointCorruption
 from noisecli.engine import Slab, strikeable
-from noisecli.partners import Batches, spill
+from noisecli.partners import Batches, Pairing, spill
 from noisecli.plan import Plan
 
 
@@ -23,6 +23,15 @@ def columns_of_partners(plan: Plan) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def pairings_of(plan: Plan) -> list[Pairing]:
+    """Say what partners of rows have to be, over all steps."""
+    found: list[Pairing] = []
+    for step in plan.steps:
+        if isinstance(step.corruption, JointCorruption) and step.corruption.pairs:
+            found += [plan.pairing(step, unit) for unit in ([""] if step.corruption.together else step.columns)]
+    return list(dict.fromkeys(pairing for pairing in found if pairing != (None, None)))
+
+
 Read = Iterable[tuple[str, Iterable[Slab]]]
 """Addresses of files, and their slabs with the columns of partners and the split column."""
 
@@ -34,12 +43,11 @@ def with_partners(
     names = list(dict.fromkeys(name for plan in plans.values() for name in columns_of_partners(plan)))
     if not names:
         return dict(plans)
-    steps = [step for plan in plans.values() for step in plan.steps]
-    within = list(dict.fromkeys(step.within for step in steps if step.within is not None))
+    pairings = list(dict.fromkeys(pairing for plan in plans.values() for pairing in pairings_of(plan)))
     split = next(iter(plans.values())).split
     schema = pa.schema([(name, fields[name]) for name in names])
     folder.mkdir()
-    partners = spill(_batches(read, names, split, schema), schema, within, folder)
+    partners = spill(_batches(read, names, split, schema), schema, pairings, folder)
     return {key: replace(plan, partners=partners) for key, plan in plans.items()}
 
 
