@@ -611,7 +611,7 @@ FAULTS = {
     "mechanism: {mar: }": (" }", "missing key 'columns'"),
     "mechanism: {mar: {columns: x, tial: mid}}": ("tial", "unknown key 'tial'; did you mean 'tail'?"),
     "mechanism: {mar: {columns: x, tail: top}}": ("top", "'upper', 'lower', 'mid' or 'both'"),
-    "mechanism: {mar: x}": ("x}", "takes a mapping, such as {mar: {columns: age}}"),
+    "mechanism: {mar: x}": ("{mar", "takes a mapping, such as {mar: {columns: age}}"),
     "mechanism: {mar: {columns: x}, mnar: {}}": ("{mar", "takes one of mcar, mar, mnar, burst, clustered and window"),
     "mechanism: {mar: {columns: xx}}": ("{mar", "no column 'xx' in"),
     "mechanism: {mar: {columns: [x, t]}}": ("{mar", "column 't' is text, and values that decide must be numbers"),
