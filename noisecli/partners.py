@@ -166,8 +166,11 @@ class _Grouping:
         known = encoded.dictionary.to_pylist()
         valid = ~to_mask(pc.is_null(needed, nan_is_null=True))
         local = encoded.indices.to_numpy(zero_copy_only=False) * 2 + valid
-        found, where, counts = np.unique(local, return_inverse=True, return_counts=True)
-        codes = [self._codes.setdefault((known[i // 2], i % 2), len(self._codes)) for i in found.tolist()]
+        found, firsts, where, counts = np.unique(local, return_index=True, return_inverse=True, return_counts=True)
+        # Groups are numbered as they appear, or their numbers would depend on how the rows are cut into slabs.
+        for i in found[np.argsort(firsts)].tolist():
+            self._codes.setdefault((known[i // 2], i % 2), len(self._codes))
+        codes = [self._codes[known[i // 2], i % 2] for i in found.tolist()]
         self._counts.update(dict(zip(codes, counts.tolist(), strict=True)))
         np.array(codes, np.int64)[where].tofile(self._file)
 

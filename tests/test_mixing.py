@@ -121,6 +121,16 @@ def test_partners_are_the_same_however_the_table_is_read(tmp_path, monkeypatch):
     assert (numbers[1] < 10_000).any()
 
 
+def test_gaps_that_begin_late_change_no_partner_by_where_slabs_are_cut(tmp_path, monkeypatch):
+    numbers = pa.array([None if i > 9_000 and i % 3 == 0 else i for i in range(20_000)])
+    pa.csv.write_csv(pa.table({"x": numbers, "kind": ["a"] * 20_000}), tmp_path / "in.csv")
+    given = {"noisecli": 1, "seed": 1, "steps": [{"op": "permute", "columns": "x", "rate": 1}]}
+    whole = augment(tmp_path / "in.csv", given, tmp_path / "one.csv")
+    monkeypatch.setattr(csv_format, "SLAB_BYTES", 5_000)
+    small = augment(tmp_path / "in.csv", given, tmp_path / "small.csv")
+    assert whole.output.read_bytes() == small.output.read_bytes()
+
+
 def test_a_file_and_a_frame_get_the_same(tmp_path):
     pa.csv.write_csv(TREES, tmp_path / "in.csv")
     augment(tmp_path / "in.csv", recipe(MIXUP, SMOOTHING), tmp_path / "out.csv")
