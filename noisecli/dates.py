@@ -152,7 +152,7 @@ def rounded(micros: Micros, step: Micros | int, least: int, most: int) -> tuple[
 
 
 def _spelt(cells: pa.Array, format: str | None) -> list[re.Match[str]]:
-    pattern = ISO if format is None else re.compile(_compiled(format)[0], re.ASCII)
+    pattern = ISO if format is None else re.compile(_compiled(format)[0])
     return [found for cell in cells.to_pylist() if (found := pattern.match(cell))]
 
 

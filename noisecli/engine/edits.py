@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from noisecli.celltext import round_decimals, to_mask
 from noisecli.columns import Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, MomentCorruption, TableCorruption
+from noisecli.dates import FIRST, LAST
 from noisecli.engine.counts import Counts, Transitions
 from noisecli.engine.slab import Index
 from noisecli.errors import NoiseError
@@ -73,7 +74,8 @@ def apply(
 def _apply_to_moments(
     op: MomentCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts
 ) -> tuple[pa.Array, Mask]:
-    old, ahead = column.to_times(values)[0], column.ahead(values)
+    old = np.clip(column.to_times(values)[0], FIRST, LAST)  # so that no op need mind where 64 bits end
+    ahead = column.ahead(values)
     given = old if op.instants else old + ahead
     new = op.corrupt(given, column, draws)
     cells, settled, clipped = column.to_moments(new + ahead if op.instants else new, values)
