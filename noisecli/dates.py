@@ -107,7 +107,10 @@ def parse_times(cells: pa.Array, format: str | None = None) -> tuple[Micros, Mas
 
 def zone_offsets(cells: pa.Array, format: str | None = None) -> Micros:
     """Return how far the clock of each text cell that is a time is ahead of UTC, in microseconds; 0 without a zone."""
-    spelt = (found["z"] if "z" in found.groupdict() else None for found in _spelt(cells, format))
+    zoned = celltext.matches(cells, ZONE).any() if format is None else "z" in _compiled(format)[1]
+    if not zoned:
+        return np.zeros(len(cells), np.int64)
+    spelt = (found["z"] for found in _spelt(cells, format))
     return np.array([_offset(zone or "Z") for zone in spelt], np.int64)
 
 
@@ -124,8 +127,22 @@ def write_times(clock: Micros, like: pa.Array, format: str | None = None) -> tup
     steps = np.array([_step(found) for found in spelt], np.int64)
     least, most = SHORT_YEARS if format is not None and "y" in _compiled(format)[1] else (FIRST, LAST)
     settled, clipped = rounded(clock, steps, least, most)
-    months = settled.astype("datetime64[us]").astype("datetime64[M]")
-    days, micros = settled // DAY, settled % DAY
+    texts = _in_iso(settled, spelt) if format is None else _in_format(settled, spelt)
+    return pa.array(texts, pa.string()), settled, clipped
+
+
+def _in_iso(clock: Micros, spelt: list[re.Match[str]]) -> list[str]:
+    full = np.datetime_as_string(clock.astype("datetime64[us]"), unit="us").tolist()
+    texts = []
+    for found, text in zip(spelt, full, strict=True):
+        old, stop = found.string, found.end() if found["z"] is None else found.start("z")
+        texts.append(text[:10] + old[10:11] + f"{text}000"[11:stop] + old[stop:])
+    return texts
+
+
+def _in_format(clock: Micros, spelt: list[re.Match[str]]) -> list[str]:
+    months = clock.astype("datetime64[us]").astype("datetime64[M]")
+    days, micros = clock // DAY, clock % DAY
     seconds = micros // 1_000_000
     month = months.astype(np.int64)
     parts = {
@@ -139,8 +156,7 @@ def write_times(clock: Micros, like: pa.Array, format: str | None = None) -> tup
         "f": micros % 1_000_000,
     }
     rows = zip(*(values.tolist() for values in parts.values()), strict=True)
-    texts = [_respelt(found, dict(zip(parts, row, strict=True))) for found, row in zip(spelt, rows, strict=True)]
-    return pa.array(texts, pa.string()), settled, clipped
+    return [_respelt(found, dict(zip(parts, row, strict=True))) for found, row in zip(spelt, rows, strict=True)]
 
 
 def rounded(micros: Micros, step: Micros | int, least: int, most: int) -> tuple[Micros, Mask]:
