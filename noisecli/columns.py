@@ -28,6 +28,7 @@ class Kind(StrEnum):
 
 NUMBER = frozenset({Kind.INTEGER, Kind.FLOAT})
 TEXT = frozenset({Kind.TEXT})
+MOMENT = frozenset({Kind.DATE, Kind.DATETIME})
 CATEGORY = frozenset({Kind.TEXT, Kind.BOOL, Kind.INTEGER})
 ANY = frozenset(Kind)
 
@@ -122,7 +123,7 @@ class Column:
         return micros.to_numpy(zero_copy_only=False), celltext.to_mask(pc.is_valid(cells))
 
     def eligible(self, cells: pa.Array, as_number: bool, nulls: bool = False) -> Mask:
-        """Which cells may be struck: not null, not NaN, and a finite number where a number is needed.
+        """Which cells may be struck: not null, not NaN, and a finite number, date or time where such is needed.
 
         With `nulls` those that are null or NaN may be, too.
         """
@@ -135,7 +136,39 @@ class Column:
                 valid &= celltext.to_mask(pc.is_finite(cells))
         if as_number and self.stored_as_text and not self.clean_text:
             valid &= celltext.matches(cells, celltext.NUMBER)
+        if as_number and self.kind in MOMENT and not self._typed(cells):
+            valid &= self.to_times(cells)[1]
         return valid
+
+    @staticmethod
+    def _typed(cells: pa.Array) -> bool:
+        return kind_of(cells.type) is not Kind.TEXT
+
+    def ahead(self, cells: pa.Array) -> dates.Micros | int:
+        """How far the clocks of cells that are times are ahead of UTC, in microseconds; 0 where cells have a type."""
+        return 0 if self._typed(cells) else dates.zone_offsets(cells, self.format)
+
+    def to_moments(self, clock: dates.Micros, like: pa.Array) -> tuple[pa.Array, dates.Micros, Mask]:
+        """Write times, in microseconds since 1970 on the cells' own clock, as the type or spelling of other cells.
+
+        They are rounded to the nearest that such a cell can hold; what is finer than a microsecond becomes 0.
+
+        Returns:
+            the cells, the times that they now hold, and which had to be clipped into the range of the type or of the
+            years 1 to 9999.
+        """
+        if not self._typed(like):
+            cells, settled, clipped = dates.write_times(clock, like, self.format)
+            return cells.cast(like.type), settled, clipped
+        least, most = dates.FIRST, dates.LAST
+        if self.kind is Kind.DATE:
+            settled, clipped = dates.rounded(clock, dates.DAY, least, most)
+            return pa.array(settled, pa.timestamp("us")).cast(like.type), settled, clipped
+        step = {"s": 1_000_000, "ms": 1000}.get(like.type.unit, 1)
+        if like.type.unit == "ns":  # 64 bits of them last from 1677 to 2262
+            least, most = -(2**63) // 1000 + 1, 2**63 // 1000 - 1
+        settled, clipped = dates.rounded(clock, step, least, most)
+        return pa.array(settled, pa.timestamp("us", like.type.tz)).cast(like.type), settled, clipped
 
     def exact(self, numbers: Floats) -> Mask:
         """Which numbers float64 tells from their neighbours, so that arithmetic cannot garble them."""

@@ -5,7 +5,7 @@ February for the 1st of March. Names of months are English, everywhere.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 
@@ -74,6 +74,22 @@ def check_format(format: str, with_time: bool) -> None:
         raise ValueError(f"{times[0]} is a time of day, and the type is date: say `dtype: datetime`")
 
 
+DAY = 86_400_000_000
+"""Microseconds."""
+
+FIRST, LAST = (int(np.datetime64(text, "us").astype(np.int64)) for text in ("0001-01-01", "9999-12-31T23:59:59.999999"))
+"""The first and the last microsecond of the years 1 to 9999."""
+
+SHORT_YEARS = tuple(int(np.datetime64(text, "us").astype(np.int64)) for text in ("1969-01-01", "2068-12-31T23:59:59"))
+"""The same of the years that two digits can say."""
+
+ISO = re.compile(
+    r"(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"
+    r"([T ](?P<H>[0-9]{2}):(?P<M>[0-9]{2})(:(?P<S>[0-9]{2})(\.(?P<f>[0-9]{1,9}))?)?(?P<z>Z|[-+][0-9:]+)?)?"
+)
+STEPS = {"S": 1_000_000, "M": 60_000_000, "H": 3_600_000_000, "I": 3_600_000_000}
+
+
 def parse_times(cells: pa.Array, format: str | None = None) -> tuple[Micros, Mask]:
     """Read text cells as times; also say which of them are such times. Without a format they are in ISO 8601."""
     if format is None:
@@ -87,6 +103,120 @@ def parse_times(cells: pa.Array, format: str | None = None) -> tuple[Micros, Mas
     times = np.zeros(len(cells), np.int64)
     times[found] = micros[real]
     return times, found
+
+
+def zone_offsets(cells: pa.Array, format: str | None = None) -> Micros:
+    """Return how far the clock of each text cell that is a time is ahead of UTC, in microseconds; 0 without a zone."""
+    zoned = celltext.matches(cells, ZONE).any() if format is None else "z" in _compiled(format)[1]
+    if not zoned:
+        return np.zeros(len(cells), np.int64)
+    spelt = (found["z"] for found in _spelt(cells, format))
+    return np.array([_offset(zone or "Z") for zone in spelt], np.int64)
+
+
+def write_times(clock: Micros, like: pa.Array, format: str | None = None) -> tuple[pa.Array, Micros, Mask]:
+    """Write readings of a clock in the spelling of text cells that are times, whose zones stay.
+
+    They are rounded to the nearest that the cell says (the day, minute, digit of a second), and brought into the years
+    1 to 9999, or 1969 to 2068 where a year has two digits.
+
+    Returns:
+        the cells, the readings that they now hold, and which had to be brought into range.
+    """
+    spelt = _spelt(like, format)
+    steps = np.array([_step(found) for found in spelt], np.int64)
+    least, most = SHORT_YEARS if format is not None and "y" in _compiled(format)[1] else (FIRST, LAST)
+    settled, clipped = rounded(clock, steps, least, most)
+    texts = _in_iso(settled, spelt) if format is None else _in_format(settled, spelt)
+    return pa.array(texts, pa.string()), settled, clipped
+
+
+def _in_iso(clock: Micros, spelt: list[re.Match[str]]) -> list[str]:
+    full = np.datetime_as_string(clock.astype("datetime64[us]"), unit="us").tolist()
+    texts = []
+    for found, text in zip(spelt, full, strict=True):
+        old, stop = found.string, found.end() if found["z"] is None else found.start("z")
+        texts.append(text[:10] + old[10:11] + f"{text}000"[11:stop] + old[stop:])
+    return texts
+
+
+def _in_format(clock: Micros, spelt: list[re.Match[str]]) -> list[str]:
+    months = clock.astype("datetime64[us]").astype("datetime64[M]")
+    days, micros = clock // DAY, clock % DAY
+    seconds = micros // 1_000_000
+    month = months.astype(np.int64)
+    parts = {
+        "Y": month // 12 + 1970,
+        "m": month % 12 + 1,
+        "d": days - months.astype("datetime64[D]").astype(np.int64) + 1,
+        "a": (days + 3) % 7,
+        "H": seconds // 3600,
+        "M": seconds // 60 % 60,
+        "S": seconds % 60,
+        "f": micros % 1_000_000,
+    }
+    rows = zip(*(values.tolist() for values in parts.values()), strict=True)
+    return [_respelt(found, dict(zip(parts, row, strict=True))) for found, row in zip(spelt, rows, strict=True)]
+
+
+def rounded(micros: Micros, step: Micros | int, least: int, most: int) -> tuple[Micros, Mask]:
+    """Round to the nearest multiple of a step within a range; also say what lay outside of it."""
+    within = np.clip(micros, least, most)
+    low, high = -(-least // step) * step, most // step * step
+    nearest = (within + step // 2) // step * step
+    return np.clip(nearest, low, high), within != micros
+
+
+def _spelt(cells: pa.Array, format: str | None) -> list[re.Match[str]]:
+    pattern = ISO if format is None else re.compile(_compiled(format)[0])
+    return [found for cell in cells.to_pylist() if (found := pattern.match(cell))]
+
+
+def _offset(zone: str) -> int:
+    if zone == "Z":
+        return 0
+    digits = zone[1:].replace(":", "")
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return (-minutes if zone[0] == "-" else minutes) * 60_000_000
+
+
+def _step(found: re.Match[str]) -> int:
+    """How finely a cell says its time, in microseconds."""
+    said = found.groupdict()
+    if said.get("f"):
+        return int(10 ** max(0, 6 - len(said["f"])))
+    return next((step for letter, step in STEPS.items() if said.get(letter)), DAY)
+
+
+def _respelt(found: re.Match[str], parts: Mapping[str, int]) -> str:
+    """Put the parts of a time where those of another one stand, and leave the rest as it is."""
+    said = found.groupdict()
+    narrow = "".join(group for group in ("mdHI", "MS") if any(len(said.get(letter) or "00") == 1 for letter in group))
+    text, end = "", 0
+    for letter, old in said.items():
+        if old is not None and letter != "z":
+            start, stop = found.span(letter)
+            text, end = text + found.string[end:start] + _part(letter, old, parts, narrow), stop
+    return text + found.string[end:]
+
+
+def _part(letter: str, old: str, parts: Mapping[str, int], narrow: str) -> str:
+    if letter in "bBaA":
+        name = MONTHS[parts["m"] - 1] if letter in "bB" else WEEKDAYS[parts["a"]]
+        short = len(old) == 3 if old.lower() != "may" else letter == "b"
+        name = name[:3] if short else name
+        return name.upper() if old.isupper() else name.lower() if old.islower() else name
+    if letter == "p":
+        half = "p" if parts["H"] >= 12 else "a"
+        return (half.upper() if old[0].isupper() else half) + old[1:]
+    if letter == "f":
+        return f"{parts['f']:06}000"[: len(old)]
+    if letter == "Y":
+        return f"{parts['Y']:04}"
+    if letter == "y":
+        return f"{parts['Y'] % 100:02}"
+    value = (parts["H"] + 11) % 12 + 1 if letter == "I" else parts[letter]
+    return f"{value:0{1 if letter in narrow else 2}}"
 
 
 @cache

@@ -342,7 +342,8 @@ def test_missing_cells_are_filled_by_those_ops_alone_that_say_so(op, tmp_path):
 @pytest.mark.parametrize("cells", [pa.array([], pa.string()), pa.array([None] * 9, pa.string()), pa.array(["one"] * 9)])
 def test_empty_columns_and_columns_of_one_value(op, cells):
     if kind_of(cells.type) not in op.accepts:
-        cells = pa.array([None if value is None else 1.0 for value in cells.to_pylist()], pa.float64())
+        type_ = cells_for(op).type
+        cells = pa.array([None if value is None else 1 for value in cells.to_pylist()]).cast(pa.int64()).cast(type_)
     done = strike(made(op), cells)
     assert len(done.cells) == len(cells)
     assert done.cells.type == cells.type

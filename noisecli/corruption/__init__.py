@@ -6,6 +6,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
 
     class            gets                                         gives
     CellCorruption   the struck values of one column              as many new values
+    MomentCorruption the struck dates or times of one column      as many new ones
     TextCorruption   the struck words of one column               byte spans and what replaces them
     JointCorruption  the struck rows of several columns           as many new cells of each
     BlockCorruption  the struck rows of a whole block             as many new ones
@@ -26,6 +27,7 @@ from noisecli.corruption.table import (
     BlockCorruption,
     CellCorruption,
     JointCorruption,
+    MomentCorruption,
     NumberCorruption,
     Rows,
     RowsCorruption,
@@ -41,6 +43,7 @@ __all__ = [
     "Corruption",
     "ImageCorruption",
     "JointCorruption",
+    "MomentCorruption",
     "NumberCorruption",
     "Pixels",
     "Preset",

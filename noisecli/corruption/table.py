@@ -9,8 +9,9 @@ import pyarrow as pa
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from noisecli.columns import ANY, NUMBER, TEXT, Column, Kind
+from noisecli.columns import ANY, MOMENT, NUMBER, TEXT, Column, Kind
 from noisecli.corruption.base import Corruption
+from noisecli.dates import Micros
 from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
 from noisecli.text import Edits, Spans, Text
 
@@ -26,7 +27,8 @@ class TableCorruption(Corruption):
     strikes_columns: ClassVar[bool] = True
     """False for ops on whole rows."""
     as_number: ClassVar[bool] = False
-    """True: values are float64 numbers. False: they are an Arrow array in the column's own type."""
+    """True: values are numbers, float64, or microseconds of dates and times. False: they are an Arrow array in the
+    column's own type."""
     special: ClassVar[bool] = False
     """True: numbers may become NaN, infinite or subnormal, and are written in full, where the column holds such."""
     together: ClassVar[bool] = False
@@ -92,6 +94,25 @@ class NumberCorruption(CellCorruption):
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         """Return as many new numbers."""
+        raise NotImplementedError
+
+
+class MomentCorruption(CellCorruption):
+    """Changes struck dates and times: microseconds since 1970 in and out, as int64; the engine writes them.
+
+    They come in as the cell's own clock shows them: that of its zone where it is text, that of UTC where it has a type.
+    They go out in the column's type, or where it is text in the cell's own spelling, zone included; rounded to the
+    nearest that it can hold, days in a column of dates; and clipped into the years 1 to 9999 and the type's range.
+    """
+
+    accepts = MOMENT
+    as_number = True
+    unchanged = "there is no change, or it is smaller than what the cell can hold"
+    instants: ClassVar[bool] = False
+    """True: times come in and go out by the clock of UTC, whatever zone a cell has."""
+
+    def corrupt(self, values: Micros, column: Column, draws: BlockDraws) -> Micros:
+        """Return as many new times."""
         raise NotImplementedError
 
 

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from noisecli.celltext import round_decimals, to_mask
 from noisecli.columns import Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, TableCorruption
+from noisecli.corruption import CellCorruption, MomentCorruption, TableCorruption
+from noisecli.dates import FIRST, LAST
 from noisecli.engine.counts import Counts, Transitions
 from noisecli.engine.slab import Index
 from noisecli.errors import NoiseError
@@ -56,6 +57,8 @@ def apply(
     op: CellCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts, decimals: int | None
 ) -> tuple[pa.Array, Mask]:
     """Run a cell op on struck values: the new cells, and which of them differ from the old."""
+    if isinstance(op, MomentCorruption):
+        return _apply_to_moments(op, column, values, draws, counts)
     if op.as_number:
         numbers = column.to_numbers(values)
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted
@@ -66,6 +69,21 @@ def apply(
         which = pa.array(changed)
         counts.transitions += transitions(column, values.filter(which), new.filter(which))
     return new, changed
+
+
+def _apply_to_moments(
+    op: MomentCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts
+) -> tuple[pa.Array, Mask]:
+    old = np.clip(column.to_times(values)[0], FIRST, LAST)  # so that no op need mind where 64 bits end
+    ahead = column.ahead(values)
+    given = old if op.instants else old + ahead
+    new = op.corrupt(given, column, draws)
+    cells, settled, clipped = column.to_moments(new + ahead if op.instants else new, values)
+    changed = settled != old + ahead
+    changed &= new != given  # what is finer than a microsecond is no change
+    counts.clipped += int(np.count_nonzero(clipped))
+    counts.changed += int(np.count_nonzero(changed))
+    return cells, changed
 
 
 def settle_numbers(

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -97,8 +98,12 @@ def roles(op: type[Corruption]) -> str:
 
 def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
     """A column that the op accepts; numbers where it can, else one word a cell. Every 17th cell is null."""
+    if Kind.TEXT not in op.accepts and Kind.DATETIME in op.accepts:
+        start = datetime(1990, 1, 1)
+        values: list[Any] = [start + timedelta(minutes=i * 7919 % 2003 * 9973) for i in range(rows)]
+        return pa.array([None if i % 17 == 16 else value for i, value in enumerate(values)], pa.timestamp("s"))
     if Kind.FLOAT in op.accepts:
-        values: list[Any] = [(i * 7919 % 2003) / 10 for i in range(rows)]
+        values = [(i * 7919 % 2003) / 10 for i in range(rows)]
     else:
         values = [WORDS[i * 7919 % 2003 % len(WORDS)] for i in range(rows)]
     return pa.array([None if i % 17 == 16 else value for i, value in enumerate(values)])
