@@ -102,7 +102,7 @@ def test_a_sensor_that_is_stuck_from_the_beginning_holds_its_first_number() -> N
 
 def test_stuck_holds_what_an_earlier_step_left() -> None:
     rows = pd.DataFrame({"e": 1, "x": [1.0, 2.0, 3.0, 4.0], "m": [0, 0, 1, 1]})
-    offset = {"op": "offset", "columns": "x", "amount": 10, "unit": "absolute"}
+    offset = {"op": "offset", "columns": "x", "rate": 1, "amount": 10, "unit": "absolute"}
     recipe = a_recipe(STEPS["stuck"])
     recipe["steps"] = [offset, {**recipe["steps"][0], **IN_RUNS}]
     np.testing.assert_array_equal(corrupt(rows, recipe).x, [11, 12, 12, 12])
