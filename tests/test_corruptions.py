@@ -254,7 +254,7 @@ def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
     rates = [0, 0.01, 0.1, 0.11, 0.5, 1]
     for low, high in pairwise([strike(made(op), cells, rate) for rate in rates]):
         few, many = changed(cells, low.cells), changed(cells, high.cells)
-        # More strikes make longer runs, in which a row has another place; a number that is held may equal the row's own.
+        # More strikes make longer runs, in which a row has another place; a held number may equal the row's own.
         other = issubclass(op, Custom | Drift | Stuck)
         assert other or not (few & ~many).any()
         assert other or low.cells.filter(pa.array(few)).equals(high.cells.filter(pa.array(few)))
