@@ -45,6 +45,7 @@ from noisecli.corruption import (
     TextCorruption,
 )
 from noisecli.corruptions.table.custom import Custom
+from noisecli.corruptions.table.sensor import Drift, Stuck
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem, RecipeProblem
 from noisecli.manifest import environment
@@ -253,8 +254,10 @@ def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
     rates = [0, 0.01, 0.1, 0.11, 0.5, 1]
     for low, high in pairwise([strike(made(op), cells, rate) for rate in rates]):
         few, many = changed(cells, low.cells), changed(cells, high.cells)
-        assert issubclass(op, Custom) or not (few & ~many).any()
-        assert issubclass(op, Custom) or low.cells.filter(pa.array(few)).equals(high.cells.filter(pa.array(few)))
+        # More strikes make longer runs, in which a row has another place; a held number may equal the row's own.
+        other = issubclass(op, Custom | Drift | Stuck)
+        assert other or not (few & ~many).any()
+        assert other or low.cells.filter(pa.array(few)).equals(high.cells.filter(pa.array(few)))
         often = np.bincount(low.order, minlength=len(cells)) - 1
         assert (np.abs(often) <= np.abs(np.bincount(high.order, minlength=len(cells)) - 1)).all()
         assert low.counts.struck < high.counts.struck

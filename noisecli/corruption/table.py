@@ -214,6 +214,8 @@ class Series:
     """Which of its series each is, from 0."""
     starts: NDArray[np.intp]
     """Where in `values` each series begins; each has a value at least."""
+    struck: Mask
+    """Which rows the step strikes, whether they hold a number or not: an op may look at runs of them."""
     memory: Floats
     """(series, n) what the op kept of each series when it saw the values before these; NaN before the first."""
 
@@ -221,6 +223,16 @@ class Series:
     def lengths(self) -> NDArray[np.intp]:
         """How many values of each series there are."""
         return np.diff(self.starts, append=len(self.values))
+
+    @property
+    def ends(self) -> NDArray[np.intp]:
+        """Where in `values` the last value of each series is."""
+        return self.starts + self.lengths - 1
+
+    @property
+    def of_row(self) -> NDArray[np.intp]:
+        """Which series each value belongs to, from 0."""
+        return np.repeat(np.arange(len(self.starts)), self.lengths)
 
 
 class SeriesCorruption(TableCorruption):
@@ -241,8 +253,8 @@ class SeriesCorruption(TableCorruption):
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
         """Return as many new numbers, NaN only where there was none, and what is to be kept of each series.
 
-        The result for a number depends on those before it in its series alone, and on draws; to the last bit, wherever
-        the series was cut. Draws go by series and ordinal.
+        The result for a number depends on itself, on those before it in its series, on which of them are struck, and
+        on draws; to the last bit, wherever the series was cut. Draws go by series and ordinal.
         """
         raise NotImplementedError
 

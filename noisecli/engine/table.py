@@ -28,6 +28,7 @@ from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.soft import codes_of
 from noisecli.engine.whole import BlockStrike
+from noisecli.mechanism import InRuns
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
@@ -106,7 +107,9 @@ class TableEngine:
         if isinstance(op, BlockCorruption):
             return BlockStrike(number, op, columns, stream, allow, choose, count, keep)
         if isinstance(op, SeriesCorruption):
-            return SeriesStrike(number, step, op, self._plan.columns, columns, stream, allow, choose, count, keep)
+            found = {name: self._plan.chooser(step, name) for name in columns}
+            runs = {name: chooser for name, chooser in found.items() if isinstance(chooser, InRuns)}
+            return SeriesStrike(number, step, op, self._plan.columns, columns, stream, allow, choose, runs, count, keep)
         return partial(self._act, number)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:

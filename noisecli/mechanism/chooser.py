@@ -98,6 +98,26 @@ class InRuns(Chooser):
             states[: runs.settled - slots.start] = True
         return states
 
+    def along(self, uniforms: Floats, starts: NDArray[np.intp], before: Floats) -> Mask:
+        """Say which rows of some series, one series after the other, are struck.
+
+        Args:
+            uniforms: a random number for each row.
+            starts: where each series begins.
+            before: whether the row before these is struck, 1 or 0; NaN where there is none.
+        """
+        first = starts[np.isnan(before)]
+        struck, deciding = uniforms < self.enter, (uniforms < self.enter) | (uniforms >= self.stay)
+        struck[first], deciding[first] = uniforms[first] < self._share, True
+        lengths = np.diff(starts, append=len(uniforms))
+        settled = np.maximum.accumulate(np.where(deciding, np.arange(len(uniforms)), -1))
+        return np.where(settled < np.repeat(starts, lengths), np.repeat(before == 1, lengths), struck[settled])
+
+    @property
+    def _share(self) -> float:
+        """How much is struck in the long run."""
+        return self.enter / (1 + self.enter - self.stay)
+
     def _runs(self, stream: Stream, column: str, block: int) -> "_Runs":
         return _runs(stream, column, block, self.enter, self.stay)
 
@@ -107,7 +127,7 @@ class InRuns(Chooser):
             end = _end(stream, column, number, self.enter, self.stay)
             if end is not None:
                 return end
-        return self._runs(stream, column, 0).start < self.enter / (1 + self.enter - self.stay)
+        return self._runs(stream, column, 0).start < self._share
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ ALIASES: dict[Target, dict[str, str]] = {
         "blank_column": "{op: missing, rate: 1}",
         "missing_block": "{op: blank_row, mechanism: {burst: {length: 20}}}",
         "temporal_dropout": "{op: missing, mechanism: {burst: {length: 20}}}",
+        "gap": "{op: drop, mechanism: {burst: {length: 20}}}",
         "variance_burst": "{op: gaussian_noise, rate: 0.1, mechanism: {burst: {length: 20}}}",
         "level_shift": "{op: offset, mechanism: {burst: {length: 100}}}",
         "saturation": "{op: clip, upper: q3}",

@@ -57,11 +57,10 @@ class ColouredNoise(Unit, SeriesCorruption):
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
         factors = self._factors()
-        ends = series.starts + series.lengths - 1
         noise, memory = np.zeros(len(series.values)), np.empty_like(series.memory)
         for part, factor in enumerate(factors):
             wandering = _ar1(series, factor, series.memory[:, part], draws.normal())
-            memory[:, part] = wandering[ends]
+            memory[:, part] = wandering[series.ends]
             noise += wandering
         size = self.sigma * self.size(series.values, column)
         return series.values + size * (noise / math.sqrt(len(factors))), memory
@@ -78,6 +77,11 @@ def _ar1(series: Series, factor: float, before: Floats, fresh: Floats) -> Floats
     inputs[series.starts[going_on]] += factor * before[going_on]
     factors = np.full(len(inputs), factor)
     factors[series.starts] = 0
+    return recursion(factors, inputs)
+
+
+def recursion(factors: Floats, inputs: Floats) -> Floats:
+    """Return y with y[i] = factors[i] * y[i - 1] + inputs[i], in this order."""
     # A plain loop: the sums of a scan in blocks would round differently with where the series is cut.
     result, last = [], 0.0
     for kept, new in zip(factors.tolist(), inputs.tolist(), strict=True):
@@ -124,7 +128,7 @@ _SMALLER = 2.0**-20
 def _mean(series: Series, window: int) -> Floats:
     # What is summed is how much each row is above the last one: equal numbers keep their value to the last bit.
     total, count = np.zeros(len(series.values)), np.ones(len(series.values))
-    of_row = np.repeat(np.arange(len(series.starts)), series.lengths)
+    of_row = series.of_row
     places = np.arange(len(total)) - series.starts[of_row]
     for lag in range(1, min(window, int(series.ordinals.max(initial=0)) + 1)):
         earlier = np.empty_like(total)
