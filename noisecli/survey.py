@@ -6,7 +6,7 @@ was cut for reading. Types are decided over all rows, facts over the training ro
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,8 @@ class QuotaRequest:
     as_number: bool
     where: Where | None = None
     nulls: bool = False
+    as_time: bool = False
+    """Whether what is struck is a date or time; `as_number` then, too."""
 
 
 @dataclass(frozen=True)
@@ -128,14 +130,16 @@ class ColumnSurvey:
         for block in self.cutter.end():
             self.moments.add(block)
 
-    def eligible(self, cells: pa.Array, as_number: bool, nulls: bool) -> Mask:
+    def eligible(self, cells: pa.Array, quota: QuotaRequest) -> Mask:
         """Which cells may be struck, before the type of the column is known."""
-        return self._probe.eligible(cells, as_number, nulls)
+        probe = replace(self._probe, kind=Kind.DATETIME, decimals=None) if quota.as_time else self._probe
+        return probe.eligible(cells, quota.as_number, quota.nulls)
 
     @property
     def _probe(self) -> Column:
         """The column as far as its storage tells."""
-        return Column(self.name, Kind.FLOAT, self.storage, (0, 0) if self.as_text else None, clean_text=False)
+        decimals = (0, 0) if self.as_text else None
+        return Column(self.name, Kind.FLOAT, self.storage, decimals, clean_text=False, format=self.format)
 
     def merge(self, later: "ColumnSurvey") -> None:
         """Take what was gathered in the next file."""
@@ -308,7 +312,7 @@ class Survey:
             training = training & ~slab.absent[quota.column]
         for block in blocks(slab.first_row, slab.rows):
             cells = slab.cells[quota.column][block.rows]
-            eligible = np.flatnonzero(survey.eligible(cells, quota.as_number, quota.nulls) & training[block.rows])
+            eligible = np.flatnonzero(survey.eligible(cells, quota) & training[block.rows])
             groups: Groups = [(None, np.arange(len(eligible)))]
             if quota.stratified and kind_of(survey.storage) is not Kind.OTHER:
                 groups = _groups(cells.take(pa.array(eligible)))

@@ -221,3 +221,13 @@ def test_why_nothing_changed_is_said(tmp_path: Path) -> None:
     outcome = noisecli.augment(tmp_path / "in.parquet", recipe({"op": "swap_day_month"}), tmp_path / "out.parquet")
     assert any("1 of 2 struck came out unchanged: the day is above 12" in text for text in outcome.manifest.warnings)
     assert json.loads((tmp_path / "out.parquet.noisecli.json").read_text())["warnings"]
+
+
+@pytest.mark.parametrize("format", [None, "%d.%m.%Y %H:%M"])
+def test_exact_steps_strike_as_many_as_asked_of_what_are_times(format: str | None, tmp_path: Path) -> None:
+    times = [WHEN + timedelta(hours=i) for i in range(400)]
+    cells = [time.strftime(format) if format else time.isoformat() for time in times]
+    cells[5], cells[7] = "", "soon"
+    made = on_csv(cells, {**DAY_LATER, "rate": 0.25, "exact": True}, tmp_path, format)
+    assert sum(old != new for old, new in zip(cells, made, strict=True)) == 100  # a quarter of 398 is 99.5
+    assert (made[5], made[7]) == ("", "soon")

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import NUMBER, Column, Kind, kind_of
-from noisecli.corruption import RowsCorruption, TableCorruption
+from noisecli.corruption import MomentCorruption, RowsCorruption, TableCorruption
 from noisecli.formats import Reading
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import KeySample, Quota, cell_keys
@@ -174,7 +174,8 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     op = step.corruption
     assert isinstance(op, TableCorruption)
     for name in columns if step.exact else ():
-        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where, step.nulls)
+        as_time = isinstance(op, MomentCorruption)
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where, step.nulls, as_time)
 
 
 def split_column(recipe: Recipe) -> str | None:
