@@ -45,7 +45,7 @@ TEXTS: dict[str, pa.Array] = {
 }
 OTHERS: dict[str, pa.Array] = {
     "bool": gappy([True, False, True]),
-    "date32": gappy([dt.date(2024, 2, 29), dt.date(1900, 1, 1)], pa.date32()),
+    "date32": gappy([dt.date(2024, 2, 29), dt.date(1900, 1, 2)], pa.date32()),
     "date64": gappy([dt.date(2024, 2, 29)], pa.date64()),
     **{f"timestamp {unit}": gappy([DAY], pa.timestamp(unit)) for unit in ("s", "ms", "us", "ns")},
     "UTC": gappy([DAY], pa.timestamp("us", "UTC")),
