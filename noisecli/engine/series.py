@@ -97,7 +97,9 @@ class SeriesStrike:
         lineup = flow.lineup
         assert lineup is not None
         draws, rows = CounterDraws(self._words("value", column.name, lineup)), lineup.rows
-        series = Series(numbers[rows], lineup.ordinals, lineup.starts, chosen[rows], memory.of(lineup.numbers))
+        series = Series(
+            numbers[rows], lineup.ordinals, lineup.starts, chosen[rows], memory.of(lineup.numbers), lineup.times
+        )
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted
             values, kept = self.op.corrupt(series, column, draws)
         memory.keep(lineup.numbers, kept)
