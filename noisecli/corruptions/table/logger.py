@@ -1,12 +1,15 @@
 """Faults of what keeps the record: counters that begin again, other sampling."""
 
+from dataclasses import replace
+
 import numpy as np
 from pydantic import Field
 
 from noisecli.columns import Column
 from noisecli.corruption import Series, SeriesCorruption, register
-from noisecli.corruptions.table.memory import Known
+from noisecli.corruptions.table.memory import Known, clock_of
 from noisecli.corruptions.table.sensor import held
+from noisecli.parameters import Length
 from noisecli.streams import CounterDraws, Floats
 
 
@@ -47,8 +50,9 @@ class CounterReset(SeriesCorruption):
 class SampleAndHold(SeriesCorruption):
     """Repeat every n-th number of a series up to the next one: a logger that samples less often than it writes.
 
-    Where such a number is missing the one before it is repeated, at the beginning the first number of the series. To
-    leave the other rows out, there is `change_sampling`.
+    With a duration it is the first number in each stretch of that length; these are counted from 1970 on. Where such a
+    number is missing the one before it is repeated, at the beginning the first number of the series. To leave the other
+    rows out, there is `change_sampling`.
 
     Source: Smith 1997, "The Scientist and Engineer's Guide to Digital Signal Processing", chapter 3 (zeroth-order
     hold).
@@ -60,11 +64,16 @@ class SampleAndHold(SeriesCorruption):
     severities = ({"every": 2}, {"every": 4}, {"every": 8}, {"every": 16}, {"every": 32})
     unchanged = ""  # every n-th number stays
 
-    every: int = Field(2, ge=2, le=1_000_000_000)
-    """Rows of a series from one sample to the next, the first row included."""
+    every: Length = 2
+    """Rows of a series from one sample to the next; or how long that is, as 5min."""
 
     def memory(self) -> int:
-        return 1
+        return 2
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        return held(series, series.ordinals % self.every == 0)
+        clock, length = clock_of(series, self.every)
+        sample = np.floor(clock / length)
+        before = np.concatenate([sample[:1], sample[:-1]])
+        before[series.starts] = series.memory[:, 1]
+        values, kept = held(replace(series, memory=series.memory[:, :1]), sample != before)
+        return values, np.column_stack([kept, sample[series.ends]])

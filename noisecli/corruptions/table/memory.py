@@ -4,16 +4,23 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import NonNegativeFloat, field_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import Series, SeriesCorruption, register
-from noisecli.corruptions.elementary import exp
 from noisecli.corruptions.table.number import Unit
+from noisecli.elementary import exp
+from noisecli.errors import DataProblem
+from noisecli.parameters import Duration, Length, MeanLength
 from noisecli.streams import CounterDraws, Floats, Mask
+
+Index = NDArray[np.intp]
 
 LONGEST = 10_000
 """Most rows that an op looks back."""
+
+MOST_IN_TIME = 1000
+"""Most rows that it looks back by a duration: it has to keep as many, whatever their times."""
 
 
 @register
@@ -33,16 +40,48 @@ class Lag(SeriesCorruption):
     severities = ({"delay": 1}, {"delay": 2}, {"delay": 4}, {"delay": 8}, {"delay": 16})
     unchanged = ""  # numbers repeat by themselves, and the first of a series has none before it
 
-    delay: int = Field(1, ge=1, le=LONGEST)
-    """How many rows before. Memory (of each series) grows with it."""
+    delay: Length = 1
+    """How many rows before, or how long, as 5min; then the number is the last one that is so old. A duration may span
+    1,000 rows, a number may be up to 10,000. Memory (of each series) grows with the rows."""
+
+    @field_validator("delay")
+    @classmethod
+    def _can_be_kept(cls, delay: Length) -> Length:
+        if isinstance(delay, int) and delay > LONGEST:
+            raise ValueError(f"should be at most {LONGEST:,} rows")
+        return delay
 
     def memory(self) -> int:
-        return self.delay + 1
+        return 1 + 2 * MOST_IN_TIME if isinstance(self.delay, Duration) else 1 + self.delay
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        past = Past(series, series.memory)
-        earlier = past.before(np.full(len(series.values), self.delay))
-        return np.where(np.isnan(series.values), np.nan, earlier), past.memory
+        if isinstance(self.delay, Duration):
+            past = Past(series, series.memory[:, : 1 + MOST_IN_TIME])
+            back, times = self._rows_back(series, self.delay)
+            memory = np.hstack([past.memory, times])
+        else:
+            past = Past(series, series.memory)
+            back, memory = np.full(len(series.values), self.delay), past.memory
+        return np.where(np.isnan(series.values), np.nan, past.before(back)), memory
+
+    def _rows_back(self, series: Series, delay: Duration) -> tuple[Index, Floats]:
+        """Return how many rows before each the last one is that is old enough, and the times to be kept."""
+        assert series.times is not None
+        now, back = np.nan_to_num(series.times, nan=-np.inf), np.empty(len(series.values), np.intp)
+        kept = series.memory[:, 1 + MOST_IN_TIME :].copy()
+        for k, (start, end) in enumerate(zip(series.starts.tolist(), (series.ends + 1).tolist(), strict=True)):
+            ordinals, mine = series.ordinals[start:end], now[start:end]
+            there = min(int(ordinals[0]), MOST_IN_TIME)
+            times = np.concatenate([kept[k, MOST_IN_TIME - there :], mine])
+            found = np.searchsorted(times, mine - delay.micros, side="right") - 1
+            back[start:end] = np.where(found < 0, ordinals + 1, there + np.arange(end - start) - found)
+            kept[k] = np.concatenate([kept[k], mine])[-MOST_IN_TIME:]
+        if (back[series.struck] > MOST_IN_TIME).any():
+            raise DataProblem(
+                f"op {self.name!r}: within {delay} before a row there are more than {MOST_IN_TIME:,} rows of its "
+                "series: take a shorter delay, or a number of rows"
+            )
+        return np.minimum(back, MOST_IN_TIME), kept
 
 
 class Past:
@@ -66,12 +105,12 @@ class Past:
         self.memory = np.column_stack([self._first, kept])
         """What is to be kept of each series: its first number, and the last ones."""
 
-    def before(self, rows: NDArray[np.intp]) -> Floats:
+    def before(self, rows: Index) -> Floats:
         """Return the number that stands so many rows before each row, 0 to the width; else the first of its series."""
         found = self._at(self._places - rows, self._of_row)
         return np.where(np.isnan(found), self._first[self._of_row], found)
 
-    def _at(self, places: NDArray[np.intp], which: NDArray[np.intp]) -> Floats:
+    def _at(self, places: Index, which: Index) -> Floats:
         seen = self._earlier[which, np.clip(places + self._width, 0, self._width - 1)]
         held = self._held[np.clip(self._starts[which] + places, 0, len(self._held) - 1)]
         found: Floats = np.where(places < 0, seen, held)
@@ -101,16 +140,18 @@ class LowPass(SeriesCorruption):
     )
     unchanged = ""
 
-    time_constant: PositiveFloat = Field(5.0, le=1e9)
-    """Rows in which it comes nearer to a constant by a factor of e."""
+    time_constant: MeanLength = 5.0
+    """Rows in which it comes nearer to a constant by a factor of e; or how long that takes, as 5min."""
 
     def memory(self) -> int:
         return 2
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
         known = Known(series)
-        times = series.ordinals[known.rows].astype(np.float64)
-        share = 1 - exp((known.before(times, series.memory[:, 1]) - times) / self.time_constant)
+        clock, constant = clock_of(series, self.time_constant)
+        times = clock[known.rows]
+        passed = np.nan_to_num(times - known.before(times, series.memory[:, 1]))
+        share = 1 - exp(-passed / constant)
         level = known.step_by_step(_nearer, share, series.memory[:, 0])
         kept = [known.last(what, series.memory[:, k]) for k, what in enumerate((level, times))]
         return known.spread(level), np.column_stack(kept)
@@ -153,6 +194,14 @@ class Hysteresis(Unit, SeriesCorruption):
 
 def _dragged(last: float, value: float, reach: float) -> float:
     return min(max(last, value - reach), value + reach)
+
+
+def clock_of(series: Series, length: int | float | Duration) -> tuple[Floats, float]:
+    """Return where each row stands in its series, and a length: in rows, or in microseconds where it is a duration."""
+    if not isinstance(length, Duration):
+        return series.ordinals.astype(np.float64), float(length)
+    assert series.times is not None
+    return series.times, float(length.micros)
 
 
 class Known:

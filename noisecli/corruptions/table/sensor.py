@@ -8,9 +8,9 @@ from pydantic import Field, NonNegativeFloat, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import Series, SeriesCorruption, register
-from noisecli.corruptions.elementary import TAU, sine
 from noisecli.corruptions.table.number import InUnits, Unit
 from noisecli.corruptions.table.series import recursion
+from noisecli.elementary import TAU, sine
 from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
 
 FARTHEST = 1e300

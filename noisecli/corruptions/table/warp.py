@@ -7,11 +7,15 @@ from pydantic import Field, NonNegativeFloat, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import Series, SeriesCorruption, register
-from noisecli.corruptions.table.memory import LONGEST, Past
-from noisecli.streams import CounterDraws, Floats
+from noisecli.corruptions.table.memory import LONGEST, Index, Past, clock_of
+from noisecli.parameters import Length
+from noisecli.streams import CounterDraws, Floats, Mask
 
 KNOTS = 4
 """So many knots decide about a row."""
+
+CURVE = KNOTS + 2
+"""What is kept of a curve: its last knots, how many there were, and where it begins."""
 
 
 @register
@@ -34,16 +38,15 @@ class MagnitudeWarp(SeriesCorruption):
     sigma: NonNegativeFloat = 0.2
     """Standard deviation of the factor, whose mean is 1."""
 
-    spacing: int = Field(100, ge=2, le=1_000_000_000)
-    """Rows from one knot of the curve to the next; changes that are faster than that do not occur."""
+    spacing: Length = 100
+    """Rows from one knot of the curve to the next, or how long that is, as 12h; faster changes do not occur."""
 
     def memory(self) -> int:
-        return KNOTS
+        return CURVE
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        knots, memory = _knots(series, self.spacing, draws.normal)
-        weights = _weights(series, self.spacing)
-        curve = _sum_of(weights, knots) / np.sqrt(_sum_of(weights, weights))
+        knots, weights, memory = _curve(series, series.memory, self.spacing, draws.normal)
+        curve = _weighted(weights, knots) / np.sqrt(_weighted(weights, weights))
         return series.values * (1 + self.sigma * curve), memory
 
 
@@ -78,12 +81,12 @@ class TimeWarp(SeriesCorruption):
         return self
 
     def memory(self) -> int:
-        return KNOTS + 1 + self._reach
+        return CURVE + 1 + self._reach
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        knots, kept = _knots(series, self.spacing, draws.uniform)
-        delay = self.delay * _sum_of(_weights(series, self.spacing), knots)
-        past = Past(series, series.memory[:, KNOTS:])
+        knots, weights, kept = _curve(series, series.memory[:, :CURVE], self.spacing, draws.uniform)
+        delay = self.delay * _weighted(weights, knots)
+        past = Past(series, series.memory[:, CURVE:])
         whole = np.floor(delay).astype(np.intp)
         near, far = past.before(whole), past.before(whole + 1)
         half = (delay - whole) * (far / 2 - near / 2)  # the difference of huge numbers is infinite
@@ -95,41 +98,52 @@ class TimeWarp(SeriesCorruption):
         return int(np.floor(self.delay)) + 1
 
 
-def _knots(series: Series, spacing: int, draw: Callable[[], Floats]) -> tuple[list[Floats], Floats]:
-    """Draw a number every so many rows, and three ahead of each series.
+def _curve(
+    series: Series, memory: Floats, spacing: Length, draw: Callable[[], Floats]
+) -> tuple[Floats, Floats, Floats]:
+    """Draw the knots of a smooth curve: each is drawn by the first row behind it.
 
     Returns:
-        of each row the last four of them, the oldest first, and the same of the last row of each series.
+        (rows, KNOTS) of each row the last knots, the newest first; how much each weighs there, adding up to 1; and what
+        is to be kept of each series.
     """
-    own, of_row, first = draw(), series.of_row, series.ordinals[series.starts]
-    earlier = series.memory[:, :KNOTS].copy()
-    for slot in range(1, KNOTS):
-        earlier[:, slot] = np.where(first == 0, draw()[series.starts], earlier[:, slot])
-    number, latest = series.ordinals // spacing, (first - 1) // spacing
-    found = []
-    for knot in (number - KNOTS + 1 + back for back in range(KNOTS)):
-        ahead = series.ordinals - knot * spacing
-        here = series.ordinals - ahead >= first[of_row]
-        slot = np.clip(knot - latest[of_row] + KNOTS - 1, 0, KNOTS - 1)
-        found.append(np.where(here, own[np.where(here, np.arange(len(own)) - ahead, 0)], earlier[of_row, slot]))
-    return found, np.column_stack([knots[series.ends] for knots in found])
+    clock, length = clock_of(series, spacing)
+    begin = np.fmin(memory[:, -1], np.fmin.reduceat(clock, series.starts))
+    place = np.nan_to_num((clock - begin[series.of_row]) / length)
+    number = np.floor(place)
+    before = np.concatenate([number[:1], number[:-1]])
+    before[series.starts] = memory[:, KNOTS]
+    heads = np.zeros(len(number), bool)
+    heads[series.starts] = True
+    turns = np.flatnonzero(heads | (number != before))
+    fresh = np.nan_to_num(number - before, nan=KNOTS)[turns].clip(max=KNOTS).astype(np.intp)
+    knots = _shifted(fresh, np.stack([draw()[turns] for _ in range(KNOTS)], axis=1), heads[turns], memory[:, :KNOTS])
+    knots = knots[np.cumsum(heads | (number != before)) - 1]
+    return knots, _weights(place - number), np.column_stack([knots[series.ends], number[series.ends], begin])
 
 
-def _weights(series: Series, spacing: int) -> list[Floats]:
-    """Return how much the last four knots weigh at each row, the oldest first: a uniform cubic B-spline.
+def _shifted(fresh: Index, drawn: Floats, heads: Mask, kept: Floats) -> Floats:
+    """Let so many fresh knots push out old ones, one time after the other; at heads they push out what was kept."""
+    result, last, series = [], [0.0] * KNOTS, iter(kept.tolist())
+    for count, new, head in zip(fresh.tolist(), drawn.tolist(), heads.tolist(), strict=True):
+        last = [*new[:count], *(next(series) if head else last)][:KNOTS]
+        result.append(last)
+    return np.array(result, np.float64).reshape(-1, KNOTS)
 
-    They add up to 1. The newest weighs nothing at first, so the curve is smooth (twice differentiable) without a look
-    at what comes.
+
+def _weights(u: Floats) -> Floats:
+    """Return how much the last knots weigh so far behind the newest, the newest first: a uniform cubic B-spline.
+
+    The newest weighs nothing at first, so the curve is smooth (twice differentiable) without a look at what comes.
     """
-    u = series.ordinals % spacing / spacing
     v = 1 - u
-    middle = [(4 - 3 * x * x * (1 + y)) / 6 for x, y in ((u, v), (v, u))]
-    return [v * v * v / 6, *middle, u * u * u / 6]
+    near, far = ((4 - 3 * x * x * (1 + y)) / 6 for x, y in ((v, u), (u, v)))
+    return np.stack([u * u * u / 6, near, far, v * v * v / 6], axis=1)
 
 
-def _sum_of(some: list[Floats], others: list[Floats]) -> Floats:
-    """Return the sum of their products, one after the other."""
-    total = np.zeros(len(some[0]))
-    for one, other in zip(some, others, strict=True):
-        total += one * other
+def _weighted(weights: Floats, what: Floats) -> Floats:
+    """Sum each row's knots by their weights, one after the other."""
+    total = np.zeros(len(what))
+    for knot in range(KNOTS):
+        total += weights[:, knot] * what[:, knot]
     return total
