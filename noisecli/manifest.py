@@ -31,7 +31,7 @@ BESIDE = (*COMPANIONS.values(), SUFFIX)
 MOST_LISTED = 10_000
 """A manifest with more files than these, read, written or skipped, keeps their lists in a companion."""
 
-LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow")
+LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow", "regex")
 
 
 class _Model(BaseModel):
