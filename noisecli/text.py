@@ -189,7 +189,8 @@ class Text:
         if len(edits.starts) == 0:
             return 0
         every = np.arange(len(edits.starts))
-        heads = np.flatnonzero(np.append(True, edits.starts[1:] != edits.stops[:-1]))
+        apart = (edits.starts[1:] != edits.stops[:-1]) | (edits.rows[1:] != edits.rows[:-1])
+        heads = np.flatnonzero(np.append(True, apart))
         alone = np.add.reduceat(self._distances(edits, every), heads)
         return int(np.minimum(alone, self._distances(edits, heads)).sum())  # what touches may exchange characters
 

@@ -15,7 +15,7 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
 LAYERS = [
-    {"errors", "normal", "splice", "streams"},
+    {"elementary", "errors", "normal", "splice", "streams"},
     {"celltext", "columns", "dates", "distance", "graphemes", "parameters", "text"},
     {"census", "summaries", "corruption", "mechanism", "partners", "quota", "where"},
     {"corruptions"},
