@@ -33,8 +33,8 @@ def chosen_cells(plan: Plan, stream: Stream, step: StepPlan, column: str, block:
     return chosen if step.patterns is None else chosen & step.patterns.mask(stream, column, block.number, block.slots)
 
 
-def word_chances(plan: Plan, stream: Stream, step: StepPlan, column: str, block: Block, slab: Slab) -> Floats:
-    """Say how likely each word of a row is struck, for the rows of a block."""
+def site_chances(plan: Plan, stream: Stream, step: StepPlan, column: str, block: Block, slab: Slab) -> Floats:
+    """Say how likely each site in the text of a row is struck, for the rows of a block."""
     chooser = plan.chooser(step, column)
     if chooser is None:
         return np.full(block.slots.stop - block.slots.start, step.rate)
