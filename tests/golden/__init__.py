@@ -20,7 +20,7 @@ import pyarrow.parquet
 from PIL import Image
 from pydantic import ValidationError
 
-from noisecli.columns import Kind
+from noisecli.columns import Kind, to_text
 from noisecli.corruption import (
     Corruption,
     ImageCorruption,
@@ -231,7 +231,8 @@ def strike(
 
     survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
-    planned = StepPlan(step, op, rate, exact, struck_columns)
+    widened = {column: pa.string() for column in struck_columns if op.widens(columns[column]) is not None}
+    planned = StepPlan(step, op, rate, exact, struck_columns, outgoing=widened)
     series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
@@ -257,5 +258,7 @@ def _slabs(table: dict[str, pa.Array], cuts: Sequence[int]) -> Iterator[Slab]:
 
 
 def changed(before: pa.Array, after: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which cells differ; null equals null."""
+    """Which cells differ; null equals null. A column that became text is compared as such."""
+    if before.type != after.type:
+        before = to_text(before)
     return np.array([a != b for a, b in zip(before.to_pylist(), after.to_pylist(), strict=True)], dtype=bool)
