@@ -13,6 +13,7 @@ from noisecli.columns import Column, widened
 from noisecli.corruption import (
     BlockCorruption,
     Corruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
@@ -174,6 +175,17 @@ class Plan:
     def chooser(self, step: StepPlan, column: str) -> Chooser | None:
         """Return the mechanism by which a step chooses in a column; None: mcar."""
         return self.choosers.get((step.id, step.unit(column)))
+
+    @cached_property
+    def dirt(self) -> Mapping[int, StepPlan]:
+        """Steps on the finished file, by number: the last ones."""
+        steps = enumerate(self.steps)
+        return {number: step for number, step in steps if isinstance(step.corruption, FileCorruption)}
+
+    @property
+    def without_dirt(self) -> "Plan":
+        """What precedes the steps on the finished file."""
+        return replace(self, steps=tuple(step for i, step in enumerate(self.steps) if i not in self.dirt))
 
     @property
     def whole_files(self) -> bool:
