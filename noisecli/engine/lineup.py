@@ -47,6 +47,11 @@ class Lineup:
     """Microseconds since the row before it in its series; 0 where that is not known."""
 
     @property
+    def ends(self) -> Index:
+        """Where in `rows` the last row of each series is."""
+        return self.starts + self.lengths - 1
+
+    @property
     def series(self) -> Index:
         """Which of the series each row belongs to, from 0."""
         return np.repeat(np.arange(len(self.starts)), self.lengths)
@@ -107,7 +112,7 @@ class Lines:
         before = np.append(np.nan, times[:-1])[: len(times)]
         before[lineup.starts] = latest
         self._check_order(column, slab, lineup.rows[times < before])
-        self._latest.keep(lineup.numbers, times[lineup.starts + lineup.lengths - 1][:, np.newaxis])
+        self._latest.keep(lineup.numbers, times[lineup.ends][:, np.newaxis])
         with np.errstate(invalid="ignore"):
             passed = times - before
         times = np.where(np.isfinite(times), times, np.nan)

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from noisecli.columns import Column, to_text
 from noisecli.corruption import (
@@ -17,7 +16,8 @@ from noisecli.corruption import (
     SeriesCorruption,
     TextCorruption,
 )
-from noisecli.engine.choose import allowed_rows, chosen_cells, word_chances
+from noisecli.engine.bursts import Bursts
+from noisecli.engine.choose import allowed_rows, chosen_cells, site_chances
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply
@@ -27,8 +27,8 @@ from noisecli.engine.lineup import Lines
 from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.soft import codes_of
+from noisecli.engine.text import TextStrike
 from noisecli.engine.whole import BlockStrike
-from noisecli.mechanism import InRuns
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
@@ -43,7 +43,6 @@ from noisecli.streams import (
     to_uniform,
     word_of,
 )
-from noisecli.text import Spans, Text
 
 
 class TableEngine:
@@ -60,15 +59,18 @@ class TableEngine:
         """Yield what becomes of each slab, in order; slabs may be read ahead."""
         plan = self._plan
         lines = None if plan.series is None else Lines(plan.series, plan.columns)
-        flows: Iterator[Flow] = (self._begin(slab, lines) for slab in slabs)
+        bursts = Bursts(plan, self._stream)
+        flows: Iterator[Flow] = (self._begin(slab, lines, bursts) for slab in slabs)
         for number, step in enumerate(self._plan.steps):
             flows = self._pipe(number, step)(flows)
         return (flow.end_of_steps(self._plan, self._keep_changes) for flow in flows)
 
-    def _begin(self, slab: Slab, lines: Lines | None) -> Flow:
+    def _begin(self, slab: Slab, lines: Lines | None, bursts: Bursts) -> Flow:
         training = strikeable(slab, self._plan.split)
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
         lineup = None if lines is None else lines.line_up(slab, training)
+        if lineup is not None:
+            slab = replace(slab, bursts=bursts.strike(lineup, slab.rows))
         return Flow(slab, training, self._origin(slab), lineage, makers, lineup)
 
     def _origin(self, slab: Slab) -> dict[str, pa.Array]:
@@ -94,7 +96,7 @@ class TableEngine:
                 continue
             for name in step.columns:
                 column = step.settle(self._plan.working[name])
-                strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
+                strike = self._strike_text if isinstance(step.corruption, TextCorruption) else self._strike_cells
                 edits = strike(step, column, flow.slab, allowed, flow.cells[name])
                 flow.edit(number, name, edits, self._keep_changes)
             yield flow
@@ -107,9 +109,7 @@ class TableEngine:
         if isinstance(op, BlockCorruption):
             return BlockStrike(number, op, columns, stream, allow, choose, count, keep)
         if isinstance(op, SeriesCorruption):
-            found = {name: self._plan.chooser(step, name) for name in columns}
-            runs = {name: chooser for name, chooser in found.items() if isinstance(chooser, InRuns)}
-            return SeriesStrike(number, step, op, self._plan.columns, columns, stream, allow, choose, runs, count, keep)
+            return SeriesStrike(number, step, op, self._plan.columns, columns, stream, allow, choose, count, keep)
         return partial(self._act, number)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:
@@ -192,39 +192,18 @@ class TableEngine:
         if joint.op.softens == "partner":  # else the label is a column of the step, and counted as such
             counts.struck += len(rows)
 
-    def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
-        op = step.corruption
+    def _strike_text(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
+        op, stream = step.corruption, self._stream(step)
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
+        strike = TextStrike(op, column, stream, self._count(step, column.name))
         edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
-            if len(rows) == 0:
-                continue
-            stream = self._stream(step)
-            cells = clean[block.rows].take(pa.array(rows))
-            keys = raw_words(stream.generator("strike", column.name, block.number), BLOCK)[block.slots][rows]
-            text = Text(cells)
-            words = text.words()
-            able = op.can_edit(text, words)
-            uniform = to_uniform(scramble(keys[words.rows], words.ordinals))
-            chances = word_chances(self._plan, stream, step, column.name, block, slab)[rows]
-            struck = words[able & (uniform < chances[words.rows])]
-            counts = self._count(step, column.name)
-            counts.eligible += int(np.count_nonzero(able))
-            counts.struck += len(struck)
-            if current is not clean:
-                cells = current[block.rows].take(pa.array(rows))
-                text, struck = _find_again(op, cells, struck)
-            values = raw_words(stream.generator("value", column.name, block.number), BLOCK)[block.slots][rows]
-            draws = CounterDraws(scramble(values[struck.rows], struck.ordinals))
-            new = text.replace(op.edit(text, struck, draws), struck.rows)
-            counts.changed += len(struck)
-            touched = np.unique(struck.rows)
-            edits.add(rows[touched] + block.rows.start, new.take(pa.array(touched)))
-        counts = self._count(step, column.name)
-        counts.void = counts.struck - counts.changed
+            if len(rows):
+                chances = site_chances(self._plan, stream, step, column.name, block, slab)
+                strike.strike(block, rows, clean, current, chances, edits)
         return edits
 
     def _strike_rows(self, number: int, op: RowsCorruption, allowed: Mask, flow: Flow) -> None:
@@ -299,13 +278,3 @@ class TableEngine:
             keys = words[source - block.rows.start] ^ line
             chosen = np.where(clones, to_uniform(scramble(keys, 0)) < step.rate, chosen)
         return chosen
-
-
-def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:
-    """Find struck words in text that an earlier step has changed, by their place in the row."""
-    text = Text(pc.fill_null(cells, ""))
-    words = text.words()
-    able = words[op.can_edit(text, words)]
-    wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
-    found = np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)
-    return text, able[found]
