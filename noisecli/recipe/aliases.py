@@ -24,6 +24,8 @@ ALIASES: dict[Target, dict[str, str]] = {
         "seasonal_shift": "{op: lag, delay: 12, rate: 0.1, mechanism: {burst: {length: 100}}}",
         "channel_swap": "{op: swap_columns, mechanism: {burst: {length: 20}}}",
         "channel_drop": "{op: feature_dropout, share: 1, rate: 0.1, mechanism: {clustered: device}}",
+        "out_of_order": "{op: late_arrival, delay: 1}",
+        "downsampling": "{op: change_sampling}",
         "timestamp_jitter": "{op: date_jitter, sigma: 1, unit: s}",
         "concept_drift": "{op: label_flip, kind: pair, rate: 1, mechanism: {window: {from: 5000}}}",
         "gradual_drift": "{op: label_flip, kind: pair, rate: 0.5, mechanism: {window: {from: 0, to: 9000, ramp: up}}}",
