@@ -37,7 +37,7 @@ class Slab:
 
 @dataclass(frozen=True)
 class Change:
-    """What one step did to some cells of a column: only those whose value it really changed."""
+    """What one step did to some cells of a column: those whose value it really changed."""
 
     step: int
     """Number of the step in the plan."""
@@ -48,6 +48,8 @@ class Change:
     after: pa.Array
     places: Index | None = None
     """Which of the slab's outgoing rows changed, where only these did: clones. None: the rows before any was cloned."""
+    drawn: pa.Array | None = None
+    """What else is to be said of each cell, as JSON; None: nothing. Cells with it may be equal before and after."""
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ class TableEngine:
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
-        strike = TextStrike(op, column, stream, self._count(step, column.name))
+        strike = TextStrike(op, column, stream, self._count(step, column.name), self._keep_changes)
         edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
