@@ -31,7 +31,7 @@ BESIDE = (*COMPANIONS.values(), SUFFIX)
 MOST_LISTED = 10_000
 """A manifest with more files than these, read, written or skipped, keeps their lists in a companion."""
 
-LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow")
+LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow", "regex")
 
 
 class _Model(BaseModel):
@@ -66,6 +66,9 @@ class StepEntry(_Model):
     """How many changed cells of each category became each other one, by column; None for ops that do not tell."""
     rates: dict[str, float] | None = None
     """Expected share of each column, where patterns make it another than the rate, which is that of rows."""
+    cer: dict[str, float] | None = None
+    """Character error rate of each column of text: code points that were replaced, added or removed, as a share of all
+    those in eligible cells."""
 
 
 class Manifest(_Model):

@@ -1,6 +1,7 @@
-"""Text cells as code points and words, straight from Arrow buffers."""
+"""Text cells as code points, characters and words, straight from Arrow buffers."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from noisecli.graphemes import grapheme_starts
 from noisecli.splice import Offsets, splice, string_buffers
 from noisecli.streams import Mask
 
@@ -21,7 +23,7 @@ _pages: dict[int, NDArray[np.uint8]] = {}
 
 @dataclass(frozen=True)
 class Spans:
-    """Stretches of code points: words of a text. All arrays have one entry a span."""
+    """Stretches of code points: the cells of a text, its words or its characters. All arrays have one entry a span."""
 
     starts: Offsets
     stops: Offsets
@@ -38,12 +40,36 @@ class Spans:
 
 @dataclass(frozen=True)
 class Edits:
-    """Replacements in code points: `points[offsets[i]:offsets[i + 1]]` takes the place of [starts[i], stops[i])."""
+    """Replacements in code points: `points[offsets[i]:offsets[i + 1]]` takes the place of [starts[i], stops[i]).
+
+    They are sorted, do not overlap, and each lies in one row.
+    """
 
     starts: Offsets
     stops: Offsets
+    rows: Offsets
     points: Points
     offsets: Offsets
+
+    @classmethod
+    def of(cls, spans: Spans, pool: Points, *parts: tuple[Offsets, Offsets]) -> "Edits":
+        """Replace each span by some stretches of `pool`, one after the other.
+
+        Args:
+            spans: what is replaced.
+            pool: code points, say those of a text and some more behind them.
+            parts: where the stretches start and stop, each with one entry a span.
+        """
+        starts, stops = (np.stack(ends, axis=1) for ends in zip(*parts, strict=True))
+        widths = (stops - starts).sum(axis=1)
+        offsets = np.concatenate([[0], np.cumsum(widths)])
+        return cls(spans.starts, spans.stops, spans.rows, pool[stretches(starts.ravel(), stops.ravel())], offsets)
+
+    @classmethod
+    def by(cls, spans: Spans, texts: Sequence[str], which: NDArray[np.integer]) -> "Edits":
+        """Replace each span by one of some texts."""
+        pool, bounds = points_of(texts)
+        return cls.of(spans, pool, (bounds[which], bounds[which + 1]))
 
 
 class Text:
@@ -58,8 +84,8 @@ class Text:
         self._type = cells.type
         self._data, self._byte_bounds = string_buffers(cells)
         raw = np.frombuffer(self._data, np.uint8)
-        self._ascii = not (len(raw) and raw.max() >= 0x80)
-        if self._ascii:
+        self.ascii = not (len(raw) and raw.max() >= 0x80)
+        if self.ascii:
             self.points: Points = raw.astype(np.uint32)
             self._byte_starts = None
             self.bounds = self._byte_bounds
@@ -79,46 +105,154 @@ class Text:
         classes: NDArray[np.uint8] = table.ravel()[self.points]
         return classes
 
+    @cached_property
+    def cells(self) -> Spans:
+        """The whole text of each row, unless it is empty."""
+        rows = np.flatnonzero(np.diff(self.bounds))
+        return Spans(self.bounds[rows], self.bounds[rows + 1], rows, np.zeros(len(rows), np.int64))
+
+    @cached_property
+    def characters(self) -> Spans:
+        """What people see as one character: a letter with its marks, an emoji of several parts, a line end.
+
+        Source: Unicode Standard Annex 29, extended grapheme clusters.
+        """
+        starts = np.flatnonzero(grapheme_starts(self.points, self.bounds))
+        return self._spans(starts, np.append(starts[1:], len(self.points)) if len(starts) else starts)
+
+    @cached_property
     def words(self) -> Spans:
-        """Stretches between white space; a row's end ends a word."""
-        size = len(self.points)
-        inside = np.zeros(size + 1, bool)
-        inside[:size] = self.classes != SPACE
-        breaks = np.zeros(size + 1, bool)
+        """Stretches of characters between white space; a row's end ends a word."""
+        inside = np.append(self.classes != SPACE, False)
+        if not self.ascii:  # a mark on a space is no word
+            inside[:-1] = np.repeat(inside[self.characters.starts], self.characters.stops - self.characters.starts)
+        breaks = np.zeros(len(inside), bool)
         breaks[self.bounds] = True
         before = np.concatenate([[False], inside[:-1]])
-        starts = np.flatnonzero(inside & (~before | breaks))
-        stops = np.flatnonzero(before & (~inside | breaks))
+        starts, stops = np.flatnonzero(inside & (~before | breaks)), np.flatnonzero(before & (~inside | breaks))
+        return self._spans(starts, stops)
+
+    def _spans(self, starts: Offsets, stops: Offsets) -> Spans:
         rows = np.searchsorted(self.bounds, starts, side="right") - 1
         first_of_row = np.searchsorted(starts, self.bounds[:-1])
         return Spans(starts, stops, rows, np.arange(len(starts)) - first_of_row[rows])
 
+    @cached_property
+    def character_of(self) -> Offsets:
+        """Number of the character that each code point belongs to."""
+        if len(self.characters) == len(self.points):
+            return np.arange(len(self.points))
+        return np.repeat(np.arange(len(self.characters)), self.characters.stops - self.characters.starts)
+
     def count_within(self, flags: Mask, spans: Spans) -> Offsets:
-        """How many flagged code points each span holds."""
+        """How many flagged characters each span of whole characters holds."""
         running = np.concatenate([[0], np.cumsum(flags)])
-        counts: Offsets = running[spans.stops] - running[spans.starts]
+        first, end = self.numbers(spans)
+        counts: Offsets = running[end] - running[first]
         return counts
 
     def nth_within(self, flags: Mask, spans: Spans, index: Offsets) -> Offsets:
-        """Position of the `index`-th (from 0) flagged code point of each span."""
+        """Number of the `index`-th (from 0) flagged character of each span of whole characters."""
         flagged = np.flatnonzero(flags)
-        position: Offsets = flagged[np.searchsorted(flagged, spans.starts) + index]
-        return position
+        first, _ = self.numbers(spans)
+        number: Offsets = flagged[np.searchsorted(flagged, first) + index]
+        return number
 
-    def replace(self, edits: Edits, rows: Offsets) -> pa.Array:
-        """Return the text with the edits made, each in its row; bytes outside them are the same."""
+    def numbers(self, spans: Spans) -> tuple[Offsets, Offsets]:
+        """Numbers of the first character of each span of whole characters, and of the one behind its last."""
+        return self.character_of[spans.starts], self.character_of[spans.stops - 1] + 1
+
+    def same(self, some: Spans, others: Spans) -> Mask:
+        """Say whether each of some spans reads as another one does."""
+        size = some.stops - some.starts
+        alike = size == others.stops - others.starts
+        size = np.where(alike, size, 0)
+        one, other = (self.points[stretches(s.starts, s.starts + size)] for s in (some, others))
+        return np.asarray(alike & (_count(one != other, size) == 0), dtype=bool)
+
+    def replace(self, edits: Edits) -> pa.Array:
+        """Return the text with the edits made; bytes outside them are the same."""
         replacements = _encode(edits)
         starts, stops = self._to_bytes(edits.starts), self._to_bytes(edits.stops)
         _, replaced = string_buffers(replacements)
         data = splice(self._data, starts, stops, replacements)
         growth = np.zeros(len(self._byte_bounds), np.int64)
-        np.add.at(growth, rows + 1, np.diff(replaced) - (stops - starts))
+        np.add.at(growth, edits.rows + 1, np.diff(replaced) - (stops - starts))
         bounds = self._byte_bounds + np.cumsum(growth)
         wide = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
         return wide.cast(self._type)
 
+    def distance(self, edits: Edits) -> int:
+        """Count the code points that edits replace, add or remove; those at their ends that stay are left out.
+
+        It is the edit distance of Levenshtein, or a little more where edits undo each other.
+        """
+        old, new = edits.stops - edits.starts, np.diff(edits.offsets)
+        shared = np.minimum(old, new)
+        ahead = self._alike(edits, shared, from_end=False)
+        behind = self._alike(edits, shared - ahead, from_end=True)
+        inside = np.where(old == new, self._differing(edits, old), np.maximum(old, new) - ahead - behind)
+        return int(inside.sum())
+
+    def _alike(self, edits: Edits, most: Offsets, from_end: bool) -> Offsets:
+        """How many code points the old and the new have in common at one end, at most so many."""
+        firsts = np.cumsum(most) - most
+        place = np.arange(int(most.sum())) - np.repeat(firsts, most)
+        if from_end:
+            old, new = np.repeat(edits.stops - 1, most) - place, np.repeat(edits.offsets[1:] - 1, most) - place
+        else:
+            old, new = np.repeat(edits.starts, most) + place, np.repeat(edits.offsets[:-1], most) + place
+        unlike = np.flatnonzero(self.points[old] != edits.points[new])
+        first_unlike = np.searchsorted(unlike, firsts)
+        ends = np.append(unlike, len(place))[first_unlike]
+        return np.asarray(np.minimum(ends - firsts, most))
+
+    def _differing(self, edits: Edits, size: Offsets) -> Offsets:
+        """How many code points differ where as many come as go; anything elsewhere."""
+        size = np.where(np.diff(edits.offsets) == size, size, 0)
+        before = self.points[stretches(edits.starts, edits.starts + size)]
+        after = edits.points[stretches(edits.offsets[:-1], edits.offsets[:-1] + size)]
+        return _count(before != after, size)
+
     def _to_bytes(self, positions: Offsets) -> Offsets:
         return positions if self._byte_starts is None else self._byte_starts[positions]
+
+
+def stretches(starts: Offsets, stops: Offsets) -> Offsets:
+    """Return the positions of some stretches, one after the other."""
+    widths = stops - starts
+    positions: Offsets = np.repeat(starts - np.cumsum(widths) + widths, widths)
+    positions += np.arange(len(positions))
+    return positions
+
+
+def points_of(texts: Sequence[str]) -> tuple[Points, Offsets]:
+    """Return the code points of some texts, and where each begins and ends, (texts + 1,)."""
+    points = np.frombuffer("".join(texts).encode("utf-32-le"), "<u4").astype(np.uint32)
+    return points, np.concatenate([[0], np.cumsum([len(text) for text in texts], dtype=np.int64)])
+
+
+def exchanged(swap: Mask) -> Offsets:
+    """Let things in a row change places with their right neighbours, from the left to the right.
+
+    Args:
+        swap: (n,) which of them do; the last cannot.
+
+    Returns:
+        (n,) which of the things comes to each place: where several in turn do, the first of them goes last.
+    """
+    order = np.arange(len(swap))
+    order[swap] += 1
+    after = np.concatenate([[False], swap[:-1]])
+    order[after & ~swap] = np.flatnonzero(swap & ~after)
+    return order
+
+
+def _count(flags: Mask, widths: Offsets) -> Offsets:
+    """Count what is flagged in each of some stretches, of such widths, one after the other."""
+    running: Offsets = np.concatenate([[0], np.cumsum(flags)])
+    ends = np.cumsum(widths)
+    return np.asarray(running[ends] - running[ends - widths])
 
 
 def _encode(edits: Edits) -> pa.Array:

@@ -16,7 +16,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = [
     {"elementary", "errors", "normal", "splice", "streams"},
-    {"celltext", "columns", "dates", "parameters", "text"},
+    {"celltext", "columns", "dates", "graphemes", "parameters", "text"},
     {"census", "summaries", "corruption", "mechanism", "partners", "quota", "where"},
     {"corruptions"},
     {"recipe"},

@@ -68,7 +68,7 @@ def test_it_tells_what_was_done(output: Path, sample: Path) -> None:
     document = json.loads(path_for(output).read_bytes())
     assert document["seed"] == 3
     assert document["purpose"] == "train"
-    assert {"python", "numpy", "pyarrow", "pillow", "orjson"} <= set(document["environment"])
+    assert {"python", "numpy", "pyarrow", "pillow", "orjson", "regex"} <= set(document["environment"])
     assert document["rng"]["block"] == 16_384
     assert [entry["path"] for entry in document["inputs"]] == ["."]
     assert document["inputs"][0]["rows"] == 5_000

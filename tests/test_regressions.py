@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noisecli.columns import Column, Kind
 from noisecli.corruption import TextCorruption, registered
 from noisecli.errors import DataProblem, RecipeProblem, UsageProblem
 from noisecli.formats import csv as csv_format
@@ -125,12 +126,14 @@ def test_clones_of_steps_with_like_names_differ(table: Path, tmp_path: Path) -> 
 @given(st.lists(st.text("ab \u200d\u0301é", max_size=6), min_size=1, max_size=5))
 @pytest.mark.parametrize("op", TEXT_OPS, ids=lambda op: op.name)
 def test_text_ops_see_one_row_at_a_time(op: type[TextCorruption], rows: list[str]) -> None:
+    column = Column("x", Kind.TEXT, pa.string())
+
     def edited(cells: list[str], keys: Any) -> list[str]:
         text = Text(pa.array(cells, pa.string()))
-        words = text.words()
-        words = words[op().can_edit(text, words)]
-        draws = CounterDraws(scramble(keys[words.rows], words.ordinals))
-        return list(text.replace(op().edit(text, words, draws), words.rows).to_pylist())
+        sites = op().sites(text)
+        sites = sites[op().can_edit(text, sites, column)]
+        draws = CounterDraws(scramble(keys[sites.rows], sites.ordinals))
+        return list(text.replace(op().edit(text, sites, column, draws)).to_pylist())
 
     keys = scramble(7, range(len(rows)))
     assert edited(rows, keys) == [edited([row], keys[i : i + 1])[0] for i, row in enumerate(rows)]

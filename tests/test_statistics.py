@@ -22,7 +22,7 @@ from noisecli.corruptions.table.label import LabelFlip
 from noisecli.corruptions.table.missing import Missing
 from noisecli.corruptions.table.number import GaussianNoise, LaplaceNoise
 from noisecli.corruptions.table.rows import Duplicate
-from noisecli.corruptions.table.text import Typo
+from noisecli.corruptions.table.typo import Typo
 from noisecli.engine import ImageEngine
 from noisecli.plan import Plan, StepPlan
 from noisecli.quota import share

@@ -117,17 +117,28 @@ class MomentCorruption(CellCorruption):
 
 
 class TextCorruption(TableCorruption):
-    """Edits struck words of one text column; the step's rate is the share of words."""
+    """Edits struck parts of the texts of one column; the step's rate is the share of its `unit`."""
 
     accepts = TEXT
     default_rate = 0.1
+    unchanged = "an earlier step had changed the text there"
 
-    def can_edit(self, text: Text, spans: Spans) -> Mask:
-        """Say of each span whether the op can change it; the others are not eligible."""
+    unit: Literal["cell", "word", "char"] = "word"
+    """What the rate is a share of: whole cells, words (what stands between white space), or characters."""
+
+    def sites(self, text: Text) -> Spans:
+        """Return what may be struck, in order; by default all parts of the text that the `unit` names."""
+        return {"cell": text.cells, "word": text.words, "char": text.characters}[self.unit]
+
+    def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
+        """Say of each site whether the op can change it, whatever others are struck; the rest are not eligible."""
         raise NotImplementedError
 
-    def edit(self, text: Text, spans: Spans, draws: CounterDraws) -> Edits:
-        """Return one edit for each span, in order; every span can be edited and must change."""
+    def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
+        """Return what becomes of the struck sites, which all can be edited and must change.
+
+        Edits may take in what is near the sites; what a row becomes must not depend on the other rows.
+        """
         raise NotImplementedError
 
 

@@ -20,8 +20,8 @@ def can_err(op: Error, column: Column, cells: pa.Array) -> Mask:
     """Which cells an op can make one error in."""
     able = column.eligible(cells, isinstance(op, CellCorruption) and op.as_number)
     if isinstance(op, TextCorruption) and len(cells):
-        _, words = _words(op, cells)
-        able &= np.bincount(words.rows, minlength=len(cells)) > 0
+        _, sites = _sites(op, column, cells)
+        able &= np.bincount(sites.rows, minlength=len(cells)) > 0
     return able
 
 
@@ -30,22 +30,22 @@ def err(op: Error, column: Column, cells: pa.Array, keys: Words, counts: Counts)
     draws: Any = CounterDraws(keys)
     if isinstance(op, CellCorruption):
         return apply(op, column, cells, draws, counts, None)
-    text, words = _words(op, cells)
-    one = words[_one_each(words, len(cells), draws.uniform())]
-    new = text.replace(op.edit(text, one, draws), one.rows)
+    text, sites = _sites(op, column, cells)
+    one = sites[_one_each(sites, len(cells), draws.uniform())]
+    new = text.replace(op.edit(text, one, column, draws))
     counts.changed += len(cells)
     return new, np.ones(len(cells), bool)
 
 
-def _words(op: TextCorruption, cells: pa.Array) -> tuple[Text, Spans]:
+def _sites(op: TextCorruption, column: Column, cells: pa.Array) -> tuple[Text, Spans]:
     text = Text(pc.fill_null(cells, ""))
-    words = text.words()
-    return text, words[op.can_edit(text, words)]
+    sites = op.sites(text)
+    return text, sites[op.can_edit(text, sites, column)]
 
 
-def _one_each(words: Spans, rows: int, uniform: Floats) -> "np.ndarray[Any, np.dtype[np.int64]]":
-    """Choose one of the words of each row, all alike; every row has one."""
-    counts = np.bincount(words.rows, minlength=rows)
+def _one_each(sites: Spans, rows: int, uniform: Floats) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Choose one of the sites of each row, all alike; every row has one."""
+    counts = np.bincount(sites.rows, minlength=rows)
     firsts = np.cumsum(counts) - counts
     chosen: np.ndarray[Any, np.dtype[np.int64]] = firsts + (uniform * counts).astype(np.int64)
     return chosen

@@ -9,7 +9,7 @@ Transitions = Counter[tuple[int, int]]
 
 @dataclass
 class Counts:
-    """What a step did to a column: cells, words, rows or images."""
+    """What a step did to a column: cells, parts of texts, rows or images."""
 
     eligible: int = 0
     struck: int = 0
@@ -20,6 +20,10 @@ class Counts:
     """Integers that float64 cannot tell apart, left as they are."""
     void: int = 0
     """Struck, but an earlier step had already removed what was to be changed."""
+    characters: int = 0
+    """Code points of the texts that a step may edit."""
+    edited: int = 0
+    """Code points that edits replaced, added or removed: edit distance, for the character error rate."""
     transitions: Transitions = field(default_factory=Counter)
     """Of changed cells, for ops that tell."""
 
@@ -29,8 +33,9 @@ class Counts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def numbers(self) -> dict[str, int]:
-        """Return the counts of cells by name."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "transitions"}
+        """Return the counts by name; those of characters only where there are any."""
+        left_out = {"transitions"} if self.characters else {"transitions", "characters", "edited"}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in left_out}
 
 
 Tally = dict[tuple[str, str], Counts]

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from noisecli.columns import Column, to_text
 from noisecli.corruption import (
@@ -18,7 +17,7 @@ from noisecli.corruption import (
     TextCorruption,
 )
 from noisecli.engine.bursts import Bursts
-from noisecli.engine.choose import allowed_rows, chosen_cells, word_chances
+from noisecli.engine.choose import allowed_rows, chosen_cells, row_words, site_chances, value_draws
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply
@@ -28,11 +27,11 @@ from noisecli.engine.lineup import Lines
 from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.soft import codes_of
+from noisecli.engine.text import TextStrike
 from noisecli.engine.whole import BlockStrike
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
-    BlockDraws,
     CounterDraws,
     Mask,
     Purpose,
@@ -43,7 +42,6 @@ from noisecli.streams import (
     to_uniform,
     word_of,
 )
-from noisecli.text import Spans, Text
 
 
 class TableEngine:
@@ -71,7 +69,7 @@ class TableEngine:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
         lineup = None if lines is None else lines.line_up(slab, training)
         if lineup is not None:
-            slab = replace(slab, bursts=bursts.strike(lineup, slab.rows))
+            slab = bursts.strike(slab, lineup)
         return Flow(slab, training, self._origin(slab), lineage, makers, lineup)
 
     def _origin(self, slab: Slab) -> dict[str, pa.Array]:
@@ -97,7 +95,7 @@ class TableEngine:
                 continue
             for name in step.columns:
                 column = step.settle(self._plan.working[name])
-                strike = self._strike_words if isinstance(step.corruption, TextCorruption) else self._strike_cells
+                strike = self._strike_text if isinstance(step.corruption, TextCorruption) else self._strike_cells
                 edits = strike(step, column, flow.slab, allowed, flow.cells[name])
                 flow.edit(number, name, edits, self._keep_changes)
             yield flow
@@ -146,8 +144,7 @@ class TableEngine:
             counts.struck += len(struck)
             counts.void += int(np.count_nonzero(~alive))
             struck, values = struck[alive], values.filter(pa.array(alive))
-            generator = self._stream(step).generator("value", column.name, block.number)
-            draws = BlockDraws(generator, struck + block.slots.start)
+            draws = value_draws(self._stream(step), step, column.name, block, struck, slab)
             new, changed = apply(op, column, values, draws, counts, step.decimals)
             edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
         return edits
@@ -193,39 +190,19 @@ class TableEngine:
         if joint.op.softens == "partner":  # else the label is a column of the step, and counted as such
             counts.struck += len(rows)
 
-    def _strike_words(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
-        op = step.corruption
+    def _strike_text(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
+        op, stream = step.corruption, self._stream(step)
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
+        strike = TextStrike(op, column, self._count(step, column.name))
         edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
-            if len(rows) == 0:
-                continue
-            stream = self._stream(step)
-            cells = clean[block.rows].take(pa.array(rows))
-            keys = raw_words(stream.generator("strike", column.name, block.number), BLOCK)[block.slots][rows]
-            text = Text(cells)
-            words = text.words()
-            able = op.can_edit(text, words)
-            uniform = to_uniform(scramble(keys[words.rows], words.ordinals))
-            chances = word_chances(self._plan, stream, step, column.name, block, slab)[rows]
-            struck = words[able & (uniform < chances[words.rows])]
-            counts = self._count(step, column.name)
-            counts.eligible += int(np.count_nonzero(able))
-            counts.struck += len(struck)
-            if current is not clean:
-                cells = current[block.rows].take(pa.array(rows))
-                text, struck = _find_again(op, cells, struck)
-            values = raw_words(stream.generator("value", column.name, block.number), BLOCK)[block.slots][rows]
-            draws = CounterDraws(scramble(values[struck.rows], struck.ordinals))
-            new = text.replace(op.edit(text, struck, draws), struck.rows)
-            counts.changed += len(struck)
-            touched = np.unique(struck.rows)
-            edits.add(rows[touched] + block.rows.start, new.take(pa.array(touched)))
-        counts = self._count(step, column.name)
-        counts.void = counts.struck - counts.changed
+            if len(rows):
+                chances = site_chances(self._plan, stream, step, column.name, block, slab)
+                words = partial(row_words, stream, step, column=column.name, block=block, slab=slab)
+                strike.strike(block, rows, clean, current, chances, words, edits)
         return edits
 
     def _strike_rows(self, number: int, op: RowsCorruption, allowed: Mask, flow: Flow) -> None:
@@ -284,10 +261,7 @@ class TableEngine:
     def _row_keys(self, step: StepPlan, purpose: Purpose, flow: Flow) -> Words:
         """A word for each row that came out so far."""
         slab, stream = flow.slab, self._stream(step)
-        words = [
-            raw_words(stream.generator(purpose, "", block.number), BLOCK)[block.slots]
-            for block in blocks(slab.first_row, slab.rows)
-        ]
+        words = [row_words(stream, step, purpose, "", block, slab) for block in blocks(slab.first_row, slab.rows)]
         keys = np.concatenate([np.zeros(0, np.uint64), *words])
         return (keys if flow.order is None else keys[flow.order]) ^ flow.lineage
 
@@ -300,13 +274,3 @@ class TableEngine:
             keys = words[source - block.rows.start] ^ line
             chosen = np.where(clones, to_uniform(scramble(keys, 0)) < step.rate, chosen)
         return chosen
-
-
-def _find_again(op: TextCorruption, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:
-    """Find struck words in text that an earlier step has changed, by their place in the row."""
-    text = Text(pc.fill_null(cells, ""))
-    words = text.words()
-    able = words[op.can_edit(text, words)]
-    wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
-    found = np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)
-    return text, able[found]

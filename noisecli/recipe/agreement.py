@@ -25,7 +25,13 @@ def check_choosing(source: Source, step: PlannedStep, loc: Loc) -> None:
             what = f"window: the row's number {objection}; for a column say `by:`, or `data: {{time: ...}}`"
             source.fault((*loc, "mechanism"), what)
     if not isinstance(op, CellCorruption):
-        why = " strikes whole rows, it" if together else " strikes words, it" if isinstance(op, TextCorruption) else ""
+        why = (
+            " strikes whole rows, it"
+            if together
+            else " strikes parts of texts, it"
+            if isinstance(op, TextCorruption)
+            else ""
+        )
         for key in sorted({"joint", "nulls", "patterns"} & settings.model_fields_set):
             source.fault((*loc, key), f"{named}{why} takes no {key!r}", True)
     elif step.nulls and not op.fills_nulls:

@@ -38,9 +38,8 @@ def check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedSt
                 if key in step.settings.model_fields_set:
                     source.fault((*loc, key), f"op {step.corruption.name!r} takes no {key!r}", True)
         if isinstance(step.corruption, TextCorruption) and step.exact:
-            source.fault(
-                (*loc, "exact"), f"op {step.corruption.name!r} strikes words, of which no exact number is set", True
-            )
+            what = f"op {step.corruption.name!r} strikes parts of texts, of which no exact number is set"
+            source.fault((*loc, "exact"), what, True)
         if rows_step:
             source.fault(loc, f"step {step.id!r} must stand before {rows_step!r}: steps on rows come last")
 

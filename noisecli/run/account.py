@@ -82,6 +82,7 @@ def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally) -> StepEn
         columns={column: counts.numbers() for column, counts in mine.items()},
         rates=None if step.patterns is None else {column: step.rate_of(column) for column in step.columns},
         transitions=_transitions(plan, mine) if tells else None,
+        cer={name: round(c.edited / c.characters, 6) for name, c in mine.items() if c.characters} or None,
         pairs=True if isinstance(step.corruption, JointCorruption) and step.corruption.pairs else None,
         outgoing={name: str(type_) for name, type_ in step.outgoing.items()} or None,
     )

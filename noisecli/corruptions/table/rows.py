@@ -12,7 +12,7 @@ from noisecli.columns import NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, RowsCorruption, TextCorruption, register
 from noisecli.corruptions.table.entry import DigitError
 from noisecli.corruptions.table.missing import Missing
-from noisecli.corruptions.table.text import Typo
+from noisecli.corruptions.table.typo import Typo
 from noisecli.streams import CounterDraws, Mask
 
 

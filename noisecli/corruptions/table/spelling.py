@@ -12,8 +12,9 @@ from pydantic import Field
 
 from noisecli.columns import CATEGORY, TEXT, Column
 from noisecli.corruption import CellCorruption, register
+from noisecli.corruptions.table.keyboard import Layout
 from noisecli.corruptions.table.relabel import RATES, Relabel, Weighted, by_label, label_of, uniform_choice
-from noisecli.corruptions.table.text import Layout, Typo
+from noisecli.corruptions.table.typo import Typo
 from noisecli.streams import BlockDraws, CounterDraws, Words, word_of
 from noisecli.text import Text
 
@@ -123,19 +124,19 @@ class Misspell(CellCorruption):
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
         bits = draws.bits()
         if not self.consistent:
-            return self._misspelt(values, bits)
+            return self._misspelt(values, column, bits)
         encoded = values.dictionary_encode()
         keys = [word_of(f"{column.name}\0{value}") for value in encoded.dictionary.to_pylist()]
-        return self._misspelt(encoded.dictionary, np.array(keys, np.uint64)).take(encoded.indices)
+        return self._misspelt(encoded.dictionary, column, np.array(keys, np.uint64)).take(encoded.indices)
 
-    def _misspelt(self, cells: pa.Array, keys: Words) -> pa.Array:
+    def _misspelt(self, cells: pa.Array, column: Column, keys: Words) -> pa.Array:
         typo, text = Typo(layout=self.layout), Text(cells)
-        words = text.words()
-        words = words[typo.can_edit(text, words)]
+        words = typo.sites(text)
+        words = words[typo.can_edit(text, words, column)]
         rows, firsts, counts = np.unique(words.rows, return_index=True, return_counts=True)
         draws = CounterDraws(keys[rows])
         struck = words[firsts + uniform_choice(counts, draws.uniform())]
-        return text.replace(typo.edit(text, struck, draws), struck.rows)
+        return text.replace(typo.edit(text, struck, column, draws))
 
 
 @register
