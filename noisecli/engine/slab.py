@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from noisecli.columns import Column, Kind
 from noisecli.plan import training_rows
-from noisecli.streams import BLOCK, Floats, Mask
+from noisecli.streams import BLOCK, Floats, Mask, Words
 
 Index = NDArray[np.intp]
 
@@ -33,6 +33,8 @@ class Slab:
     bursts: Mapping[tuple[str, str], Mask] = field(default_factory=dict)
     """Which rows are struck in runs along their series, by step id and what the strikes are drawn for; settled when the
     rows are lined up."""
+    places: Words | None = None
+    """A hash of the series that each row belongs to and of its place there, if rows are lined up."""
 
 
 @dataclass(frozen=True)

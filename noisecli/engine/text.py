@@ -1,7 +1,7 @@
 """Strike parts of texts: words, characters or whole cells of one column."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from noisecli.corruption import TextCorruption
 from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits
 from noisecli.engine.slab import Block, Index
-from noisecli.streams import BLOCK, CounterDraws, Floats, Stream, Words, raw_words, scramble, to_uniform
+from noisecli.streams import CounterDraws, Floats, Purpose, Words, scramble, to_uniform
 from noisecli.text import Edits as Replacements
 from noisecli.text import Spans, Text
 
@@ -27,12 +27,18 @@ class TextStrike:
 
     op: TextCorruption
     column: Column
-    stream: Stream
     counts: Counts
     keep_changes: bool
 
     def strike(
-        self, block: Block, rows: Index, clean: pa.Array, current: pa.Array, chances: Floats, edits: Edits
+        self,
+        block: Block,
+        rows: Index,
+        clean: pa.Array,
+        current: pa.Array,
+        chances: Floats,
+        words: Callable[[Purpose], Words],
+        edits: Edits,
     ) -> None:
         """Strike the texts of a block.
 
@@ -42,12 +48,10 @@ class TextStrike:
             clean: the clean cells of the slab, which decide what is struck.
             current: its cells as earlier steps have left them.
             chances: how likely a site in each row of the block is struck.
+            words: random words for the rows of the block.
             edits: where new cells go.
         """
-        keys, values = (
-            raw_words(self.stream.generator(purpose, self.column.name, block.number), BLOCK)[block.slots]
-            for purpose in ("strike", "value")
-        )
+        keys, values = words("strike"), words("value")
         for mine in _pieces(rows, clean[block.rows]):
             text = Text(_taken(clean, block, mine))
             sites = self.op.sites(text)
