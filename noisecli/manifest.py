@@ -66,6 +66,9 @@ class StepEntry(_Model):
     """How many changed cells of each category became each other one, by column; None for ops that do not tell."""
     rates: dict[str, float] | None = None
     """Expected share of each column, where patterns make it another than the rate, which is that of rows."""
+    cer: dict[str, float] | None = None
+    """Character error rate of each column of text: code points that were replaced, added or removed, as a share of all
+    those in eligible cells."""
 
 
 class Manifest(_Model):

@@ -44,7 +44,7 @@ class QuotaRequest:
     where: Where | None = None
     nulls: bool = False
     as_time: bool = False
-    """Whether what is struck is a date or time; `as_number` then, too."""
+    """Whether dates and times may be struck, and no other cells but, if it is `as_number`, numbers."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,11 @@ class ColumnSurvey:
 
     def eligible(self, cells: pa.Array, quota: QuotaRequest) -> Mask:
         """Which cells may be struck, before the type of the column is known."""
-        probe = replace(self._probe, kind=Kind.DATETIME, decimals=None) if quota.as_time else self._probe
-        return probe.eligible(cells, quota.as_number, quota.nulls)
+        others = self._probe.eligible(cells, quota.as_number, quota.nulls)
+        if not quota.as_time:
+            return others
+        times = replace(self._probe, kind=Kind.DATETIME, decimals=None).eligible(cells, True, quota.nulls)
+        return times | others if quota.as_number else times
 
     @property
     def _probe(self) -> Column:

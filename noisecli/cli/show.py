@@ -80,15 +80,18 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
 def counts_table(manifest: Manifest) -> None:
     """Show what each step did to each column."""
     names = ("eligible", "struck", "changed", "clipped", "void")
-    rows = []
+    rows, in_text = [], any(step.cer for step in manifest.steps)
     for step in manifest.steps:
         for column, counts in step.columns.items():
             rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
             # Where whole rows were asked for, fields of theirs have no rate of their own.
             asked = "-" if column and "" in step.columns else f"{(step.rates or {}).get(column, step.rate):g}"
-            rows.append([step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), asked, rate])
+            row = [step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), asked, rate]
+            errors = (step.cer or {}).get(column)
+            rows.append([*row, "-" if errors is None else f"{errors:.4f}"] if in_text else row)
     print()
-    _swept(["step", "op", "column", *names, "rate asked", "got"], rows, right=3)
+    columns = ["step", "op", "column", *names, "rate asked", "got", *(["char errors"] if in_text else [])]
+    _swept(columns, rows, right=3)
 
 
 def _swept(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int) -> None:

@@ -116,6 +116,26 @@ class MomentCorruption(CellCorruption):
         raise NotImplementedError
 
 
+class MomentTextCorruption(MomentCorruption):
+    """Changes how struck dates and times are written; a column that has a type becomes text."""
+
+    def text(self) -> str:
+        """Return an example of what the op writes."""
+        raise NotImplementedError
+
+    def widens(self, column: Column) -> str | None:
+        return None if pa.types.is_string(column.storage) else self.text()
+
+    def rewrite(self, cells: pa.Array, clock: Micros, column: Column, draws: BlockDraws) -> pa.Array:
+        """Return as many new cells as text.
+
+        Args:
+            cells: the old ones, each a date or time as text.
+            clock: the times that they are, by their own clock.
+        """
+        raise NotImplementedError
+
+
 class TextCorruption(TableCorruption):
     """Edits struck parts of the texts of one column; the step's rate is the share of its `unit`."""
 
@@ -229,6 +249,9 @@ class Series:
     """Which rows the step strikes, whether they hold a number or not: an op may look at runs of them."""
     memory: Floats
     """(series, n) what the op kept of each series when it saw the values before these; NaN before the first."""
+    times: Floats | None = None
+    """When each was, in microseconds, ascending in its series; a row without a time has that of the row before it, and
+    NaN before the first that has one. None: the recipe does not say in which column times are."""
 
     @property
     def lengths(self) -> NDArray[np.intp]:

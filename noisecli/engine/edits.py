@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.celltext import round_decimals, to_mask
-from noisecli.columns import Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, MomentCorruption, TableCorruption
-from noisecli.dates import FIRST, LAST
+from noisecli.columns import MOMENT, Column, Kind, kind_of
+from noisecli.corruption import CellCorruption, MomentCorruption, MomentTextCorruption, TableCorruption
+from noisecli.dates import DAY, FIRST, LAST
 from noisecli.engine.counts import Counts, Transitions
 from noisecli.engine.slab import Index
 from noisecli.errors import NoiseError
@@ -57,7 +57,10 @@ def apply(
     op: CellCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts, decimals: int | None
 ) -> tuple[pa.Array, Mask]:
     """Run a cell op on struck values: the new cells, and which of them differ from the old."""
-    if isinstance(op, MomentCorruption):
+    if isinstance(op, MomentTextCorruption):
+        clock = column.to_times(values)[0] + column.ahead(values)
+        return settle_cells(values, op.rewrite(values, clock, column, draws), counts)
+    if isinstance(op, MomentCorruption) and column.kind in MOMENT:
         return _apply_to_moments(op, column, values, draws, counts)
     if op.as_number:
         numbers = column.to_numbers(values)
@@ -74,14 +77,14 @@ def apply(
 def _apply_to_moments(
     op: MomentCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts
 ) -> tuple[pa.Array, Mask]:
-    old = np.clip(column.to_times(values)[0], FIRST, LAST)  # so that no op need mind where 64 bits end
+    old = np.clip(column.to_times(values)[0], FIRST - DAY, LAST + DAY)  # no op need mind where 64 bits end
     ahead = column.ahead(values)
     given = old if op.instants else old + ahead
     new = op.corrupt(given, column, draws)
     cells, settled, clipped = column.to_moments(new + ahead if op.instants else new, values)
-    changed = settled != old + ahead
-    changed &= new != given  # what is finer than a microsecond is no change
-    counts.clipped += int(np.count_nonzero(clipped))
+    moved = new != given  # what is finer than a microsecond is no change
+    changed = moved & (settled != old + ahead)
+    counts.clipped += int(np.count_nonzero(clipped & moved))
     counts.changed += int(np.count_nonzero(changed))
     return cells, changed
 

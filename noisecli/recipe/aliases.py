@@ -5,6 +5,8 @@ from noisecli.corruption import Target
 ALIASES: dict[Target, dict[str, str]] = {
     "table": {
         "sentinel_date": "{op: disguised_missing}",
+        "shift": "{op: date_shift}",
+        "jitter": "{op: date_jitter}",
         "blank_column": "{op: missing, rate: 1}",
         "missing_block": "{op: blank_row, mechanism: {burst: {length: 20}}}",
         "temporal_dropout": "{op: missing, mechanism: {burst: {length: 20}}}",

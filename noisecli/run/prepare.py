@@ -175,7 +175,8 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     assert isinstance(op, TableCorruption)
     for name in columns if step.exact else ():
         as_time = isinstance(op, MomentCorruption)
-        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where, step.nulls, as_time)
+        as_number = op.as_number and not op.accepts.isdisjoint(NUMBER)
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, as_number, step.where, step.nulls, as_time)
 
 
 def split_column(recipe: Recipe) -> str | None:

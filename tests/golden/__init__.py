@@ -15,14 +15,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 from PIL import Image
 from pydantic import ValidationError
 
-from noisecli.columns import Kind
+from noisecli.columns import Kind, to_text
 from noisecli.corruption import (
     Corruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
@@ -125,6 +127,9 @@ def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path
         own = {key: value for key, value in example_step(op).items() if key in op.model_fields}
         names += op.model_validate(own).reads()
         cells = {name: backwards(cells_for(op)) if k % 2 else cells_for(op) for k, name in enumerate(names)}
+    if issubclass(op, FileCorruption):
+        cells = {name: pa.compute.multiply(column, 1000.25) for name, column in cells.items()}
+        cells["word"] = pa.array([WORDS[i * 7 % len(WORDS)] for i in range(ROWS)])
     if head(op):
         cells[LABEL] = pa.array([WORDS[i * 7 % 3] for i in range(ROWS)])
     number = pa.array(range(ROWS), pa.int32())
@@ -231,7 +236,8 @@ def strike(
 
     survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
-    planned = StepPlan(step, op, rate, exact, struck_columns)
+    widened = {column: pa.string() for column in struck_columns if op.widens(columns[column]) is not None}
+    planned = StepPlan(step, op, rate, exact, struck_columns, outgoing=widened)
     series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
@@ -257,5 +263,7 @@ def _slabs(table: dict[str, pa.Array], cuts: Sequence[int]) -> Iterator[Slab]:
 
 
 def changed(before: pa.Array, after: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which cells differ; null equals null."""
+    """Which cells differ; null equals null. A column that became text is compared as such."""
+    if before.type != after.type:
+        before = to_text(before)
     return np.array([a != b for a, b in zip(before.to_pylist(), after.to_pylist(), strict=True)], dtype=bool)
