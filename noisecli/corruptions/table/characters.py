@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption
-from noisecli.splice import Offsets
+from noisecli.splice import Offsets, stretches
 from noisecli.streams import CounterDraws, Floats, Mask, scramble
-from noisecli.text import SPACE, Edits, Points, Spans, Text, stretches
+from noisecli.text import SPACE, Edits, Points, Spans, Text
 
 RATES = ({"rate": 0.02}, {"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.4})
 
@@ -36,10 +36,10 @@ class OneCharacter(TextCorruption):
 
 
 class Rewriting(TextCorruption):
-    """Rewrites all that is struck; what changes of it follows from each of its characters alone."""
+    """Rewrites each character of what is struck that it can change."""
 
     def rewritten(self, part: str) -> str:
-        """Return what becomes of a character, a word or a cell."""
+        """Return what becomes of a character."""
         raise NotImplementedError
 
     def able(self, text: Text) -> Mask:
@@ -55,13 +55,20 @@ class Rewriting(TextCorruption):
         return text.count_within(self.able(text), sites) > 0
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
-        return rewrite(text, sites, self.rewritten)
+        at, _ = members(text, sites)
+        return rewrite(text, text.characters[at[self.able(text)[at]]], self.rewritten)
 
 
-def rewrite(text: Text, sites: Spans, function: Callable[[str], str]) -> Edits:
-    """Replace each site by what a function makes of it."""
-    parts, which = distinct(text, sites)
-    return Edits.by(sites, [function(part) for part in parts], which)
+def rewrite(text: Text, spans: Spans, function: Callable[[str], str]) -> Edits:
+    """Replace each span by what a function makes of it."""
+    parts, which = distinct(text, spans)
+    return Edits.by(spans, [function(part) for part in parts], which)
+
+
+def members(text: Text, spans: Spans) -> tuple[Offsets, Offsets]:
+    """Numbers of all characters in some spans, and of the span that each is in."""
+    first, end = text.numbers(spans)
+    return stretches(first, end), np.repeat(np.arange(len(spans)), end - first)
 
 
 class PointFlags:

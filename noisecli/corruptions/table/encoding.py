@@ -6,11 +6,12 @@ from html.entities import codepoint2name
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption, register
-from noisecli.corruptions.table.characters import RATES, Rewriting, distinct, pick
+from noisecli.corruptions.table.characters import RATES, Rewriting, distinct, heads, members, pick, rewrite
 from noisecli.streams import CounterDraws, Mask
 from noisecli.text import Edits, Spans, Text
 
@@ -21,6 +22,9 @@ Encoding = Literal[
 
 SEVERAL_BYTES = {"utf-8", "shift-jis", "euc-jp", "gb18030", "big5", "euc-kr"}
 """Encodings that may take several bytes for a character."""
+
+FIRST_TRAILING = 0x30
+"""No byte below this one is part of a longer character in any of the encodings."""
 
 C1_CONTROLS = range(0x80, 0xA0)
 
@@ -64,6 +68,12 @@ class Mojibake(Cellwise):
     def rewritten(self, part: str) -> str:
         return misread(part, self.written, self.read)
 
+    def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
+        if self.read in SEVERAL_BYTES:
+            spans, _ = _between_signs(text, sites)
+            return rewrite(text, spans[text.count_within(self.able(text), spans) > 0], self.rewritten)
+        return super().edit(text, sites, column, draws)
+
 
 @register
 class EncodingMix(TextCorruption):
@@ -96,22 +106,30 @@ class EncodingMix(TextCorruption):
         return self
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return np.asarray(np.any(self._possible(text, sites, column), axis=0))
+        return text.count_within(np.any(self._able(text), axis=0), sites) > 0
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
-        possible = self._possible(text, sites, column)
+        able = self._able(text)
+        possible = np.stack([text.count_within(flags, sites) > 0 for flags in able])
         nth = pick(possible.sum(axis=0), draws.uniform())
         chosen = np.argmax(np.cumsum(possible, axis=0) > nth, axis=0)
-        parts, which = distinct(text, sites)
+        if self.read in SEVERAL_BYTES:
+            spans, site = _between_signs(text, sites)
+            return self._misread(text, spans, chosen[site])
+        at, site = members(text, sites)
+        changing = able[chosen[site], at]
+        return self._misread(text, text.characters[at[changing]], chosen[site[changing]])
+
+    def _misread(self, text: Text, spans: Spans, chosen: NDArray[np.intp]) -> Edits:
+        """Read each span as if it had been written in one of the encodings."""
+        parts, which = distinct(text, spans)
         pairs, place = np.unique(which * len(self.written) + chosen, return_inverse=True)
         wanted = (divmod(pair, len(self.written)) for pair in pairs.tolist())
-        news = [misread(parts[part], self.written[number], self.read) for part, number in wanted]
-        return Edits.by(sites, news, place)
+        return Edits.by(spans, [misread(parts[part], self.written[i], self.read) for part, i in wanted], place)
 
-    def _possible(self, text: Text, sites: Spans, column: Column) -> Mask:
-        """(encodings, sites): which make a difference."""
-        ways = [Mojibake(unit=self.unit, written=written, read=self.read) for written in self.written]
-        return np.stack([way.can_edit(text, sites, column) for way in ways])
+    def _able(self, text: Text) -> Mask:
+        """(encodings, characters): which make a difference."""
+        return np.stack([Mojibake(written=written, read=self.read).able(text) for written in self.written])
 
 
 @register
@@ -158,6 +176,20 @@ class HtmlEscapeRemains(Cellwise):
             return point
         name = codepoint2name.get(ord(point))
         return f"&{name};" if name else f"&#{ord(point)};"
+
+
+def _between_signs(text: Text, sites: Spans) -> tuple[Spans, NDArray[np.intp]]:
+    """What stands between ASCII signs and spaces in some sites, and the site of each: no byte is read across these.
+
+    Other neighbours may be read as one character.
+    """
+    at, site = members(text, sites)
+    rest = heads(text)[at] >= FIRST_TRAILING
+    at, site = at[rest], site[rest]
+    begins = (np.diff(at, prepend=-2) != 1) | (np.diff(site, prepend=-1) != 0)
+    ends = np.append(begins[1:], np.ones(min(1, len(begins)), bool))
+    first, last = text.characters[at[begins]], text.characters[at[ends]]
+    return Spans(first.starts, last.stops, first.rows, first.ordinals), site[begins]
 
 
 def misread(part: str, written: str, read: str) -> str:

@@ -1,6 +1,5 @@
 """Letters written twice, in the wrong case, or with the wrong marks."""
 
-import re
 import unicodedata
 from functools import cache
 from typing import Literal
@@ -17,13 +16,14 @@ from noisecli.corruptions.table.characters import (
     behind,
     blank,
     distinct,
+    members,
     rewrite,
 )
 from noisecli.corruptions.table.lookalikes import Replacements, marked_table
 from noisecli.graphemes import grapheme_starts
-from noisecli.splice import Offsets
+from noisecli.splice import Offsets, stretches
 from noisecli.streams import CounterDraws, Mask
-from noisecli.text import Edits, Spans, Text, stretches
+from noisecli.text import Edits, Spans, Text
 
 WITHOUT_STROKE = {"Ø": "O", "ø": "o", "Đ": "D", "đ": "d", "Ł": "L", "ł": "l", "Ħ": "H", "ħ": "h", "Ŧ": "T", "ŧ": "t"}
 """Letters whose stroke is no mark of its own in Unicode."""
@@ -82,15 +82,23 @@ class Case(Rewriting):
         return self
 
     def rewritten(self, part: str) -> str:
-        if self.to == "title":
-            return re.sub(r"\S+", lambda word: _capitalised(word[0]), part)
-        return {"flip": str.swapcase, "upper": str.upper, "lower": str.lower}[self.to](part)
+        return {"flip": str.swapcase, "upper": str.upper, "lower": str.lower, "title": _titled}[self.to](part)
 
-    def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
+    def able(self, text: Text) -> Mask:
         if self.to != "title":
-            return super().can_edit(text, sites, column)
-        parts, which = distinct(text, sites)
-        return np.array([self.rewritten(part) != part for part in parts], bool)[which]
+            return super().able(text)
+        able = np.zeros(len(text.characters), bool)
+        parts, which = distinct(text, text.words)
+        changes = np.array([self.rewritten(part) != part for part in parts], bool)[which]
+        able[text.numbers(text.words)[0][changes]] = True
+        return able
+
+    def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
+        if self.to != "title":
+            return super().edit(text, sites, column, draws)
+        at, _ = members(text, sites)
+        number = np.searchsorted(text.words.starts, text.characters.starts[at[self.able(text)[at]]])
+        return rewrite(text, text.words[number], self.rewritten)
 
 
 @register
@@ -113,7 +121,7 @@ class Diacritics(OneCharacter):
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         if self.change == "strip":
-            return rewrite(text, sites, _stripping().rewritten)
+            return _stripping().edit(text, sites, column, draws)
         return super().edit(text, sites, column, draws)
 
     def act(self, text: Text, at: Offsets, draws: CounterDraws) -> Edits:
@@ -143,7 +151,7 @@ def bare(point: str) -> str:
     return unicodedata.normalize("NFC", kept) if len(kept) < len(parts) else WITHOUT_STROKE.get(point, point)
 
 
-def _capitalised(word: str) -> str:
+def _titled(word: str) -> str:
     first = next((i for i, letter in enumerate(word) if letter.isalpha()), len(word))
     return word[:first] + word[first : first + 1].title() + word[first + 1 :].lower()
 
