@@ -121,7 +121,7 @@ def fitting(op: type[TableCorruption]) -> Sequence[str]:
     text, default = Text(pa.array(WORDS)), made(op)
     sites = default.sites(text)
     able = sites[default.can_edit(text, sites, Column("x", Kind.TEXT, pa.string()))]
-    return [WORDS[row] for row in np.unique(able.rows).tolist()]
+    return [WORDS[row] for row in np.unique(able.rows).tolist()] or WORDS
 
 
 def backwards(cells: pa.Array) -> pa.Array:

@@ -7,6 +7,7 @@ from pydantic import PositiveInt, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption, register
+from noisecli.corruptions.table.characters import RATES
 from noisecli.splice import Offsets
 from noisecli.streams import CounterDraws, Mask
 from noisecli.text import Edits, Spans, Text
@@ -24,7 +25,7 @@ class TruncateText(TextCorruption):
         {op: truncate_text, columns: [name], chars: 3, rate: 0.5}
     """
 
-    severities = ({"chars": 40}, {"chars": 20}, {"chars": 10}, {"chars": 5}, {"chars": 3})
+    severities = RATES
 
     unit: Literal["cell"] = "cell"
     """What the rate is a share of: cells, always."""
