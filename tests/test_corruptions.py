@@ -48,6 +48,7 @@ from noisecli.corruption import (
 )
 from noisecli.corruptions.table.custom import Custom
 from noisecli.corruptions.table.sensor import Drift, Stuck
+from noisecli.corruptions.table.timestamp import DuplicateTimestamp
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem, RecipeProblem
 from noisecli.manifest import environment
@@ -259,7 +260,7 @@ def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
     for low, high in pairwise([strike(made(op), cells, rate) for rate in rates]):
         few, many = changed(cells, low.cells), changed(cells, high.cells)
         # More strikes make longer runs, in which a row has another place; a held number may equal the row's own.
-        other = issubclass(op, Custom | Drift | Stuck)
+        other = issubclass(op, Custom | Drift | DuplicateTimestamp | Stuck)
         assert other or not (few & ~many).any()
         assert other or low.cells.filter(pa.array(few)).equals(high.cells.filter(pa.array(few)))
         often = np.bincount(low.order, minlength=len(cells)) - 1

@@ -240,7 +240,7 @@ class Series:
     """Consecutive numbers of some series, one series after the other, each in time order."""
 
     values: Floats
-    """Current numbers, NaN where there is none."""
+    """Current numbers, or times in microseconds since 1970, NaN where there is none."""
     ordinals: NDArray[np.intp]
     """Which of its series each is, from 0."""
     starts: NDArray[np.intp]
@@ -270,7 +270,7 @@ class Series:
 
 
 class SeriesCorruption(TableCorruption):
-    """Changes struck numbers of one column by what came before them in their series.
+    """Changes struck numbers of one column, or times, by what came before them in their series.
 
     A series is the training rows of one file that belong to one entity, or all of them, in the order of the file,
     struck or not. The engine hands out as many as it has read, and of the result it takes those that are struck.
@@ -329,3 +329,22 @@ class RowsCorruption(TableCorruption):
     def scattered(self, struck: Mask, clones: Mask) -> Mask:
         """Say which outgoing rows go to a random place of the file, all places alike; the others keep their order."""
         return np.zeros(len(struck), bool)
+
+    def later(self, struck: Mask, draws: CounterDraws) -> NDArray[np.intp]:
+        """Say how many rows of the file later each outgoing row comes out; 0: it keeps its place."""
+        return np.zeros(len(struck), np.intp)
+
+
+class SamplingCorruption(RowsCorruption):
+    """Leaves out struck rows by where they stand in their series, which are those of a `SeriesCorruption`."""
+
+    def memory(self) -> int:
+        """Return how many numbers the op keeps of a series."""
+        raise NotImplementedError
+
+    def passed_over(self, series: Series) -> tuple[Mask, Floats]:
+        """Say which rows are left out if they are struck, and what is to be kept of each series.
+
+        There are no values. The answer must not depend on where the series was cut.
+        """
+        raise NotImplementedError

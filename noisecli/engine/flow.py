@@ -70,6 +70,8 @@ class Flow:
     """As in `Struck`."""
     scatter: Floats | None = None
     """As in `Struck`."""
+    later: Index | None = None
+    """As in `Struck`."""
     soft: SoftLabels | None = None
     """Labels of the rows that came out so far; None: they are hard."""
     gone: list[tuple[int, Index]] = field(default_factory=list)
@@ -128,6 +130,7 @@ class Flow:
         self.cells |= taken
         self.order = positions if self.order is None else self.order[positions]
         self.scatter = None if self.scatter is None else self.scatter[positions]
+        self.later = None if self.later is None else self.later[positions]
         self.soft = None if self.soft is None else self.soft.take(positions)
         self.changes = [change if change.places is None else _follow(change, positions) for change in self.changes]
 
@@ -144,7 +147,7 @@ class Flow:
         changed = {name: mask for name, mask in changed.items() if mask.any() or self._is_outgoing(name)}
         cells = {name: self.current(name) for name in changed}
         makers = None if self.order is None else self.makers
-        struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter)
+        struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter, self.later)
         self.cells, self.origin, self.slab, self.changes = {}, {}, Slab(0, 0, {}), []
         return struck
 

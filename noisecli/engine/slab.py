@@ -73,6 +73,13 @@ class Struck:
     scatter: Floats | None = None
     """Where in the whole file an outgoing row comes out, as a share of its length; NaN for rows that keep their place
     between their neighbours. None: all do."""
+    later: Index | None = None
+    """How many rows of the file later an outgoing row comes out than its neighbours. None: none does."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether rows may come out elsewhere."""
+        return self.scatter is not None or self.later is not None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from noisecli.corruption import (
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
+    SamplingCorruption,
     SeriesCorruption,
     TableCorruption,
     TextCorruption,
@@ -252,7 +253,7 @@ def strike(
     columns = {column: found.column() for column, found in survey.columns.items()}
     widened = {column: pa.string() for column in struck_columns if op.widens(columns[column]) is not None}
     planned = StepPlan(step, op, rate, exact, struck_columns, outgoing=widened)
-    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
+    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption | SamplingCorruption) else None
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
     pieces, order, keys = [], [], []
