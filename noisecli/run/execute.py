@@ -223,7 +223,7 @@ def _finish_table(
     plan, sinks = prepared.plans[task.variant], [piece.sink for piece, _ in pieces]
     rows = sum(piece.written.rows for _, piece in pieces)
     if plan.dirt:
-        tally, content = spoil(plan, task, sinks, target, order, rows, record.truth)
+        tally, rows, content = spoil(plan, task, sinks, target, order, rows, record.truth)
         record.count(task.variant, tally)
         changed |= any(counts.changed for counts in tally.values())
     elif changed:
