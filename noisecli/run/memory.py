@@ -98,7 +98,7 @@ def corrupt(
             or 2 or 4 of which the last is alpha, carried; or a batch of them, (images, height, width, channels), in
             which image i is addressed as `str(i)`. A 2-D array is an image if the recipe says `target: images`, or if
             all its ops are for images only.
-        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        recipe: a YAML file, `file#key`, `builtin:NAME`, or the recipe as a mapping.
         seed: replaces the recipe's, 0 .. 2^64 - 1; one of the two must be given.
         severity: replaces the severity of every step that has one, 0..5.
         copy: which of the recipe's `copies`, from 1.
@@ -118,7 +118,8 @@ def corrupt(
     settle_code(checked, allow_code)
     strike = _strike_images if checked.target == "images" else _strike_table
     result, plan, tally = strike(checked, data, number)
-    for line in [*widenings([plan]), *shortfalls(plan, tally)]:
+    missed = prepare.left_out(checked, [plan]) if checked.target == "table" else []
+    for line in [*missed, *widenings([plan]), *shortfalls(plan, tally)]:
         warnings.warn(line, NoiseWarning, stacklevel=2)
     return result
 

@@ -30,6 +30,9 @@ from noisecli.run.series import plan_series, series_columns
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
+WILD = "*?["
+"""What makes a glob of a name."""
+
 MAX_LEVELS = 100
 """A text column with more distinct values is not selected by the keyword `category`."""
 
@@ -61,7 +64,8 @@ def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Sel
         for k, selector in enumerate(_selectors(recipe, step)):
             names_only = step.patterns is not None
             choices = _match(recipe, selector, list(fields), names_only)
-            if not choices:
+            is_name = isinstance(selector, str) and not any(sign in selector for sign in WILD)
+            if not choices and (is_name or not step.optional):
                 message = f"no column {selector!r} in {where}{did_you_mean(str(selector), list(fields))}"
                 key: Loc = ("patterns",) if names_only else ("columns", k)
                 recipe.source.fault(("steps", step.number, *key), message)
@@ -113,7 +117,7 @@ def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str], names_o
         return []
     if isinstance(selector, ByType) or selector in KEYWORDS:
         return [Choice(name, selector) for name in others]
-    if any(sign in selector for sign in "*?["):
+    if any(sign in selector for sign in WILD):
         return [Choice(name, selector) for name in others if fnmatchcase(name, selector)]
     return []
 
@@ -283,9 +287,31 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
         window = step.mechanism.span(columns) if not any(decide.values()) else None
     if not refused and set(step.asks) <= set(columns):
         check_joint(recipe, step, [columns[name] for name in chosen], columns)
+    bare = _bare_step(step)
     if not chosen and not refused and (step.columns is not None or op.strikes_columns):
-        recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
-    return replace(_bare_step(step), columns=tuple(chosen), within=partner_column(recipe, step), window=window)
+        if not step.optional:
+            recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
+        bare = replace(bare, rate=0.0)
+    return replace(bare, columns=tuple(chosen), within=partner_column(recipe, step), window=window)
+
+
+def left_out(recipe: Recipe, plans: Iterable[Plan]) -> list[str]:
+    """Say which steps found no column, in a sweep once for all its variants.
+
+    Raises:
+        RecipeProblem: there is nothing else to do.
+    """
+    both = [pair for v, plan in zip(recipe.variants, plans, strict=True) for pair in zip(v.recipe.steps, plan.steps)]
+    lines = {step.id: _left_out(step) for step, planned in both if step.optional and not planned.columns}
+    if lines and all(step.id in lines for step, _ in both):
+        recipe.source.fault((), "; ".join(["no step fits the data", *lines.values()]))
+        recipe.source.raise_faults()
+    return list(lines.values())
+
+
+def _left_out(step: PlannedStep) -> str:
+    said = [f"{{dtype: {s.dtype}}}" if isinstance(s, ByType) else repr(s) for s in step.columns or ()]
+    return f"step {step.id!r} is left out: {' or '.join(said)} selects no column that {step.corruption.name!r} can strike"
 
 
 def _fits(column: Column, selector: str | ByType | None) -> bool:
