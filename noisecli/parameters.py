@@ -1,9 +1,34 @@
 """What a recipe says, as fields of models: a scalar of YAML means what the field that takes it wants."""
 
+import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Tag,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
+
+MICROSECONDS = {"ms": 10**3, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6}
+"""Microseconds in a unit of time."""
+
+LONGEST = 2**62
+"""The longest duration in microseconds: 146,000 years."""
+
+MOST_ROWS = 10**12
+"""The largest length in rows."""
+
+_DURATION = re.compile(rf"([0-9]+(?:\.[0-9]+)?) *({'|'.join(MICROSECONDS)})")
 
 
 class Scalar(str):
@@ -69,3 +94,47 @@ def _holds_model(annotation: Any) -> bool:
     if isinstance(annotation, type):
         return issubclass(annotation, Parameters)
     return any(_holds_model(part) for part in get_args(annotation))
+
+
+class Duration(str):
+    """A length of time as it is written, `5min` or `1.5h`: a number above 0 and one of the units of MICROSECONDS."""
+
+    micros: int
+    """The same in microseconds, at least 1."""
+
+    def __new__(cls, text: str) -> "Duration":
+        """Take a text, or raise ValueError where it is none."""
+        said = _DURATION.fullmatch(text)
+        if said is None:
+            raise ValueError(f"{text!r} is neither a number of rows nor a duration as in 7d, 24h, 30min, 5s or 500ms")
+        self = super().__new__(cls, text)
+        self.micros = round(min(float(said[1]) * MICROSECONDS[said[2]], LONGEST))
+        if self.micros == 0:
+            raise ValueError(f"{text!r} should be a microsecond at least")
+        return self
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(cls, handler(str))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_DURATION.pattern}$"}
+
+
+def _rows_or_time(value: Any) -> str:
+    return "time" if isinstance(value, str) else "rows"
+
+
+N = TypeVar("N", int, float)
+
+LengthOf = Annotated[
+    Annotated[N, Field(ge=1, le=MOST_ROWS), Tag("rows")] | Annotated[Duration, Tag("time")],
+    Discriminator(_rows_or_time),
+]
+
+Length = LengthOf[int]
+"""A stretch of a series: so many rows, or so much time, for which the recipe must say `data: {time: ...}`."""
+
+MeanLength = LengthOf[float]
+"""The mean of such stretches."""

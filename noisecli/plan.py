@@ -13,12 +13,13 @@ from noisecli.columns import Column, widened
 from noisecli.corruption import (
     BlockCorruption,
     Corruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
     SeriesCorruption,
 )
-from noisecli.mechanism import Chooser, Patterns, Span
+from noisecli.mechanism import Chooser, Patterns, Runs, Span
 from noisecli.partners import Pairing, Partners
 from noisecli.quota import Quota
 from noisecli.streams import Mask
@@ -175,10 +176,33 @@ class Plan:
         """Return the mechanism by which a step chooses in a column; None: mcar."""
         return self.choosers.get((step.id, step.unit(column)))
 
+    def runs(self, step: StepPlan, column: str) -> Runs | None:
+        """Return the runs in which a step strikes rows of series; None: it does not choose so.
+
+        Runs of so many rows, where there are no entities, are those of the rows of a file, unless a step is about
+        series in any case.
+        """
+        chooser = self.chooser(step, column)
+        if self.series is None or not isinstance(chooser, Runs):
+            return None
+        of_file = self.series.entity is None and not chooser.in_time
+        return None if of_file and not isinstance(step.corruption, SeriesCorruption) else chooser
+
+    @cached_property
+    def dirt(self) -> Mapping[int, StepPlan]:
+        """Steps on the finished file, by number: the last ones."""
+        steps = enumerate(self.steps)
+        return {number: step for number, step in steps if isinstance(step.corruption, FileCorruption)}
+
+    @property
+    def without_dirt(self) -> "Plan":
+        """What precedes the steps on the finished file."""
+        return replace(self, steps=tuple(step for i, step in enumerate(self.steps) if i not in self.dirt))
+
     @property
     def whole_files(self) -> bool:
         """Whether a step has to see all of a block, or of a series, so that a file cannot be shared out."""
-        return any(isinstance(step.corruption, BlockCorruption | SeriesCorruption) for step in self.steps)
+        return self.series is not None or any(isinstance(step.corruption, BlockCorruption) for step in self.steps)
 
     @property
     def scatters(self) -> bool:

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from noisecli.distance import count_within, levenshtein
 from noisecli.graphemes import grapheme_starts
-from noisecli.splice import Offsets, splice, string_buffers
+from noisecli.splice import Offsets, splice, stretches, string_buffers
 from noisecli.streams import Mask
 
 Points = NDArray[np.uint32]
@@ -168,7 +169,7 @@ class Text:
         alike = size == others.stops - others.starts
         size = np.where(alike, size, 0)
         one, other = (self.points[stretches(s.starts, s.starts + size)] for s in (some, others))
-        return np.asarray(alike & (_count(one != other, size) == 0), dtype=bool)
+        return np.asarray(alike & (count_within(one != other, size) == 0), dtype=bool)
 
     def replace(self, edits: Edits) -> pa.Array:
         """Return the text with the edits made; bytes outside them are the same."""
@@ -183,47 +184,26 @@ class Text:
         return wide.cast(self._type)
 
     def distance(self, edits: Edits) -> int:
-        """Count the code points that edits replace, add or remove; those at their ends that stay are left out.
+        """Count the code points that edits replace, add or remove: the edit distance, or a little more where edits far
+        from each other could be explained by fewer."""
+        if len(edits.starts) == 0:
+            return 0
+        every = np.arange(len(edits.starts))
+        apart = (edits.starts[1:] != edits.stops[:-1]) | (edits.rows[1:] != edits.rows[:-1])
+        heads = np.flatnonzero(np.append(True, apart))
+        alone = np.add.reduceat(self._distances(edits, every), heads)
+        return int(np.minimum(alone, self._distances(edits, heads)).sum())  # what touches may exchange characters
 
-        It is the edit distance of Levenshtein, or a little more where edits undo each other.
-        """
-        old, new = edits.stops - edits.starts, np.diff(edits.offsets)
-        shared = np.minimum(old, new)
-        ahead = self._alike(edits, shared, from_end=False)
-        behind = self._alike(edits, shared - ahead, from_end=True)
-        inside = np.where(old == new, self._differing(edits, old), np.maximum(old, new) - ahead - behind)
-        return int(inside.sum())
-
-    def _alike(self, edits: Edits, most: Offsets, from_end: bool) -> Offsets:
-        """How many code points the old and the new have in common at one end, at most so many."""
-        firsts = np.cumsum(most) - most
-        place = np.arange(int(most.sum())) - np.repeat(firsts, most)
-        if from_end:
-            old, new = np.repeat(edits.stops - 1, most) - place, np.repeat(edits.offsets[1:] - 1, most) - place
-        else:
-            old, new = np.repeat(edits.starts, most) + place, np.repeat(edits.offsets[:-1], most) + place
-        unlike = np.flatnonzero(self.points[old] != edits.points[new])
-        first_unlike = np.searchsorted(unlike, firsts)
-        ends = np.append(unlike, len(place))[first_unlike]
-        return np.asarray(np.minimum(ends - firsts, most))
-
-    def _differing(self, edits: Edits, size: Offsets) -> Offsets:
-        """How many code points differ where as many come as go; anything elsewhere."""
-        size = np.where(np.diff(edits.offsets) == size, size, 0)
-        before = self.points[stretches(edits.starts, edits.starts + size)]
-        after = edits.points[stretches(edits.offsets[:-1], edits.offsets[:-1] + size)]
-        return _count(before != after, size)
+    def _distances(self, edits: Edits, heads: Offsets) -> Offsets:
+        """Edit distances of what some edits begin, each with those that follow it up to the next of them."""
+        ends = np.append(heads, len(edits.starts))[1:]
+        starts, stops = edits.starts[heads], edits.stops[ends - 1]
+        bounds = np.concatenate([[0], np.cumsum(stops - starts)])
+        old = self.points[stretches(starts, stops)]
+        return levenshtein(old, bounds, edits.points, edits.offsets[np.append(heads, len(edits.starts))])
 
     def _to_bytes(self, positions: Offsets) -> Offsets:
         return positions if self._byte_starts is None else self._byte_starts[positions]
-
-
-def stretches(starts: Offsets, stops: Offsets) -> Offsets:
-    """Return the positions of some stretches, one after the other."""
-    widths = stops - starts
-    positions: Offsets = np.repeat(starts - np.cumsum(widths) + widths, widths)
-    positions += np.arange(len(positions))
-    return positions
 
 
 def points_of(texts: Sequence[str]) -> tuple[Points, Offsets]:
@@ -246,13 +226,6 @@ def exchanged(swap: Mask) -> Offsets:
     after = np.concatenate([[False], swap[:-1]])
     order[after & ~swap] = np.flatnonzero(swap & ~after)
     return order
-
-
-def _count(flags: Mask, widths: Offsets) -> Offsets:
-    """Count what is flagged in each of some stretches, of such widths, one after the other."""
-    running: Offsets = np.concatenate([[0], np.cumsum(flags)])
-    ends = np.cumsum(widths)
-    return np.asarray(running[ends] - running[ends - widths])
 
 
 def _encode(edits: Edits) -> pa.Array:

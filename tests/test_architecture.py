@@ -15,8 +15,8 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
 LAYERS = [
-    {"errors", "normal", "splice", "streams"},
-    {"celltext", "columns", "dates", "graphemes", "parameters", "text"},
+    {"elementary", "errors", "normal", "splice", "streams"},
+    {"celltext", "columns", "dates", "distance", "graphemes", "parameters", "text"},
     {"census", "summaries", "corruption", "mechanism", "partners", "quota", "where"},
     {"corruptions"},
     {"recipe"},

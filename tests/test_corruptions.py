@@ -38,6 +38,7 @@ from noisecli.cli import main
 from noisecli.columns import kind_of, to_text
 from noisecli.corruption import (
     CellCorruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
     MomentTextCorruption,
@@ -72,12 +73,14 @@ TYPES = {
     "date": pa.array([None, 0, 20_000, 5, 7] * 50, pa.date32()),
 }
 
-TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption)}
+FILES = {name: op for name, op in OPS.items() if issubclass(op, FileCorruption)}
+TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption) and name not in FILES}
 ON_COLUMNS = CellCorruption | JointCorruption | SeriesCorruption | TextCorruption
 COLUMNS = {name: op for name, op in TABLES.items() if issubclass(op, ON_COLUMNS)}
 IMAGES = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
 
 every_op = pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+file_op = pytest.mark.parametrize("op", FILES.values(), ids=FILES)
 table_op = pytest.mark.parametrize("op", TABLES.values(), ids=TABLES)
 column_op = pytest.mark.parametrize("op", COLUMNS.values(), ids=COLUMNS)
 image_op = pytest.mark.parametrize("op", IMAGES.values(), ids=IMAGES)
@@ -175,7 +178,7 @@ def test_the_catalogue_explains_it(op, monkeypatch, capsys):
 @every_op
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_example_runs(op, suffix, tmp_path, monkeypatch, capsys):
-    if op.target == "images" and suffix != ".csv":
+    if suffix != ".csv" and (op.target == "images" or issubclass(op, FileCorruption)):
         return
     source = make_input(op, tmp_path, suffix)
     said = f"noisecli: 1\nseed: 7\n{roles(op)}steps:\n  - {example(op)}\n"

@@ -16,7 +16,6 @@ from scipy import stats
 
 import noisecli
 from noisecli.corruption import NumberCorruption
-from noisecli.corruptions.elementary import exp
 from noisecli.corruptions.table.entry import DecimalSlip, DigitError, SignFlip
 from noisecli.corruptions.table.instrument import Clip, Offset, Quantize, Scale
 from noisecli.corruptions.table.number import (
@@ -31,6 +30,7 @@ from noisecli.corruptions.table.number import (
 )
 from noisecli.corruptions.table.outlier import Constant, Impulse, Outlier
 from noisecli.corruptions.table.unit import UNITS, WrongUnit
+from noisecli.elementary import exp
 from noisecli.streams import BLOCK
 
 N = 12 * BLOCK

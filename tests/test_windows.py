@@ -333,7 +333,7 @@ FAULTS = {
     "{by: t, to: 2023-02-30}": "is no date or time",
     "{by: t, period: 7}": "`period: 7` is no duration as in 7d, 24h or 30min",
     "{by: k, from: -1e308, to: 1e308}": "has no window from -1e308 to 1e308: that is too wide",
-    "{by: t, period: 0d}": "`period` must be greater than 0",
+    "{by: t, period: 0d}": "`period: 0d` is no duration as in 7d, 24h or 30min",
     "{by: t, from: 2023-05-01, to: 2023-04-01}": "has no window from 2023-05-01 to 2023-04-01",
 }
 

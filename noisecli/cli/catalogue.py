@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from noisecli.cli.show import as_json, table
-from noisecli.corruption import CellCorruption, Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.corruption import CellCorruption, Corruption, FileCorruption, ImageCorruption, TableCorruption, registered
 from noisecli.errors import UsageProblem
 from noisecli.recipe import builtin
 from noisecli.recipe.aliases import ALIASES, written_as
@@ -87,6 +87,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
     }
     if issubclass(op, TableCorruption) and op.strikes_columns:
         result["accepts"] = sorted(kind.value for kind in op.accepts)
+    if issubclass(op, FileCorruption):
+        result["breaks"] = op.breaks
     if issubclass(op, CellCorruption):
         result["fills_nulls"] = op.fills_nulls
     if issubclass(op, ImageCorruption) and op.small_severities:
@@ -97,6 +99,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
 def _print(op: type[Corruption]) -> None:
     about = describe(op)
     print(f"\n{about['name']} (on {about['target']})\n\n{about['description']}\n")
+    if "breaks" in about:
+        print(f"what it breaks: {about['breaks']}\n")
     if "accepts" in about:
         print(f"columns: {', '.join(about['accepts'])}")
     if about.get("fills_nulls"):

@@ -249,6 +249,9 @@ class Series:
     """Which rows the step strikes, whether they hold a number or not: an op may look at runs of them."""
     memory: Floats
     """(series, n) what the op kept of each series when it saw the values before these; NaN before the first."""
+    times: Floats | None = None
+    """When each was, in microseconds, ascending in its series; a row without a time has that of the row before it, and
+    NaN before the first that has one. None: the recipe does not say in which column times are."""
 
     @property
     def lengths(self) -> NDArray[np.intp]:

@@ -1,6 +1,7 @@
 """Corrupt one slab or image: pure, no files, no clock. What comes out depends on addresses, never on slab size."""
 
 from noisecli.engine.counts import Counts, Tally
+from noisecli.engine.file import FileChange, FileEngine
 from noisecli.engine.images import ImageEngine, StruckImage
 from noisecli.engine.lineup import OutOfOrder
 from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, eligible_cells, strikeable
@@ -9,6 +10,8 @@ from noisecli.engine.table import TableEngine
 __all__ = [
     "Change",
     "Counts",
+    "FileChange",
+    "FileEngine",
     "ImageEngine",
     "Index",
     "OutOfOrder",

@@ -25,7 +25,9 @@ def chosen_cells(plan: Plan, stream: Stream, step: StepPlan, column: str, block:
         keys = cell_keys(stream, column, block.number)[block.slots]
         return plan.quotas[step.id, column, stream.copy].mask(keys, slab.cells[column][block.rows])
     unit, chooser = step.unit(column), plan.chooser(step, column)
-    if chooser is None:
+    if (step.id, unit) in slab.bursts:
+        chosen = slab.bursts[step.id, unit][block.rows]
+    elif chooser is None:
         chosen = strike_cells(stream, unit, block.number, step.rate)[block.slots]
     else:
         cells = {name: slab.cells[name][block.rows] for name in chooser.reads}
@@ -36,6 +38,8 @@ def chosen_cells(plan: Plan, stream: Stream, step: StepPlan, column: str, block:
 def site_chances(plan: Plan, stream: Stream, step: StepPlan, column: str, block: Block, slab: Slab) -> Floats:
     """Say how likely each site in the text of a row is struck, for the rows of a block."""
     chooser = plan.chooser(step, column)
+    if (step.id, step.unit(column)) in slab.bursts:
+        return slab.bursts[step.id, step.unit(column)][block.rows].astype(np.float64)
     if chooser is None:
         return np.full(block.slots.stop - block.slots.start, step.rate)
     cells = {name: slab.cells[name][block.rows] for name in chooser.reads}

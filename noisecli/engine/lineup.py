@@ -1,9 +1,10 @@
 """Line up the rows of a slab by the series that they belong to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from noisecli.columns import NUMBER, Column
 from noisecli.engine.slab import Index, Slab
@@ -14,6 +15,10 @@ from noisecli.streams import Floats, Mask, Words, scramble, word_of
 
 ALONE = -1
 """Number of a series that has no other row: its row has no entity."""
+
+
+SECOND = 1e6
+"""Microseconds in a unit of a time that is a number: such count seconds."""
 
 
 class OutOfOrder(DataProblem):
@@ -36,6 +41,15 @@ class Lineup:
     """Hash of each series' name."""
     ordinals: Index
     """Which of its series each row is, from 0."""
+    times: Floats | None = None
+    """When each row was, in microseconds, as in `Series`; None: no column says so."""
+    passed: Floats | None = None
+    """Microseconds since the row before it in its series; 0 where that is not known."""
+
+    @property
+    def ends(self) -> Index:
+        """Where in `rows` the last row of each series is."""
+        return self.starts + self.lengths - 1
 
     @property
     def series(self) -> Index:
@@ -52,7 +66,7 @@ class Lines:
         self._numbers: dict[int, int] = {}
         self._alone = 0
         self._rows = Kept(1, 0)
-        self._latest = Kept(1, -np.inf)
+        self._latest = Kept(1, np.nan)
 
     def line_up(self, slab: Slab, training: Mask) -> Lineup:
         """Line up the training rows of the slab that follows.
@@ -72,9 +86,7 @@ class Lines:
         self._rows.keep(numbers, seen + lengths[:, np.newaxis])
         ordinals = np.arange(len(rows)) + np.repeat(seen[:, 0].astype(np.intp) - starts, lengths)
         lineup = Lineup(rows[order], starts, lengths, numbers, words[found], ordinals)
-        if self._time is not None:
-            self._check_times(self._time, slab, lineup)
-        return lineup
+        return lineup if self._time is None else self._with_times(self._time, slab, lineup)
 
     def _named(self, slab: Slab, rows: Index) -> tuple[Words, Index, int]:
         """Hash the names of the series, and say which each row belongs to; from a certain one on they have one row."""
@@ -91,29 +103,41 @@ class Lines:
         self._alone += count
         return np.concatenate([words, single]), series, len(words)
 
-    def _check_times(self, column: Column, slab: Slab, lineup: Lineup) -> None:
-        cells = slab.cells[column.name]
-        if column.kind in NUMBER:
-            times = column.to_numbers(cells)
-        else:
-            micros, known = column.to_times(cells)
-            times = np.where(known, micros.astype(np.float64), np.nan)
-        times = times[lineup.rows]
-        known = ~np.isnan(times)
-        ours, series = times[known], lineup.series[known]
-        heads = np.flatnonzero(np.diff(series, prepend=-1))
-        before = np.concatenate([np.zeros(min(len(ours), 1)), ours[:-1]])
-        before[heads] = self._latest.of(lineup.numbers[series[heads]])[:, 0]
-        wrong = lineup.rows[known][ours < before]
-        if len(wrong):
-            row = int(wrong.min())
-            same = "" if self._entity is None else f" of the same {self._entity.name!r}"
-            raise OutOfOrder(
-                f"row {slab.first_row + row + 1}: {column.name!r} is {cells[row].as_py()}, earlier than in a row{same} "
-                f"before it: sort the rows by {column.name!r}, or leave `time` out of `data:`"
-            )
-        last = np.append(heads[1:], len(ours)) - 1 if len(heads) else heads
-        self._latest.keep(lineup.numbers[series[last]], ours[last][:, np.newaxis])
+    def _with_times(self, column: Column, slab: Slab, lineup: Lineup) -> Lineup:
+        """Say when each row was, as far as it or an earlier row of its series says so."""
+        own = _moments(column, slab.cells[column.name])[lineup.rows]
+        said = np.maximum.accumulate(np.where(np.isnan(own), -1, np.arange(len(own))))
+        latest = self._latest.of(lineup.numbers)[:, 0]
+        times = np.where(said < lineup.starts[lineup.series], latest[lineup.series], own[said])
+        before = np.append(np.nan, times[:-1])[: len(times)]
+        before[lineup.starts] = latest
+        self._check_order(column, slab, lineup.rows[times < before])
+        self._latest.keep(lineup.numbers, times[lineup.ends][:, np.newaxis])
+        with np.errstate(invalid="ignore"):
+            passed = times - before
+        times = np.where(np.isfinite(times), times, np.nan)
+        return replace(lineup, times=times, passed=np.where(np.isfinite(passed), passed, 0.0))
+
+    def _check_order(self, column: Column, slab: Slab, wrong: Index) -> None:
+        """Refuse rows that are earlier than one of the same series before them."""
+        if len(wrong) == 0:
+            return
+        row = int(wrong.min())
+        said = slab.cells[column.name][row].as_py()
+        same = "" if self._entity is None else f" of the same {self._entity.name!r}"
+        raise OutOfOrder(
+            f"row {slab.first_row + row + 1}: {column.name!r} is {said}, earlier than in a row{same} "
+            f"before it: sort the rows by {column.name!r}, or leave `time` out of `data:`"
+        )
+
+
+def _moments(column: Column, cells: pa.Array) -> Floats:
+    """Times in microseconds, NaN for what is none."""
+    if column.kind in NUMBER:
+        with np.errstate(over="ignore"):
+            return column.to_numbers(cells) * SECOND
+    micros, understood = column.to_times(cells)
+    return np.where(understood, micros.astype(np.float64), np.nan)
 
 
 class Kept:

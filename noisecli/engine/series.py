@@ -7,14 +7,14 @@ import numpy as np
 
 from noisecli.columns import Column
 from noisecli.corruption import Series, SeriesCorruption
+from noisecli.engine.bursts import words_along
 from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits, settle_numbers
 from noisecli.engine.flow import Flow
-from noisecli.engine.lineup import Kept, Lineup
+from noisecli.engine.lineup import Kept
 from noisecli.engine.slab import Block, Slab, blocks, eligible_cells
-from noisecli.mechanism import InRuns
 from noisecli.plan import StepPlan
-from noisecli.streams import CounterDraws, Floats, Mask, Purpose, Stream, Words, raw_words, scramble, to_uniform
+from noisecli.streams import CounterDraws, Floats, Mask, Stream
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,20 @@ class SeriesStrike:
     """Which rows of a slab may be struck."""
     choose: Callable[[str, Block, Slab], Mask]
     """Which cells of a block are struck, eligible or not."""
-    runs: Mapping[str, InRuns]
-    """Columns that are struck in runs: these are runs of rows of a series, and not of the file."""
     count: Callable[[str], Counts]
     keep_changes: bool
 
     def __call__(self, flows: Iterator[Flow]) -> Iterator[Flow]:
         """Strike the slabs of a file, in order."""
         memories = {name: Kept(self.op.memory(), np.nan) for name in self.columns}
-        states = {name: Kept(1, np.nan) for name in self.runs}
         for flow in flows:
             allowed = self.allow(flow)
             for name, memory in memories.items():
-                edits = self._edits(name, memory, states.get(name), flow, allowed)
+                edits = self._edits(name, memory, flow, allowed)
                 flow.edit(self.number, name, edits, self.keep_changes)
             yield flow
 
-    def _edits(self, name: str, memory: Kept, state: Kept | None, flow: Flow, allowed: Mask) -> Edits:
+    def _edits(self, name: str, memory: Kept, flow: Flow, allowed: Mask) -> Edits:
         slab, current, counts = flow.slab, flow.cells[name], self.count(name)
         eligible = eligible_cells(slab, self.clean[name], True, False) & allowed
         counts.eligible += int(np.count_nonzero(eligible))
@@ -61,7 +58,7 @@ class SeriesStrike:
         now = column if current is slab.cells[name] else replace(column, clean_text=False)
         alive = now.eligible(current, True)
         numbers = np.where(alive, now.to_numbers(current), np.nan)
-        chosen = allowed & (self._chosen(name, slab) if state is None else self._in_runs(name, state, flow))
+        chosen = allowed & self._chosen(name, slab)
         new = self._corrupt(column, memory, flow, numbers, chosen)
         struck = eligible & chosen
         counts.struck += int(np.count_nonzero(struck))
@@ -75,29 +72,14 @@ class SeriesStrike:
         chosen = [self.choose(name, block, slab) for block in blocks(slab.first_row, slab.rows)]
         return np.concatenate([np.zeros(0, bool), *chosen])
 
-    def _in_runs(self, name: str, state: Kept, flow: Flow) -> Mask:
-        """Say which rows are struck in runs; a run that has begun goes on in the next slab."""
-        lineup = flow.lineup
-        assert lineup is not None
-        uniforms = to_uniform(self._words("strike", name, lineup))
-        struck = self.runs[name].along(uniforms, lineup.starts, state.of(lineup.numbers)[:, 0])
-        state.keep(lineup.numbers, struck[lineup.starts + lineup.lengths - 1].astype(np.float64)[:, np.newaxis])
-        chosen = np.zeros(flow.slab.rows, bool)
-        chosen[lineup.rows] = struck
-        return chosen
-
-    def _words(self, purpose: Purpose, name: str, lineup: Lineup) -> Words:
-        """Return a random word for each row of the series."""
-        # By the series' name and the row's place in it: a block of draws would be too many for most series.
-        salt = raw_words(self.stream.generator(purpose, name, 0), 1)[0]
-        return scramble(scramble(lineup.words ^ salt, 0)[lineup.series], lineup.ordinals)
-
     def _corrupt(self, column: Column, memory: Kept, flow: Flow, numbers: Floats, chosen: Mask) -> Floats:
         """Let the op act on all rows of the slab that belong to series; the others stay what they are."""
         lineup = flow.lineup
         assert lineup is not None
-        draws, rows = CounterDraws(self._words("value", column.name, lineup)), lineup.rows
-        series = Series(numbers[rows], lineup.ordinals, lineup.starts, chosen[rows], memory.of(lineup.numbers))
+        draws, rows = CounterDraws(words_along(self.stream, "value", column.name, lineup)), lineup.rows
+        series = Series(
+            numbers[rows], lineup.ordinals, lineup.starts, chosen[rows], memory.of(lineup.numbers), lineup.times
+        )
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted
             values, kept = self.op.corrupt(series, column, draws)
         memory.keep(lineup.numbers, kept)

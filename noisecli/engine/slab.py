@@ -30,6 +30,9 @@ class Slab:
     """Kinds that the file itself gives to cells stored as text, by column: FLOAT (any number), TEXT, BOOL, OTHER."""
     absent: Mapping[str, Mask] = field(default_factory=dict)
     """Cells that the file has no place for, by column: they are null, and stay so. Left out where there are none."""
+    bursts: Mapping[tuple[str, str], Mask] = field(default_factory=dict)
+    """Which rows are struck in runs along their series, by step id and what the strikes are drawn for; settled when the
+    rows are lined up."""
 
 
 @dataclass(frozen=True)

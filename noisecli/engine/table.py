@@ -16,6 +16,7 @@ from noisecli.corruption import (
     SeriesCorruption,
     TextCorruption,
 )
+from noisecli.engine.bursts import Bursts
 from noisecli.engine.choose import allowed_rows, chosen_cells, site_chances
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
@@ -28,7 +29,6 @@ from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_ce
 from noisecli.engine.soft import codes_of
 from noisecli.engine.text import TextStrike
 from noisecli.engine.whole import BlockStrike
-from noisecli.mechanism import InRuns
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
@@ -59,15 +59,18 @@ class TableEngine:
         """Yield what becomes of each slab, in order; slabs may be read ahead."""
         plan = self._plan
         lines = None if plan.series is None else Lines(plan.series, plan.columns)
-        flows: Iterator[Flow] = (self._begin(slab, lines) for slab in slabs)
+        bursts = Bursts(plan, self._stream)
+        flows: Iterator[Flow] = (self._begin(slab, lines, bursts) for slab in slabs)
         for number, step in enumerate(self._plan.steps):
             flows = self._pipe(number, step)(flows)
         return (flow.end_of_steps(self._plan, self._keep_changes) for flow in flows)
 
-    def _begin(self, slab: Slab, lines: Lines | None) -> Flow:
+    def _begin(self, slab: Slab, lines: Lines | None, bursts: Bursts) -> Flow:
         training = strikeable(slab, self._plan.split)
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
         lineup = None if lines is None else lines.line_up(slab, training)
+        if lineup is not None:
+            slab = replace(slab, bursts=bursts.strike(lineup, slab.rows))
         return Flow(slab, training, self._origin(slab), lineage, makers, lineup)
 
     def _origin(self, slab: Slab) -> dict[str, pa.Array]:
@@ -106,9 +109,7 @@ class TableEngine:
         if isinstance(op, BlockCorruption):
             return BlockStrike(number, op, columns, stream, allow, choose, count, keep)
         if isinstance(op, SeriesCorruption):
-            found = {name: self._plan.chooser(step, name) for name in columns}
-            runs = {name: chooser for name, chooser in found.items() if isinstance(chooser, InRuns)}
-            return SeriesStrike(number, step, op, self._plan.columns, columns, stream, allow, choose, runs, count, keep)
+            return SeriesStrike(number, step, op, self._plan.columns, columns, stream, allow, choose, count, keep)
         return partial(self._act, number)
 
     def _allowed(self, step: StepPlan, flow: Flow) -> Mask:

@@ -4,7 +4,7 @@ A mechanism settles how likely each cell is; a uniform of the cell, or of its gr
 rates, and the rate is what is expected over the whole column.
 """
 
-from noisecli.mechanism.chooser import ByCurve, ByGroup, Chooser, InRuns, groups_of, strike_cells
+from noisecli.mechanism.chooser import ByCurve, ByGroup, Chooser, InRuns, InTime, Runs, groups_of, strike_cells
 from noisecli.mechanism.curve import BINS, CERTAIN, Curve, Histogram, Score, Tail
 from noisecli.mechanism.pattern import Patterns
 from noisecli.mechanism.window import Position, Ramp, Span
@@ -18,9 +18,11 @@ __all__ = [
     "Curve",
     "Histogram",
     "InRuns",
+    "InTime",
     "Patterns",
     "Position",
     "Ramp",
+    "Runs",
     "Score",
     "Span",
     "Tail",

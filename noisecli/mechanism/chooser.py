@@ -5,12 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from noisecli.columns import Column, Kind
+from noisecli.elementary import exp
 from noisecli.mechanism.curve import Curve
 from noisecli.streams import BLOCK, Floats, Mask, Stream, strike, to_uniform
 
@@ -76,13 +78,81 @@ class ByCurve(Chooser):
         return self.curve.chances(self.solved)[self.curve.bins(cells, rows)]
 
 
-@dataclass(frozen=True)
-class InRuns(Chooser):
+class Runs(Chooser):
     """burst: runs of struck rows, the two states of a Markov chain that each row's uniform drives.
 
     Source: Gilbert 1960, "Capacity of a Burst-Noise Channel".
     """
 
+    in_time: ClassVar[bool]
+    """Whether it matters how much time lies between rows, so that they must belong to a series."""
+
+    @property
+    @abstractmethod
+    def share(self) -> float:
+        """How much is struck in the long run."""
+
+    @abstractmethod
+    def odds(self, passed: Floats) -> tuple[Floats, Floats]:
+        """Say how likely rows are struck after one that is not, and after one that is.
+
+        The second is not less than the first, and neither falls with the rate, or strikes would not nest.
+
+        Args:
+            passed: microseconds since the row before.
+        """
+
+    def along(self, uniforms: Floats, starts: NDArray[np.intp], before: Floats, passed: Floats) -> Mask:
+        """Say which rows of some series, one series after the other, are struck.
+
+        Args:
+            uniforms: a random number for each row.
+            starts: where each series begins.
+            before: whether the row before these is struck, 1 or 0; NaN where there is none.
+            passed: microseconds since the row before.
+        """
+        first = starts[np.isnan(before)]
+        enter, stay = self.odds(passed)
+        struck, deciding = uniforms < enter, (uniforms < enter) | (uniforms >= stay)
+        struck[first], deciding[first] = uniforms[first] < self.share, True
+        lengths = np.diff(starts, append=len(uniforms))
+        settled = np.maximum.accumulate(np.where(deciding, np.arange(len(uniforms)), -1))
+        return np.where(settled < np.repeat(starts, lengths), np.repeat(before == 1, lengths), struck[settled])
+
+
+@dataclass(frozen=True)
+class InTime(Runs):
+    """Runs that last so long on average, however far apart rows are: the chain in continuous time.
+
+    A row is struck after some time dt with probability rate + (1 - rate) exp(-pace dt) where it was struck before it,
+    and rate (1 - exp(-pace dt)) where it was not; the pace is that of leaving and entering together. So each row by
+    itself is struck with the probability `rate`.
+    """
+
+    in_time = True
+    rate: float
+    length: float
+    """Mean duration of a run in microseconds."""
+
+    @property
+    def share(self) -> float:
+        return self.rate
+
+    def odds(self, passed: Floats) -> tuple[Floats, Floats]:
+        kept = exp(-passed / (self.length * (1 - self.rate)))
+        return self.rate * (1 - kept), self.rate + (1 - self.rate) * kept
+
+    def choose(
+        self, stream: Stream, column: str, block: int, slots: slice, cells: Mapping[str, pa.Array], rate: float
+    ) -> Mask:
+        raise NotImplementedError("only along series")
+
+
+@dataclass(frozen=True)
+class InRuns(Runs):
+    """Runs of so many rows on average."""
+
+    in_time = False
     enter: float
     """Probability that a row is struck after one that is not."""
     stay: float
@@ -98,24 +168,11 @@ class InRuns(Chooser):
             states[: runs.settled - slots.start] = True
         return states
 
-    def along(self, uniforms: Floats, starts: NDArray[np.intp], before: Floats) -> Mask:
-        """Say which rows of some series, one series after the other, are struck.
-
-        Args:
-            uniforms: a random number for each row.
-            starts: where each series begins.
-            before: whether the row before these is struck, 1 or 0; NaN where there is none.
-        """
-        first = starts[np.isnan(before)]
-        struck, deciding = uniforms < self.enter, (uniforms < self.enter) | (uniforms >= self.stay)
-        struck[first], deciding[first] = uniforms[first] < self._share, True
-        lengths = np.diff(starts, append=len(uniforms))
-        settled = np.maximum.accumulate(np.where(deciding, np.arange(len(uniforms)), -1))
-        return np.where(settled < np.repeat(starts, lengths), np.repeat(before == 1, lengths), struck[settled])
+    def odds(self, passed: Floats) -> tuple[Floats, Floats]:
+        return np.full(len(passed), self.enter), np.full(len(passed), self.stay)
 
     @property
-    def _share(self) -> float:
-        """How much is struck in the long run."""
+    def share(self) -> float:
         return self.enter / (1 + self.enter - self.stay)
 
     def _runs(self, stream: Stream, column: str, block: int) -> "_Runs":
@@ -127,7 +184,7 @@ class InRuns(Chooser):
             end = _end(stream, column, number, self.enter, self.stay)
             if end is not None:
                 return end
-        return self._runs(stream, column, 0).start < self._share
+        return self._runs(stream, column, 0).start < self.share
 
 
 @dataclass(frozen=True)

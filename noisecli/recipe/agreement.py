@@ -1,6 +1,7 @@
 """Whether what a step says of its choosing agrees with its op, and with itself."""
 
 from noisecli.corruption import CellCorruption, RowsCorruption, TableCorruption, TextCorruption
+from noisecli.parameters import Duration
 from noisecli.recipe.mechanisms import Mnar
 from noisecli.recipe.models import PlannedStep, TableStep
 from noisecli.recipe.source import Loc, Source
@@ -13,6 +14,7 @@ def check_choosing(source: Source, step: PlannedStep, loc: Loc) -> None:
     if not isinstance(settings, TableStep):
         return
     named = f"op {op.name!r}"
+    _check_durations(source, step, settings, loc)
     together = isinstance(op, TableCorruption) and op.together
     if isinstance(mechanism, Mnar) and together:
         what = f"{named} strikes whole rows, which have no value of their own: use mar"
@@ -40,6 +42,17 @@ def check_choosing(source: Source, step: PlannedStep, loc: Loc) -> None:
         source.fault((*loc, "exact"), "an exact number of cells is chosen by mcar only", True)
     if step.joint and isinstance(op, CellCorruption):
         _check_joint(source, step, settings, loc)
+
+
+def _check_durations(source: Source, step: PlannedStep, settings: TableStep, loc: Loc) -> None:
+    """Report durations where no column says when a row was."""
+    lengths: dict[Loc, object] = {(key,): value for key, value in step.corruption}
+    if settings.mechanism.burst is not None:
+        lengths["mechanism", "burst", "length"] = settings.mechanism.burst.length
+    for inner, length in lengths.items():
+        if isinstance(length, Duration) and step.time is None:
+            what = "a duration, but not when a row was: say so with `data: {time: COLUMN}`, or give a number of rows"
+            source.fault((*loc, *inner), f"{inner[-1]}: {length} is {what}")
 
 
 def _check_joint(source: Source, step: PlannedStep, settings: TableStep, loc: Loc) -> None:

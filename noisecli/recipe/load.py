@@ -21,6 +21,7 @@ from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.aliases import written_as
 from noisecli.recipe.checks import check_columns, check_soft_labels, check_together
+from noisecli.recipe.dirt import check_dirt
 from noisecli.recipe.mechanisms import Burst
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, override, raw_steps, set_severity
@@ -143,6 +144,8 @@ def _check(source: Source, target: Target) -> Recipe | None:
         check_together(source, raw["steps"], steps)
         check_columns(source, raw.get("data"), steps)
         check_soft_labels(source, raw.get("data"), steps)
+        if head is not None:
+            check_dirt(source, head, steps)
     if source.faults or head is None:
         return None
     if head.seed is None:

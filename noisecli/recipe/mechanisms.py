@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.mechanism import ByCurve, ByGroup, Chooser, Curve, InRuns, Score, Span, Tail
-from noisecli.parameters import Parameters
+from noisecli.mechanism import ByCurve, ByGroup, Chooser, Curve, InRuns, InTime, Score, Span, Tail
+from noisecli.parameters import Duration, MeanLength, Parameters
 
 Names = Annotated[
     list[str],
@@ -87,10 +87,10 @@ class Mnar(Scored):
 
 
 class Burst(Mechanism):
-    """Runs of struck rows, in the order of the file."""
+    """Runs of struck rows, in the order of the file; where there are entities, of the rows of each."""
 
-    length: Annotated[float, Field(ge=1, le=1e12)] | None = None
-    """Rows that a run has on average."""
+    length: MeanLength | None = None
+    """Rows that a run has on average, or, with a `time`, how long it lasts on average, such as 5min."""
     enter: Annotated[float, Field(gt=0, le=1)] | None = None
     """Probability that a run begins at a row after one that is not struck; the rate follows from it and `stay`."""
     stay: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -115,13 +115,15 @@ class Burst(Mechanism):
         assert self.length is not None
         if rate == 1:  # one run without an end
             return InRuns(1.0, 1.0)
+        if isinstance(self.length, Duration):
+            return InTime(rate, float(self.length.micros))
         stay = 1 - 1 / self.length
         return InRuns(min(rate / (1 - rate) / self.length, stay), stay)
 
     @property
     def most(self) -> float:
         """The largest rate below 1 at which chance alone (mcar) does not make longer runs."""
-        return 1.0 if self.length is None else 1 - 1 / self.length
+        return 1.0 if self.length is None or isinstance(self.length, Duration) else 1 - 1 / self.length
 
 
 class Clustered(Mechanism):

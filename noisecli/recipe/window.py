@@ -1,7 +1,6 @@
 """What a recipe can say of windows in time, in a number column, or in the file."""
 
 import math
-import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,15 +11,8 @@ from noisecli import dates
 from noisecli.columns import NUMBER, Column, Kind
 from noisecli.mechanism import Position, Ramp, Span
 from noisecli.mechanism.window import Moment
+from noisecli.parameters import Duration
 from noisecli.recipe.mechanisms import Mechanism
-
-MICROSECONDS = {"ms": 10**3, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6}
-"""Microseconds in a unit of time."""
-
-LONGEST = 2**62
-"""The longest period of time in microseconds: 146,000 years."""
-
-DURATION = re.compile(rf"([0-9]+(?:\.[0-9]+)?) *({'|'.join(MICROSECONDS)})")
 
 
 class Window(Mechanism):
@@ -106,10 +98,10 @@ class Window(Mechanism):
         if column is None or column.kind in NUMBER:
             period = _number("period", self.period)
         else:
-            said = DURATION.fullmatch(self.period)
-            if said is None:
-                raise ValueError(f"`period: {self.period}` is no duration as in 7d, 24h or 30min")
-            period = round(min(float(said[1]) * MICROSECONDS[said[2]], LONGEST))
+            try:
+                period = Duration(self.period).micros
+            except ValueError:
+                raise ValueError(f"`period: {self.period}` is no duration as in 7d, 24h or 30min") from None
         if period <= 0:
             raise ValueError("`period` must be greater than 0")
         return period

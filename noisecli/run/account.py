@@ -11,7 +11,7 @@ from noisecli.corruptions.table.relabel import label_of
 from noisecli.engine import Counts, Tally
 from noisecli.engine.edits import MOST_CATEGORIES
 from noisecli.manifest import Manifest, StepEntry
-from noisecli.mechanism import ByCurve, ByGroup, InRuns, Position
+from noisecli.mechanism import ByCurve, ByGroup, Position, Runs
 from noisecli.plan import Plan, StepPlan
 from noisecli.run.execute import Prepared, Record
 from noisecli.run.recorded import to_facts
@@ -147,7 +147,7 @@ def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, C
 
 
 def _in_bulk(plan: Plan, step: StepPlan, column: str) -> bool:
-    return isinstance(plan.chooser(step, column), ByGroup | InRuns)
+    return isinstance(plan.chooser(step, column), ByGroup | Runs)
 
 
 def _at_its_peak(plan: Plan, step: StepPlan, column: str) -> bool:

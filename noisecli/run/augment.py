@@ -22,6 +22,7 @@ from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
 from noisecli.run.commit import check_output, commit, settle_output, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
+from noisecli.run.dirt import refuse_dirt
 from noisecli.run.execute import (
     TASK_IMAGES,
     Meter,
@@ -260,6 +261,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
+    refuse_dirt(recipe, [file.table() for file in dataset.struck])
     names = _check_fields(dataset, wanted.columns)
     tables: dict[str, work.Surveyed] = {}
 

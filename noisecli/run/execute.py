@@ -17,6 +17,7 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
+from noisecli.run.dirt import spoil
 from noisecli.run.pairing import columns_of_partners, pairings_of
 from noisecli.run.truth import Truth
 
@@ -161,7 +162,7 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
     tasks: list[work.TableTask] = []
     written = [copy for copy in prepared.recipe.head.written if copy]
     for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
-        parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant]
+        parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant].without_dirt
         rows = sum(part.rows for part in parts)
         shared = file.table().splits and not plan.whole_files
         step = TASK_SLABS if shared else max(len(parts), 1)
@@ -217,11 +218,18 @@ def _finish_table(
     found = prepared.tables[task.file.relative]
     content = None
     order = _settle_order(record, pieces)
-    if order is not None or any(piece.written.changed for _, piece in pieces):
-        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target, task.plan.outgoing, order)
-    else:
-        for part, _ in pieces:
-            part.sink.unlink()
+    changed = order is not None or any(piece.written.changed for _, piece in pieces)
+    plan, sinks = prepared.plans[task.variant], [piece.sink for piece, _ in pieces]
+    rows = sum(piece.written.rows for _, piece in pieces)
+    if plan.dirt:
+        tally, content = spoil(plan, task, sinks, target, order, rows, record.truth)
+        record.count(task.variant, tally)
+        changed |= any(counts.changed for counts in tally.values())
+    elif changed:
+        content = task.file.table().assemble(sinks, target, plan.outgoing, order)
+    if not changed:
+        for sink in sinks:
+            sink.unlink(missing_ok=True)
         work.copy_bytes(task.file.path, target)
     done = work.FileDone(task.file.relative, (found.sha256, found.size), manifests.digest(target))
     done.content = content or pieces[-1][1].written.content
@@ -231,9 +239,9 @@ def _finish_table(
         record.skipped[done.relative] = reason
     lines = [line for _, piece in pieces for line in piece.written.warnings]
     record.warnings += [line for line in dict.fromkeys(lines) if line not in record.warnings]
-    rows = sum(part.rows for part in found.parts)
-    record.inputs[done.relative] = InputEntry(path=done.relative, sha256=found.sha256, bytes=found.size, rows=rows)
-    record.file(task.copy, path, done, sum(piece.written.rows for _, piece in pieces))
+    came = sum(part.rows for part in found.parts)
+    record.inputs[done.relative] = InputEntry(path=done.relative, sha256=found.sha256, bytes=found.size, rows=came)
+    record.file(task.copy, path, done, rows)
 
 
 def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, meter: Meter) -> None:

@@ -27,6 +27,7 @@ from noisecli.run import prepare
 from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
 from noisecli.run.code import settle_code
+from noisecli.run.dirt import refuse_dirt
 from noisecli.run.facts import find_facts
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
@@ -207,6 +208,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
     fields = table.fields()
     selection = prepare.select(recipe, fields, "the data")
     prepare.check_reading(recipe)
+    refuse_dirt(recipe, [])
     if recipe.head.facts is not None:
         facts = manifests.read(manifests.locate(Path(recipe.head.facts))).facts
         return plan_from_facts(recipe.variants[0], selection, fields, facts)

@@ -183,8 +183,13 @@ class Truth:
         """Add a line for each step that changed an image."""
         if drawn:
             texts = [json.dumps(values, sort_keys=True) for values in drawn.values()]
-            lines = {"step": pa.array(drawn, pa.string()), "drawn": pa.array(texts, pa.string())}
-            self._add(_complete({**lines, **_repeated(about, len(drawn))}, len(drawn)))
+            self.add_file(about, pa.table({"step": pa.array(drawn, pa.string()), "drawn": texts}))
+
+    def add_file(self, about: Mapping[str, Any], lines: pa.Table) -> None:
+        """Add lines about a file, in their order."""
+        if len(lines):
+            columns = dict(zip(lines.column_names, lines.columns, strict=True))
+            self._add(_complete({**columns, **_repeated(about, len(lines))}, len(lines)))
 
     def _add(self, lines: pa.Table) -> None:
         self._waiting.append(lines)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 from PIL import Image
@@ -23,6 +24,7 @@ from pydantic import ValidationError
 from noisecli.columns import Kind, to_text
 from noisecli.corruption import (
     Corruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
@@ -125,6 +127,9 @@ def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path
         own = {key: value for key, value in example_step(op).items() if key in op.model_fields}
         names += op.model_validate(own).reads()
         cells = {name: backwards(cells_for(op)) if k % 2 else cells_for(op) for k, name in enumerate(names)}
+    if issubclass(op, FileCorruption):
+        cells = {name: pa.compute.multiply(column, 1000.25) for name, column in cells.items()}
+        cells["word"] = pa.array([WORDS[i * 7 % len(WORDS)] for i in range(ROWS)])
     if head(op):
         cells[LABEL] = pa.array([WORDS[i * 7 % 3] for i in range(ROWS)])
     number = pa.array(range(ROWS), pa.int32())

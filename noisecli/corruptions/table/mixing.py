@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat
 
 from noisecli.columns import ANY, CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import JointCorruption, Rows, register
-from noisecli.corruptions.elementary import exp
+from noisecli.elementary import exp
 from noisecli.streams import BlockDraws, Floats
 
 Cells = Mapping[str, Any]

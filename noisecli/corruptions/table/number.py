@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import NumberCorruption, TableCorruption, register
-from noisecli.corruptions.elementary import LN10, exp, exp_slope
+from noisecli.elementary import LN10, exp, exp_slope
 from noisecli.streams import BlockDraws, Floats
 
 
