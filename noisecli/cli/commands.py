@@ -26,7 +26,10 @@ Input = Annotated[
     ),
 ]
 RecipeFile = Annotated[
-    str, typer.Option("--recipe", "-r", metavar="RECIPE", help="YAML recipe, a key of a file (params.yaml#noise), or builtin:NAME.")
+    str,
+    typer.Option(
+        "--recipe", "-r", metavar="RECIPE", help="YAML recipe, a key of a file: params.yaml#noise, or builtin:NAME."
+    ),
 ]
 Output = Annotated[
     str,

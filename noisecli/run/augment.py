@@ -38,6 +38,7 @@ from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.recorded import plan_from_facts
+from noisecli.run.selection import left_out, select
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -258,7 +259,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
         return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
+    selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
     refuse_dirt(recipe, [file.table() for file in dataset.struck])
@@ -284,7 +285,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
 
 
 def _plan_warnings(recipe: Recipe, plans: Mapping[str, Plan]) -> list[str]:
-    return [*prepare.left_out(recipe, plans.values()), *widenings(plans.values())]
+    return [*left_out(recipe, plans.values()), *widenings(plans.values())]
 
 
 def _check_fields(dataset: Dataset, asked: Iterable[str]) -> set[str]:
