@@ -19,6 +19,9 @@ Points = NDArray[np.uint32]
 OTHER, LETTER, MARK, SPACE = range(4)
 """Classes of a code point: marks and joiners belong to the letter before them."""
 
+NEAR = 8
+"""Edits that are no more code points apart are compared as one: they may exchange characters."""
+
 _pages: dict[int, NDArray[np.uint8]] = {}
 
 
@@ -61,10 +64,8 @@ class Edits:
             pool: code points, say those of a text and some more behind them.
             parts: where the stretches start and stop, each with one entry a span.
         """
-        starts, stops = (np.stack(ends, axis=1) for ends in zip(*parts, strict=True))
-        widths = (stops - starts).sum(axis=1)
-        offsets = np.concatenate([[0], np.cumsum(widths)])
-        return cls(spans.starts, spans.stops, spans.rows, pool[stretches(starts.ravel(), stops.ravel())], offsets)
+        points, offsets = _joined(pool, *parts)
+        return cls(spans.starts, spans.stops, spans.rows, points, offsets)
 
     @classmethod
     def by(cls, spans: Spans, texts: Sequence[str], which: NDArray[np.integer]) -> "Edits":
@@ -188,22 +189,32 @@ class Text:
         from each other could be explained by fewer."""
         if len(edits.starts) == 0:
             return 0
-        every = np.arange(len(edits.starts))
-        apart = (edits.starts[1:] != edits.stops[:-1]) | (edits.rows[1:] != edits.rows[:-1])
+        apart = (edits.starts[1:] - edits.stops[:-1] > NEAR) | (edits.rows[1:] != edits.rows[:-1])
         heads = np.flatnonzero(np.append(True, apart))
-        alone = np.add.reduceat(self._distances(edits, every), heads)
-        return int(np.minimum(alone, self._distances(edits, heads)).sum())  # what touches may exchange characters
+        alone = np.add.reduceat(self._distances(edits, np.arange(len(edits.starts))), heads)
+        return int(np.minimum(alone, self._distances(edits, heads)).sum())
 
     def _distances(self, edits: Edits, heads: Offsets) -> Offsets:
         """Edit distances of what some edits begin, each with those that follow it up to the next of them."""
-        ends = np.append(heads, len(edits.starts))[1:]
-        starts, stops = edits.starts[heads], edits.stops[ends - 1]
+        starts, stops = edits.starts[heads], edits.stops[np.append(heads, len(edits.starts))[1:] - 1]
         bounds = np.concatenate([[0], np.cumsum(stops - starts)])
-        old = self.points[stretches(starts, stops)]
-        return levenshtein(old, bounds, edits.points, edits.offsets[np.append(heads, len(edits.starts))])
+        gaps = np.append(0, edits.stops[:-1])
+        gaps[heads] = starts
+        own = edits.offsets + len(self.points)
+        pool = np.concatenate([self.points, edits.points])
+        new, offsets = _joined(pool, (gaps, edits.starts), (own[:-1], own[1:]))
+        new_bounds = offsets[np.append(heads, len(edits.starts))]
+        return levenshtein(self.points[stretches(starts, stops)], bounds, new, new_bounds)
 
     def _to_bytes(self, positions: Offsets) -> Offsets:
         return positions if self._byte_starts is None else self._byte_starts[positions]
+
+
+def _joined(pool: Points, *parts: tuple[Offsets, Offsets]) -> tuple[Points, Offsets]:
+    """Return stretches of `pool`, each with those of the later parts behind it, and where each of the first begins."""
+    starts, stops = (np.stack(ends, axis=1) for ends in zip(*parts, strict=True))
+    offsets = np.concatenate([[0], np.cumsum((stops - starts).sum(axis=1))])
+    return pool[stretches(starts.ravel(), stops.ravel())], offsets
 
 
 def points_of(texts: Sequence[str]) -> tuple[Points, Offsets]:
