@@ -63,7 +63,10 @@ def check_columns(source: Source, roles: Any, steps: Sequence[PlannedStep | None
         if role is None and op.strikes_columns:
             source.fault(("steps", i), f"missing key 'columns' for op {op.name!r}")
         elif role is not None and not softens and not (isinstance(roles, dict) and roles.get(role)):
-            source.fault(("steps", i), f"op {op.name!r} needs `columns:`, or `data: {{{role}: ...}}`")
+            source.fault(
+                ("steps", i),
+                f"op {op.name!r} needs `columns:`, or `data: {{{role}: COLUMN}}` (--set data.{role}=COLUMN)",
+            )
 
 
 def check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | None]) -> None:

@@ -38,6 +38,7 @@ from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.outside import Outside, settle_code, settle_files, settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.recorded import plan_from_facts
+from noisecli.run.selection import left_out, select
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -68,7 +69,7 @@ def augment(
 
     Args:
         source: a CSV, JSON Lines, Parquet or Arrow file, an image, or a folder of them.
-        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        recipe: a YAML file, `file#key`, `builtin:NAME`, or the recipe as a mapping.
         output: where the copy goes; one file in and one copy give a file, else a folder.
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
@@ -259,7 +260,7 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
         return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
+    selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
     refuse_dirt(recipe, [file.table() for file in dataset.struck])
@@ -275,13 +276,17 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {v.folder: plan_from_facts(v, s, fields, facts) for v, s in both}
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
         _check_fields(dataset, [n for plan in plans.values() for n in (*plan.touched, *columns_of_partners(plan))])
-        return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
+        return Prepared(recipe, dataset, plans, tables, _plan_warnings(recipe, plans))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
     bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
-    warnings = [*_survey_warnings(survey, plans.values()), *widenings(plans.values())]
+    warnings = [*_survey_warnings(survey, plans.values()), *_plan_warnings(recipe, plans)]
     return Prepared(recipe, dataset, plans, tables, warnings)
+
+
+def _plan_warnings(recipe: Recipe, plans: Mapping[str, Plan]) -> list[str]:
+    return [*left_out(recipe, plans.values()), *widenings(plans.values())]
 
 
 def _check_fields(dataset: Dataset, asked: Iterable[str]) -> set[str]:
