@@ -43,10 +43,10 @@ class TableCorruption(Corruption):
         return False
 
     def needs(self) -> frozenset[str]:
-        """Facts of `Column` that `corrupt` reads.
+        """Facts of `Column` that the op reads.
 
-        They are "mean", "sd", "min", "max", "q1", "median", "q3", "mode", "categories" and "counts"; for ops on several
-        columns also "covariances".
+        They are "mean", "sd", "min", "max", "q1", "median", "q3", "mode", "categories", "counts", of texts "words", and
+        for ops on several columns "covariances".
         """
         return frozenset()
 
@@ -143,12 +143,12 @@ class TextCorruption(TableCorruption):
     default_rate = 0.1
     unchanged = "an earlier step had changed the text there"
 
-    unit: Literal["cell", "word", "char"] = "word"
-    """What the rate is a share of: whole cells, words (what stands between white space), or characters."""
+    unit: Literal["cell", "word", "token", "char"] = "word"
+    """What the rate is a share of: whole cells, words (what stands between white space), tokens, or characters."""
 
     def sites(self, text: Text) -> Spans:
-        """Return what may be struck, in order; by default all parts of the text that the `unit` names."""
-        return {"cell": text.cells, "word": text.words, "char": text.characters}[self.unit]
+        """Return what may be struck, in order: all parts of the text that the `unit` names; tokens are the op's own."""
+        return text.cells if self.unit == "cell" else text.words if self.unit == "word" else text.characters
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
         """Say of each site whether the op can change it, whatever others are struck; the rest are not eligible."""

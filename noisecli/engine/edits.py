@@ -25,12 +25,21 @@ class Edits:
     def __init__(self) -> None:
         self._rows: list[Index] = []
         self._cells: list[pa.Array] = []
+        self._drawn: list[pa.Array] = []
 
-    def add(self, rows: Index, cells: pa.Array) -> None:
-        """Take the new cells of some rows of the slab, which follow those that came before."""
+    def add(self, rows: Index, cells: pa.Array, drawn: pa.Array | None = None) -> None:
+        """Take the new cells of some rows of the slab, which follow those that came before.
+
+        Args:
+            rows: the rows.
+            cells: what becomes of them.
+            drawn: what else is to be said of each, as JSON; always, or never.
+        """
         if len(rows):
             self._rows.append(rows)
             self._cells.append(cells)
+            if drawn is not None:
+                self._drawn.append(drawn)
 
     def __bool__(self) -> bool:
         return bool(self._rows)
@@ -38,6 +47,11 @@ class Edits:
     def joined(self, type_: pa.DataType) -> tuple[Index, pa.Array]:
         """Return the rows and their cells, in the column's type."""
         return np.concatenate(self._rows), pa.concat_arrays(self._cells).cast(type_)
+
+    @property
+    def drawn(self) -> pa.Array | None:
+        """What else is to be said of each cell, as JSON; None: nothing."""
+        return pa.concat_arrays(self._drawn) if self._drawn else None
 
 
 def put(column: pa.Array, rows: Index, new: pa.Array) -> pa.Array:

@@ -104,7 +104,8 @@ class Flow:
         """Put new cells into rows of the slab, before any is cloned; the change is kept if that is asked for."""
         if edits:
             rows, new = edits.joined(self.cells[column].type)
-            self._put(Change(number, column, rows, self.cells[column].take(pa.array(rows)), new), rows, keep)
+            before = self.cells[column].take(pa.array(rows))
+            self._put(Change(number, column, rows, before, new, drawn=edits.drawn), rows, keep)
 
     def edit_places(self, number: int, column: str, places: Index, new: pa.Array, keep: bool) -> None:
         """Put new cells into some of the rows that came out so far."""

@@ -19,7 +19,7 @@ from noisecli.corruption import (
     TextCorruption,
 )
 from noisecli.engine.bursts import Bursts
-from noisecli.engine.choose import allowed_rows, chosen_cells, site_chances
+from noisecli.engine.choose import allowed_rows, chosen_cells, row_words, site_chances, value_draws
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply
@@ -34,7 +34,6 @@ from noisecli.engine.whole import BlockStrike
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
-    BlockDraws,
     CounterDraws,
     Mask,
     Purpose,
@@ -73,7 +72,7 @@ class TableEngine:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
         lineup = None if lines is None else lines.line_up(slab, training)
         if lineup is not None:
-            slab = replace(slab, bursts=bursts.strike(lineup, slab.rows))
+            slab = bursts.strike(slab, lineup)
         return Flow(slab, training, self._origin(slab), lineage, makers, lineup)
 
     def _origin(self, slab: Slab) -> dict[str, pa.Array]:
@@ -148,8 +147,7 @@ class TableEngine:
             counts.struck += len(struck)
             counts.void += int(np.count_nonzero(~alive))
             struck, values = struck[alive], values.filter(pa.array(alive))
-            generator = self._stream(step).generator("value", column.name, block.number)
-            draws = BlockDraws(generator, struck + block.slots.start)
+            draws = value_draws(self._stream(step), step, column.name, block, struck, slab)
             new, changed = apply(op, column, values, draws, counts, step.decimals)
             edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
         return edits
@@ -200,13 +198,14 @@ class TableEngine:
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
-        strike = TextStrike(op, column, stream, self._count(step, column.name))
+        strike = TextStrike(op, column, self._count(step, column.name), self._keep_changes)
         edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
             if len(rows):
                 chances = site_chances(self._plan, stream, step, column.name, block, slab)
-                strike.strike(block, rows, clean, current, chances, edits)
+                words = partial(row_words, stream, step, column=column.name, block=block, slab=slab)
+                strike.strike(block, rows, clean, current, chances, words, edits)
         return edits
 
     def _strike_rows(self, number: int, op: RowsCorruption, allowed: Mask, flow: Flow) -> None:
@@ -288,10 +287,7 @@ class TableEngine:
     def _row_keys(self, step: StepPlan, purpose: Purpose, flow: Flow) -> Words:
         """A word for each row that came out so far."""
         slab, stream = flow.slab, self._stream(step)
-        words = [
-            raw_words(stream.generator(purpose, "", block.number), BLOCK)[block.slots]
-            for block in blocks(slab.first_row, slab.rows)
-        ]
+        words = [row_words(stream, step, purpose, "", block, slab) for block in blocks(slab.first_row, slab.rows)]
         keys = np.concatenate([np.zeros(0, np.uint64), *words])
         return (keys if flow.order is None else keys[flow.order]) ^ flow.lineage
 
