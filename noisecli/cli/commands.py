@@ -160,7 +160,9 @@ def validate(
 
     overrides = _overrides(set_, None, None)
     if source is None:
-        show.recipe(recipes.load(recipe, overrides=overrides), json)
+        checked = recipes.load(recipe, overrides=overrides)
+        run.settle_files(checked)
+        show.recipe(checked, json)
     else:
         show.prepared(run.inspect(source, recipe, overrides=overrides), json, quiet=False)
 

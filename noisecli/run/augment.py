@@ -19,7 +19,6 @@ from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
 from noisecli.run.account import account
 from noisecli.run.choose import settle_choosers
-from noisecli.run.code import settle_code
 from noisecli.run.commit import check_output, commit, settle_output, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
 from noisecli.run.dirt import refuse_dirt
@@ -36,6 +35,7 @@ from noisecli.run.execute import (
 from noisecli.run.facts import find_facts
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.outside import Outside, settle_code, settle_files, settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.recorded import plan_from_facts
 from noisecli.run.selection import left_out, select
@@ -89,8 +89,8 @@ def augment(
     """
     root, _ = _path(source, "source"), _path(output, "output")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    code = settle_code(checked, allow_code)
-    return _run(root, checked, output, _pinned(checked), truth, code, workers, force, progress)
+    outside = settle_outside(checked, allow_code)
+    return _run(root, checked, output, _pinned(checked), truth, outside, workers, force, progress)
 
 
 def replay(
@@ -122,8 +122,8 @@ def replay(
     if faults:
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
     recipe = recipes.load(recorded.recipe, target=find_target(root))
-    code = settle_code(recipe, allow_code, recorded.code)
-    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, code, workers, force, progress)
+    outside = settle_outside(recipe, allow_code, recorded)
+    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, outside, workers, force, progress)
     same_content, different = _compare(recorded, outcome.manifest)
     truth, again = recorded.truth, outcome.manifest.truth
     if truth is not None and (again is None or again.sha256 != truth.sha256):
@@ -167,6 +167,7 @@ def inspect(
     dataset = discover(root, checked.target, checked.head.purpose, prepare.reading(checked))
     if output is not None:
         _settle(dataset, checked, output, force)
+    settle_files(checked)
     if allow_code is not None:
         settle_code(checked, allow_code)
     with TemporaryDirectory(prefix="noisecli-") as space, local(_workers(workers, len(dataset.struck))) as pool:
@@ -179,7 +180,7 @@ def _run(
     given: str | Path,
     facts: Facts | None,
     truth: bool,
-    code: Mapping[str, str],
+    outside: Outside,
     workers: int | None,
     force: bool,
     progress: Progress | None,
@@ -197,7 +198,7 @@ def _run(
             data.mkdir()
         meter.start("write", size * len(recipe.head.written) * len(recipe.variants))
         with Truth(space / "truth") if truth else nullcontext() as lines:
-            record = Record(truth=lines, code=code)
+            record = Record(truth=lines, outside=outside)
             if recipe.target == "table":
                 write_tables(prepared, record, pool, data, space, meter)
             write_files(prepared, record, pool, data, meter)

@@ -26,11 +26,11 @@ from noisecli.recipe.source import Loc
 from noisecli.run import prepare
 from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
-from noisecli.run.code import settle_code
 from noisecli.run.dirt import refuse_dirt
 from noisecli.run.facts import find_facts
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.outside import settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.recorded import plan_from_facts
 from noisecli.run.selection import left_out, select, spoken_of
@@ -117,7 +117,7 @@ def corrupt(
     """
     checked = _load(recipe, _target(data), seed, severity)
     number = _settle_copy(copy, checked)
-    settle_code(checked, allow_code)
+    settle_outside(checked, allow_code)
     strike = _strike_images if checked.target == "images" else _strike_table
     result, plan, tally = strike(checked, data, number)
     missed = left_out(checked, [plan]) if checked.target == "table" else []

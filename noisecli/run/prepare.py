@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.celltext import NULLS
-from noisecli.columns import NUMBER, Column, Kind, kind_of
-from noisecli.corruption import MomentCorruption, TableCorruption
+from noisecli.columns import MOMENT, NUMBER, Column, Kind, kind_of
+from noisecli.corruption import MomentCorruption, SeriesCorruption, TableCorruption
 from noisecli.formats import Reading
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import KeySample, Quota, cell_keys
@@ -88,7 +88,7 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     op = step.corruption
     assert isinstance(op, TableCorruption)
     for name in columns if step.exact else ():
-        as_time = isinstance(op, MomentCorruption)
+        as_time = isinstance(op, MomentCorruption | SeriesCorruption) and not op.accepts.isdisjoint(MOMENT)
         as_number = op.as_number and not op.accepts.isdisjoint(NUMBER)
         yield QuotaRequest(step.id, name, step.rate, op.stratified, as_number, step.where, step.nulls, as_time)
 

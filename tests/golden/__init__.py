@@ -21,15 +21,17 @@ import pyarrow.parquet
 from PIL import Image
 from pydantic import ValidationError
 
-from noisecli.columns import Kind, to_text
+from noisecli.columns import Column, Kind, to_text
 from noisecli.corruption import (
     Corruption,
     FileCorruption,
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
+    SamplingCorruption,
     SeriesCorruption,
     TableCorruption,
+    TextCorruption,
     registered,
 )
 from noisecli.engine import Counts, Slab, TableEngine
@@ -40,12 +42,14 @@ from noisecli.run import Outcome, augment
 from noisecli.run.joint import settle_covariances
 from noisecli.run.pairing import with_partners
 from noisecli.survey import QuotaRequest, Request, Survey
+from noisecli.text import Text
 
 DIGESTS = Path(__file__).with_name("digests.json")
 ROWS = 400
 WORDS = ("Ada", "Zoë", "Иван", "köln", "river", "Oak Street", "naïve", "देव", "e\u0301tude", "x1")
 SIZES = ((8, 8), (31, 57), (40, 24))
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
+PHRASES = ("their house is new", "do you see", "one two")
 
 LABEL = "kind"
 """Column of the classes."""
@@ -107,8 +111,19 @@ def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
     if Kind.FLOAT in op.accepts:
         values = [(i * 7919 % 2003) / 10 for i in range(rows)]
     else:
-        values = [WORDS[i * 7919 % 2003 % len(WORDS)] for i in range(rows)]
+        words = fitting(op)
+        values = [words[i * 7919 % 2003 % len(words)] for i in range(rows)]
     return pa.array([None if i % 17 == 16 else value for i, value in enumerate(values)])
+
+
+def fitting(op: type[TableCorruption]) -> Sequence[str]:
+    """The words that the op can edit; phrases where it edits no single word; all words, if it is not on texts."""
+    if not issubclass(op, TextCorruption):
+        return WORDS
+    text, default = Text(pa.array(WORDS)), made(op)
+    sites = default.sites(text)
+    able = sites[default.can_edit(text, sites, Column("x", Kind.TEXT, pa.string()))]
+    return [WORDS[row] for row in np.unique(able.rows).tolist()] or PHRASES
 
 
 def backwards(cells: pa.Array) -> pa.Array:
@@ -238,7 +253,7 @@ def strike(
     columns = {column: found.column() for column, found in survey.columns.items()}
     widened = {column: pa.string() for column in struck_columns if op.widens(columns[column]) is not None}
     planned = StepPlan(step, op, rate, exact, struck_columns, outgoing=widened)
-    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
+    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption | SamplingCorruption) else None
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
     pieces, order, keys = [], [], []
