@@ -34,6 +34,7 @@ class ByType(Parameters):
 
 
 Selector = str | ByType
+_ONE_OR_MORE = BeforeValidator(_as_list, json_schema_input_type=Selector | list[Selector])
 KEYWORDS = ("numeric", "text", "category", "datetime", "all")
 ALONE = "alone"
 ROLES = ("label", "split", "id", "time", "entity")
@@ -122,7 +123,7 @@ class Step(Parameters):
 class TableStep(Step):
     """One op on some columns of a table."""
 
-    columns: Annotated[list[Selector], Field(min_length=1), BeforeValidator(_as_list)] | None = None
+    columns: Annotated[list[Selector], Field(min_length=1), _ONE_OR_MORE] | None = None
     """Names, globs, {dtype: ...}, or numeric | text | category | datetime | all."""
     mechanism: AskedMechanism = Choice(mcar=Mcar())
     """How cells are chosen: mcar, {mar: {columns: ..., tail: upper}}, {mnar: {tail: upper}}, {burst: {length: ...}},
