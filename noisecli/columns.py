@@ -85,6 +85,8 @@ class Column:
     """Distinct values of the training cells, sorted."""
     counts: tuple[int, ...] | None = None
     """How many training cells have each of them."""
+    words: tuple[str, ...] | None = None
+    """Distinct words of the training cells, sorted; where there are more than 4,096, so many by the hash of each."""
     covariances: Mapping[str, float] | None = None
     """With each column of the step, itself too, over the training rows in which all of them are numbers."""
 

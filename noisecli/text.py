@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from noisecli.distance import count_within, levenshtein
 from noisecli.graphemes import grapheme_starts
-from noisecli.splice import Offsets, splice, stretches, string_buffers
+from noisecli.splice import Offsets, slices, splice, stretches, string_buffers
 from noisecli.streams import Mask
 
 Points = NDArray[np.uint32]
@@ -67,6 +68,11 @@ class Edits:
         points, offsets = _joined(pool, *parts)
         return cls(spans.starts, spans.stops, spans.rows, points, offsets)
 
+    @property
+    def strings(self) -> pa.Array:
+        """What takes the place of each, as strings."""
+        return _encode(self)
+
     @classmethod
     def by(cls, spans: Spans, texts: Sequence[str], which: NDArray[np.integer]) -> "Edits":
         """Replace each span by one of some texts."""
@@ -120,7 +126,7 @@ class Text:
         Source: Unicode Standard Annex 29, extended grapheme clusters.
         """
         starts = np.flatnonzero(grapheme_starts(self.points, self.bounds))
-        return self._spans(starts, np.append(starts[1:], len(self.points)) if len(starts) else starts)
+        return self.spans_at(starts, np.append(starts[1:], len(self.points)) if len(starts) else starts)
 
     @cached_property
     def words(self) -> Spans:
@@ -132,9 +138,10 @@ class Text:
         breaks[self.bounds] = True
         before = np.concatenate([[False], inside[:-1]])
         starts, stops = np.flatnonzero(inside & (~before | breaks)), np.flatnonzero(before & (~inside | breaks))
-        return self._spans(starts, stops)
+        return self.spans_at(starts, stops)
 
-    def _spans(self, starts: Offsets, stops: Offsets) -> Spans:
+    def spans_at(self, starts: Offsets, stops: Offsets) -> Spans:
+        """Return the spans that start and stop at such code points, in order and each in one row."""
         rows = np.searchsorted(self.bounds, starts, side="right") - 1
         first_of_row = np.searchsorted(starts, self.bounds[:-1])
         return Spans(starts, stops, rows, np.arange(len(starts)) - first_of_row[rows])
@@ -172,9 +179,24 @@ class Text:
         one, other = (self.points[stretches(s.starts, s.starts + size)] for s in (some, others))
         return np.asarray(alike & (count_within(one != other, size) == 0), dtype=bool)
 
+    def rows(self) -> list[str]:
+        """Return the text of each row."""
+        points = self.points.astype("<u4").tobytes().decode("utf-32-le")
+        return [points[start:stop] for start, stop in pairwise(self.bounds.tolist())]
+
+    def texts(self) -> list[str]:
+        """Return the text of each row."""
+        points = self.points.astype("<u4").tobytes().decode("utf-32-le")
+        return [points[start:stop] for start, stop in pairwise(self.bounds.tolist())]
+
+    def strings(self, spans: Spans) -> pa.Array:
+        """Return some spans as strings of their own."""
+        taken = slices(self._data, self._to_bytes(spans.starts), self._to_bytes(spans.stops))
+        return taken.cast(pa.large_string())
+
     def replace(self, edits: Edits) -> pa.Array:
         """Return the text with the edits made; bytes outside them are the same."""
-        replacements = _encode(edits)
+        replacements = edits.strings
         starts, stops = self._to_bytes(edits.starts), self._to_bytes(edits.stops)
         _, replaced = string_buffers(replacements)
         data = splice(self._data, starts, stops, replacements)
@@ -193,6 +215,10 @@ class Text:
         heads = np.flatnonzero(np.append(True, apart))
         alone = np.add.reduceat(self._distances(edits, np.arange(len(edits.starts))), heads)
         return int(np.minimum(alone, self._distances(edits, heads)).sum())
+
+    def count_same(self, edits: Edits) -> int:
+        """Count the edits that leave everything as it is."""
+        return int(np.count_nonzero(self._distances(edits, np.arange(len(edits.starts))) == 0))
 
     def _distances(self, edits: Edits, heads: Offsets) -> Offsets:
         """Edit distances of what some edits begin, each with those that follow it up to the next of them."""

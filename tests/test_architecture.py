@@ -17,7 +17,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 LAYERS = [
     {"elementary", "errors", "normal", "splice", "streams"},
     {"celltext", "columns", "dates", "distance", "graphemes", "parameters", "text"},
-    {"census", "summaries", "corruption", "mechanism", "partners", "quota", "where"},
+    {"census", "summaries", "corruption", "mechanism", "partners", "quota", "vocabulary", "where"},
     {"corruptions"},
     {"recipe"},
     {"plan"},

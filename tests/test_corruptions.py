@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv
 import pytest
 from golden import (
     OPS,
@@ -33,6 +34,7 @@ from golden import (
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 from PIL import Image
 
+import noisecli.formats.csv
 from noisecli import recipe as recipes
 from noisecli.cli import main
 from noisecli.columns import kind_of, to_text
@@ -43,11 +45,13 @@ from noisecli.corruption import (
     JointCorruption,
     MomentTextCorruption,
     SeriesCorruption,
+    SheetCorruption,
     TableCorruption,
     TextCorruption,
 )
 from noisecli.corruptions.table.custom import Custom
 from noisecli.corruptions.table.sensor import Drift, Stuck
+from noisecli.corruptions.table.timestamp import DuplicateTimestamp
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem, RecipeProblem
 from noisecli.manifest import environment
@@ -259,7 +263,7 @@ def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
     for low, high in pairwise([strike(made(op), cells, rate) for rate in rates]):
         few, many = changed(cells, low.cells), changed(cells, high.cells)
         # More strikes make longer runs, in which a row has another place; a held number may equal the row's own.
-        other = issubclass(op, Custom | Drift | Stuck)
+        other = issubclass(op, Custom | Drift | DuplicateTimestamp | Stuck)
         assert other or not (few & ~many).any()
         assert other or low.cells.filter(pa.array(few)).equals(high.cells.filter(pa.array(few)))
         often = np.bincount(low.order, minlength=len(cells)) - 1
@@ -373,6 +377,62 @@ def test_numbers_near_the_largest_float(op):
         else:
             done = strike(made(op), huge)
             assert not any(value is not None and value != value for value in done.cells.to_pylist())
+
+
+# Finished files
+
+
+def finished(op, folder, rate, *, split=False, **head):
+    """What a step at some rate makes of a file that fits its example, and what the truth tells of it."""
+    folder.mkdir()
+    source = make_input(op, folder)
+    if split:
+        table = pa.csv.read_csv(source)
+        held = pa.array([["train", "test"][i % 2] for i in range(len(table))])
+        pa.csv.write_csv(table.append_column("split", held), source)
+        head = {**head, "data": {"split": "split"}}
+    said = {**recipe(op, rate=rate), **head}
+    done = augment(source, said, folder / "output.csv", truth=True)
+    return done, pa.parquet.read_table(f"{done.output}.noisecli-truth.parquet").to_pylist()
+
+
+@file_op
+def test_where_a_finished_file_is_cut_does_not_matter(op, tmp_path, monkeypatch):
+    whole, told = finished(op, tmp_path / "whole", 0.5 if op.default_rate < 1 else 1)
+    monkeypatch.setattr(noisecli.formats.csv, "SLAB_BYTES", 999)
+    monkeypatch.setattr(noisecli.formats.spliced, "BLOCK_BYTES", 777)
+    cut, again = finished(op, tmp_path / "cut", 0.5 if op.default_rate < 1 else 1)
+    assert cut.output.read_bytes() == whole.output.read_bytes()
+    assert cut.manifest.steps == whole.manifest.steps
+    assert again == told
+    assert 0 < len(told) == sum(counts["changed"] for counts in whole.manifest.steps[0].columns.values())
+
+
+@file_op
+def test_a_higher_rate_damages_all_that_a_lower_one_does_in_the_same_way(op, tmp_path):
+    told = [finished(op, tmp_path / f"{rate}", rate)[1] for rate in (0, 0.2, 0.5, 1)]
+    for low, high in pairwise(told):
+        assert all(line in high for line in low)
+    assert told[0] == []
+    assert told[-1]
+
+
+@file_op
+def test_held_out_rows_of_a_finished_file_are_not_damaged(op, tmp_path):
+    if issubclass(op, SheetCorruption):
+        with pytest.raises(RecipeProblem, match="damages the whole file, held-out rows"):
+            finished(op, tmp_path / "train", 1, split=True)
+        return
+    _, told = finished(op, tmp_path / "train", 1, split=True)
+    assert told
+    assert all(line["row"] % 2 == 0 for line in told)
+    _, every = finished(op, tmp_path / "evaluate", 1, split=True, purpose="evaluate")
+    assert {line["row"] % 2 for line in every} == {0, 1}
+
+
+@file_op
+def test_it_says_what_it_breaks(op):
+    assert re.fullmatch(r"[A-Z].{30,}\.", op.breaks)
 
 
 # Images: through the engine and through files

@@ -1,12 +1,20 @@
 """What every op on parts of texts must keep to, in every script; a new op is found by itself."""
 
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
 import numpy as np
 import pyarrow as pa
 import pytest
+import regex
 from golden import OPS, made, strike
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from noisecli.columns import Column, Kind
 from noisecli.corruption import TextCorruption
@@ -67,18 +75,37 @@ every_case = pytest.mark.parametrize(("name", "unit"), CASES)
 every_script = pytest.mark.parametrize("script", SENTENCES)
 
 
+@cache
+def tokenizer_file() -> str:
+    """The file of a tokenizer that knows single characters."""
+    characters = sorted(set("".join(SENTENCES.values())))
+    names = ["[UNK]", *characters, *(f"##{character}" for character in characters)]
+    model = WordPiece({name: number for number, name in enumerate(names)}, unk_token="[UNK]")
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    path = Path(mkdtemp()) / "tokenizer.json"
+    tokenizer.save(str(path))
+    return str(path)
+
+
 def op_of(name: str, unit: str) -> TextCorruption:
     """The op of an example, that strikes such parts of texts; or another."""
     if name in VARIANTS:
         return VARIANTS[name]
-    return type(op := made(TEXT_OPS[name])).model_validate({**op.model_dump(), "unit": unit})
+    given = made(TEXT_OPS[name]).model_dump(exclude_unset=True)
+    if unit == "token":
+        given["tokenizer"] = tokenizer_file()
+    if name == "table-word_replace":
+        given["words"] = {word: ["other", "word"] for word in regex.findall(r"\w+", " ".join(SENTENCES.values()))}
+    return TEXT_OPS[name].model_validate({**given, "unit": unit})
 
 
 def many(script: str, unit: str) -> pa.Array:
     """Cells enough for a few thousand sites."""
     words = SENTENCES[script].split()
     rotated = [" ".join(words[i:] + words[:i]) for i in range(len(words))]
-    return pa.array(rotated * ({"char": 2500, "word": 12_000, "cell": 40_000}[unit] // len(rotated) // 4))
+    cells = {"char": 600, "token": 600, "word": 3000, "cell": 10_000}[unit]
+    return pa.array(rotated * (cells // len(rotated)))
 
 
 CANNOT = {

@@ -1,4 +1,4 @@
-"""The catalogue of ops, read off their classes."""
+"""The catalogue of ops, read off their classes, and of the recipes that come with noisecli."""
 
 import inspect
 import re
@@ -7,8 +7,9 @@ from typing import Any
 from noisecli.cli.show import as_json, table
 from noisecli.corruption import CellCorruption, Corruption, FileCorruption, ImageCorruption, TableCorruption, registered
 from noisecli.errors import UsageProblem
+from noisecli.recipe import builtin
 from noisecli.recipe.aliases import ALIASES, written_as
-from noisecli.recipe.source import did_you_mean
+from noisecli.recipe.source import did_you_mean, parse
 
 
 def list_all(json: bool) -> None:
@@ -35,6 +36,31 @@ def explain(name: str, json: bool) -> None:
         return
     for op in found:
         _print(op)
+
+
+def list_recipes(json: bool) -> None:
+    """Print every built-in recipe with its first line."""
+    entries = [_about(name) for name in builtin.names()]
+    if json:
+        as_json(entries)
+        return
+    table("", ["recipe", "on", "what it does"], [list(entry.values()) for entry in entries])
+    print("\n`noisecli augment INPUT -r builtin:NAME -o OUTPUT` runs one; `noisecli recipes NAME` prints it.")
+
+
+def print_recipe(name: str, json: bool) -> None:
+    """Print the YAML of a built-in recipe as it stands; `builtin:` may stand before its name."""
+    name = name.removeprefix(builtin.PREFIX)
+    yaml = builtin.text(name)
+    if json:
+        as_json({**_about(name), "yaml": yaml})
+    else:
+        print(yaml, end="")
+
+
+def _about(name: str) -> dict[str, str]:
+    target = parse(builtin.text(name), name).data["target"]
+    return {"name": name, "target": str(target), "summary": builtin.summary(name)}
 
 
 def describe(op: type[Corruption]) -> dict[str, Any]:

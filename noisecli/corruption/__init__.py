@@ -12,6 +12,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     BlockCorruption  the struck rows of a whole block             as many new ones
     SeriesCorruption some series of numbers in time order         as many new numbers
     RowsCorruption   which rows are struck                        how often each row comes out, and where
+    SamplingCorruption  some series in time order                 which rows are left out if they are struck
     RecordCorruption struck rows of a finished CSV file, as text  as many other rows
     SpellingCorruption  struck numbers of one, as text            other spellings
     SheetCorruption  its header and footer                        what becomes of it
@@ -44,6 +45,7 @@ from noisecli.corruption.table import (
     NumberCorruption,
     Rows,
     RowsCorruption,
+    SamplingCorruption,
     Series,
     SeriesCorruption,
     TableCorruption,
@@ -67,6 +69,7 @@ __all__ = [
     "Records",
     "Rows",
     "RowsCorruption",
+    "SamplingCorruption",
     "Series",
     "SeriesCorruption",
     "Sheet",

@@ -53,6 +53,8 @@ class Sheet:
 
     def foreign(self, data: bytes) -> bytes:
         """Return what has to stand here so that these very bytes stand in the file."""
+        if self.codec == "utf-8":
+            return data
         return data.decode(self.codec, "surrogateescape").encode("utf-8", "surrogateescape")
 
     def arranged(self, order: Sequence[int]) -> "Sheet":
@@ -187,7 +189,7 @@ class SpellingCorruption(FileCorruption):
 
     def corrupt(self, cells: pa.Array, sheet: Sheet) -> pa.Array:
         """Return as many other cells as written; all of them are able."""
-        return pa.array([self._written(cell.as_py(), sheet) for cell in cells], BYTES)
+        return pa.array([self._written(cell, sheet) for cell in cells.to_pylist()], BYTES)
 
     def _written(self, cell: bytes, sheet: Sheet) -> bytes:
         number = cell.strip(b" \t")

@@ -1,10 +1,12 @@
 """Strike in runs along series."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from noisecli.engine.lineup import Kept, Lineup
+from noisecli.engine.slab import Slab
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import Mask, Purpose, Stream, Words, raw_words, scramble, to_uniform
 
@@ -19,9 +21,13 @@ class Bursts:
         self._streams = {name: stream(steps[name]) for name, _ in self._runs}
         self._states = {key: Kept(1, np.nan) for key in self._runs}
 
-    def strike(self, lineup: Lineup, rows: int) -> Mapping[tuple[str, str], Mask]:
-        """Say which of the rows of the slab that follows are struck, by step id and what its strikes are drawn for."""
-        return {key: self._strike(key, lineup, rows) for key in self._runs}
+    def strike(self, slab: Slab, lineup: Lineup) -> Slab:
+        """Say of the slab that follows which of its rows are struck, and where in their series they are."""
+        if not self._runs:
+            return slab
+        places = np.zeros(slab.rows, np.uint64)
+        places[lineup.rows] = scramble(scramble(lineup.words, 0)[lineup.series], lineup.ordinals)
+        return replace(slab, bursts={key: self._strike(key, lineup, slab.rows) for key in self._runs}, places=places)
 
     def _strike(self, key: tuple[str, str], lineup: Lineup, rows: int) -> Mask:
         (step, unit), state = key, self._states[key]

@@ -56,6 +56,8 @@ class FileEngine:
         self._copy = copy
         self._path = path
         self.tally: Tally = {}
+        self.rows = 0
+        """How many rows are left."""
         self.changes: list[FileChange] = []
         """What was changed since the list was last emptied."""
 
@@ -65,6 +67,7 @@ class FileEngine:
         for number, step in self._plan.dirt.items():
             act, sheet = self._prepare(number, step, clean, sheet)
             acts.append(act)
+        self.rows = sheet.rows
         yield sheet.mark + sheet.header
         ended = True
         for slab, records in slabs:
@@ -121,7 +124,7 @@ class FileEngine:
         row = replace(old := run.now.take(last), above=old.repeated(b""))
         line = row.written()
         text = line[0].as_py().rstrip(b"\r\n")
-        stop = int(share * len(text))
+        stop = 1 + int(share * (len(text) - 1)) if len(text) > 1 else 0
         while stop and text[stop] & 0xC0 == 0x80:
             stop -= 1
         rest = pa.array([text[:stop]], BYTES)

@@ -9,13 +9,14 @@ import pyarrow as pa
 
 from noisecli.columns import NUMBER, Column
 from noisecli.corruption import JointCorruption, Rows
+from noisecli.engine.choose import value_draws
 from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits, settle_cells, settle_numbers
 from noisecli.engine.slab import Block, Index, Slab, blocks
 from noisecli.engine.soft import UNKNOWN, codes_of
 from noisecli.errors import DataProblem
 from noisecli.plan import StepPlan
-from noisecli.streams import BlockDraws, Floats, Mask, Stream
+from noisecli.streams import Floats, Mask, Stream
 
 V = TypeVar("V")
 Masks = dict[str, Mask]
@@ -100,10 +101,10 @@ class JointStrike:
     def _corrupt(self, block: Block, rows: Index, cells: Mapping[str, Any]) -> Mapping[str, Any]:
         """Let the op act on rows of a block."""
         unit = "" if self.op.together else next(iter(cells))
-        slab_rows, slots = rows + block.rows.start, rows + block.slots.start
+        slab_rows = rows + block.rows.start
         place = pa.array(slab_rows)
         clean = Lazy(lambda name: self._as_given(self.columns[name], self.slab.cells[name].take(place)))
-        draws = Lazy(lambda name: BlockDraws(self.stream.generator("value", name, block.number), slots))
+        draws = Lazy(lambda name: value_draws(self.stream, self.step, name, block, rows, self.slab))
         fetch = self.pair(unit, slab_rows) if self.op.pairs else self.slab.cells.__getitem__
         partners = Lazy(lambda name: self._as_given(self.columns[name], fetch(name)))
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from noisecli.columns import Column, Kind
 from noisecli.plan import training_rows
-from noisecli.streams import BLOCK, Floats, Mask
+from noisecli.streams import BLOCK, Floats, Mask, Words
 
 Index = NDArray[np.intp]
 
@@ -33,11 +33,13 @@ class Slab:
     bursts: Mapping[tuple[str, str], Mask] = field(default_factory=dict)
     """Which rows are struck in runs along their series, by step id and what the strikes are drawn for; settled when the
     rows are lined up."""
+    places: Words | None = None
+    """A hash of the series that each row belongs to and of its place there, if rows are lined up."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one step did to some cells of a column: only those whose value it really changed."""
+    """What one step did to some cells of a column: those whose value it really changed."""
 
     step: int
     """Number of the step in the plan."""
@@ -48,6 +50,8 @@ class Change:
     after: pa.Array
     places: Index | None = None
     """Which of the slab's outgoing rows changed, where only these did: clones. None: the rows before any was cloned."""
+    drawn: pa.Array | None = None
+    """What else is to be said of each cell, as JSON; None: nothing. Cells with it may be equal before and after."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,13 @@ class Struck:
     scatter: Floats | None = None
     """Where in the whole file an outgoing row comes out, as a share of its length; NaN for rows that keep their place
     between their neighbours. None: all do."""
+    later: Index | None = None
+    """How many rows of the file later an outgoing row comes out than its neighbours. None: none does."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether rows may come out elsewhere."""
+        return self.scatter is not None or self.later is not None
 
 
 @dataclass(frozen=True)

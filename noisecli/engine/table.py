@@ -13,17 +13,19 @@ from noisecli.corruption import (
     CellCorruption,
     JointCorruption,
     RowsCorruption,
+    SamplingCorruption,
+    Series,
     SeriesCorruption,
     TextCorruption,
 )
 from noisecli.engine.bursts import Bursts
-from noisecli.engine.choose import allowed_rows, chosen_cells, site_chances
+from noisecli.engine.choose import allowed_rows, chosen_cells, row_words, site_chances, value_draws
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply
 from noisecli.engine.flow import Flow, Move
 from noisecli.engine.joint import JointStrike
-from noisecli.engine.lineup import Lines
+from noisecli.engine.lineup import Kept, Lines
 from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.soft import codes_of
@@ -32,7 +34,6 @@ from noisecli.engine.whole import BlockStrike
 from noisecli.plan import Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
-    BlockDraws,
     CounterDraws,
     Mask,
     Purpose,
@@ -53,6 +54,7 @@ class TableEngine:
         self._copy = copy
         self._path = path
         self._keep_changes = keep_changes
+        self._sampled: dict[int, Kept] = {}
         self.tally: Tally = {}
 
     def __call__(self, slabs: Iterable[Slab]) -> Iterator[Struck]:
@@ -70,7 +72,7 @@ class TableEngine:
         lineage, makers = np.zeros(slab.rows, np.uint64), np.full(slab.rows, -1)
         lineup = None if lines is None else lines.line_up(slab, training)
         if lineup is not None:
-            slab = replace(slab, bursts=bursts.strike(lineup, slab.rows))
+            slab = bursts.strike(slab, lineup)
         return Flow(slab, training, self._origin(slab), lineage, makers, lineup)
 
     def _origin(self, slab: Slab) -> dict[str, pa.Array]:
@@ -145,8 +147,7 @@ class TableEngine:
             counts.struck += len(struck)
             counts.void += int(np.count_nonzero(~alive))
             struck, values = struck[alive], values.filter(pa.array(alive))
-            generator = self._stream(step).generator("value", column.name, block.number)
-            draws = BlockDraws(generator, struck + block.slots.start)
+            draws = value_draws(self._stream(step), step, column.name, block, struck, slab)
             new, changed = apply(op, column, values, draws, counts, step.decimals)
             edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
         return edits
@@ -197,13 +198,14 @@ class TableEngine:
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
-        strike = TextStrike(op, column, stream, self._count(step, column.name))
+        strike = TextStrike(op, column, self._count(step, column.name), self._keep_changes)
         edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
             if len(rows):
                 chances = site_chances(self._plan, stream, step, column.name, block, slab)
-                strike.strike(block, rows, clean, current, chances, edits)
+                words = partial(row_words, stream, step, column=column.name, block=block, slab=slab)
+                strike.strike(block, rows, clean, current, chances, words, edits)
         return edits
 
     def _strike_rows(self, number: int, op: RowsCorruption, allowed: Mask, flow: Flow) -> None:
@@ -213,12 +215,15 @@ class TableEngine:
         columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
         moves: list[Move] = []
         keys = self._row_keys(step, "value", flow)
+        passed_over = self._passed_over(number, op, flow) if isinstance(op, SamplingCorruption) else None
         for block in blocks(slab.first_row, slab.rows):
             members = np.flatnonzero((order >= block.rows.start) & (order < block.rows.stop))
             source, line = order[members], flow.lineage[members]
             struck = self._struck_rows(step, block, slab, source, line) & allowed[source]
             cells = {name: slab.cells[name].take(pa.array(source)) for name in columns}
             times = op.times(struck, cells, columns, CounterDraws(keys[members]))
+            if passed_over is not None:
+                times = np.where(struck & passed_over[source], 0, times)
             counts.eligible += int(np.count_nonzero(allowed[source]))
             counts.struck += int(np.count_nonzero(struck))
             counts.changed += int(np.abs(times - 1).sum())
@@ -229,7 +234,21 @@ class TableEngine:
         flow.rearrange(move, number)
         if op.scatters():
             self._scatter(step, op.scattered(move.struck, move.fresh), move.fresh, flow)
+            self._delay(step, op, move.struck, flow)
         self._make_errors(number, op, flow, np.flatnonzero(move.fresh))
+
+    def _passed_over(self, number: int, op: SamplingCorruption, flow: Flow) -> Mask:
+        """Say which rows of the slab an op leaves out if they are struck."""
+        lineup = flow.lineup
+        assert lineup is not None
+        memory = self._sampled.setdefault(number, Kept(op.memory(), np.nan))
+        none = np.full(len(lineup.rows), np.nan)
+        struck = np.ones(len(none), bool)
+        series = Series(none, lineup.ordinals, lineup.starts, struck, memory.of(lineup.numbers), lineup.times)
+        passed_over = np.zeros(flow.slab.rows, bool)
+        passed_over[lineup.rows], kept = op.passed_over(series)
+        memory.keep(lineup.numbers, kept)
+        return passed_over
 
     def _scatter(self, step: StepPlan, moved: Mask, fresh: Mask, flow: Flow) -> None:
         scatter = np.full(len(moved), np.nan) if flow.scatter is None else flow.scatter
@@ -237,6 +256,12 @@ class TableEngine:
         flow.scatter = scatter.copy()
         flow.scatter[moved] = CounterDraws(keys).uniform()
         self._count(step, "").changed += int(np.count_nonzero(moved & ~fresh))
+
+    def _delay(self, step: StepPlan, op: RowsCorruption, struck: Mask, flow: Flow) -> None:
+        later = op.later(struck, CounterDraws(self._row_keys(step, "place", flow)))
+        if later.any():
+            flow.later = later if flow.later is None else flow.later + later
+        self._count(step, "").changed += int(np.count_nonzero(later))
 
     def _make_errors(self, number: int, op: RowsCorruption, flow: Flow, clones: Index) -> None:
         """Make errors in fresh clones."""
@@ -262,10 +287,7 @@ class TableEngine:
     def _row_keys(self, step: StepPlan, purpose: Purpose, flow: Flow) -> Words:
         """A word for each row that came out so far."""
         slab, stream = flow.slab, self._stream(step)
-        words = [
-            raw_words(stream.generator(purpose, "", block.number), BLOCK)[block.slots]
-            for block in blocks(slab.first_row, slab.rows)
-        ]
+        words = [row_words(stream, step, purpose, "", block, slab) for block in blocks(slab.first_row, slab.rows)]
         keys = np.concatenate([np.zeros(0, np.uint64), *words])
         return (keys if flow.order is None else keys[flow.order]) ^ flow.lineage
 

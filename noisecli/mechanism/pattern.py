@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noisecli.streams import BLOCK, Mask, Stream
+from noisecli.streams import Floats, Mask
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,9 @@ class Patterns:
         having = (weight for names, weight in zip(self.columns, self.weights, strict=True) if column in names)
         return sum(having) / sum(self.weights)
 
-    def mask(self, stream: Stream, column: str, block: int, slots: slice) -> Mask:
-        """Say in which slots a column would be struck if the row were."""
+    def mask(self, column: str, uniforms: Floats) -> Mask:
+        """Say in which rows a column would be struck if the row were, given a random number for each."""
         running = np.cumsum(self.weights)
-        place = stream.generator("pattern", "", block).random(BLOCK)[slots] * running[-1]
-        got = np.minimum(np.searchsorted(running, place, side="right"), len(running) - 1)
+        got = np.minimum(np.searchsorted(running, uniforms * running[-1], side="right"), len(running) - 1)
         chosen: Mask = np.array([column in names for names in self.columns])[got]
         return chosen

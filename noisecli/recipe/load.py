@@ -16,6 +16,7 @@ from noisecli.corruption import (
 )
 from noisecli.errors import RecipeProblem
 from noisecli.parameters import plain
+from noisecli.recipe import builtin
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.aliases import written_as
@@ -39,7 +40,7 @@ def load(
     """Read and check a recipe.
 
     Args:
-        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        recipe: a YAML file, `file#key`, `builtin:NAME`, or the recipe as a mapping.
         target: what the input holds, or that it holds tables and images; None when there is no input.
         overrides: values that replace or add to what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
@@ -75,7 +76,10 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> Source:
     if not isinstance(recipe, str | Path) or "\n" in str(recipe):
         what = "YAML text" if isinstance(recipe, str | Path) else type(recipe).__name__
         raise RecipeProblem(f"a recipe is a YAML file or a mapping, and this is {what}: give the path, or the mapping")
-    return sources.read(str(recipe))
+    spec = str(recipe)
+    if spec.startswith(builtin.PREFIX):
+        return sources.parse(builtin.text(spec.removeprefix(builtin.PREFIX)), spec)
+    return sources.read(spec)
 
 
 def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:

@@ -127,6 +127,9 @@ class TableStep(Step):
     mechanism: AskedMechanism = Choice(mcar=Mcar())
     """How cells are chosen: mcar, {mar: {columns: ..., tail: upper}}, {mnar: {tail: upper}}, {burst: {length: ...}},
     {clustered: COLUMN} or {window: {from: ..., to: ...}}."""
+    optional: bool = False
+    """true: where a keyword, glob or type finds no column that the op can strike, the step is left out, with a warning;
+    false: that is an error."""
     joint: bool = False
     """true: the same rows are struck in all columns of the step; false: each column has strikes of its own."""
     nulls: Literal["skip", "strike"] = "skip"
@@ -280,6 +283,11 @@ class PlannedStep:
     def joint(self) -> bool:
         """Whether one mask is drawn for all columns."""
         return isinstance(self.settings, TableStep) and self.settings.by_rows
+
+    @property
+    def optional(self) -> bool:
+        """Whether the step is left out where it finds no column."""
+        return isinstance(self.settings, TableStep) and self.settings.optional
 
     @property
     def nulls(self) -> bool:

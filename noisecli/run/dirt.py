@@ -36,7 +36,7 @@ def spoil(
     order: Index | None,
     rows: int,
     truth: Truth | None,
-) -> tuple[Tally, str | None]:
+) -> tuple[Tally, int, str | None]:
     """Put the parts of a table together and damage the file.
 
     Args:
@@ -49,7 +49,7 @@ def spoil(
         truth: where it is written down what really changed, if it is asked for.
 
     Returns:
-        what it did, and a digest of the content where `assemble` gives one.
+        what it did, how many rows are left, and a digest of the content where `assemble` gives one.
     """
     engine = FileEngine(plan, task.copy, task.file.address)
     table = task.file.table()
@@ -64,7 +64,7 @@ def spoil(
 
     about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
     content = table.assemble_spoilt(sinks, target, plan.outgoing, order, rows, plan.split, watched)
-    return engine.tally, content
+    return engine.tally, engine.rows, content
 
 
 def _lines(plan: Plan, changes: Sequence[FileChange]) -> pa.Table:

@@ -18,6 +18,7 @@ from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
 from noisecli.run.dirt import spoil
+from noisecli.run.outside import Outside
 from noisecli.run.pairing import columns_of_partners, pairings_of
 from noisecli.run.truth import Truth
 
@@ -96,8 +97,8 @@ class Record:
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck."""
     warnings: list[str] = field(default_factory=list)
-    code: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the source of each function of the user's own."""
+    outside: Outside = field(default_factory=Outside)
+    """What steps took from outside the recipe."""
     truth: Truth | None = None
     """Where it is written down what really changed, if it is asked for."""
 
@@ -222,7 +223,7 @@ def _finish_table(
     plan, sinks = prepared.plans[task.variant], [piece.sink for piece, _ in pieces]
     rows = sum(piece.written.rows for _, piece in pieces)
     if plan.dirt:
-        tally, content = spoil(plan, task, sinks, target, order, rows, record.truth)
+        tally, rows, content = spoil(plan, task, sinks, target, order, rows, record.truth)
         record.count(task.variant, tally)
         changed |= any(counts.changed for counts in tally.values())
     elif changed:

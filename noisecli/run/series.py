@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.corruption import SeriesCorruption
+from noisecli.corruption import SamplingCorruption, SeriesCorruption
 from noisecli.parameters import Duration
 from noisecli.plan import SeriesPlan
 from noisecli.recipe import PlannedStep, Recipe
@@ -34,6 +34,7 @@ def plan_series(recipe: Recipe, columns: Mapping[str, Column]) -> SeriesPlan | N
 
 def _goes_along(recipe: Recipe, step: PlannedStep) -> bool:
     """Whether it matters to a step in which series rows are; runs of rows are those of entities, if there are any."""
+    along = isinstance(step.corruption, SeriesCorruption | SamplingCorruption)
     runs = isinstance(step.mechanism, Burst)
     in_time = isinstance(step.mechanism, Burst) and isinstance(step.mechanism.length, Duration)
-    return isinstance(step.corruption, SeriesCorruption) or in_time or (runs and recipe.head.data.entity is not None)
+    return along or in_time or (runs and recipe.head.data.entity is not None)

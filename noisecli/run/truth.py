@@ -120,6 +120,8 @@ class Shard:
         }
         if change.places is not None:
             lines["output_row"] = change.places[piece] + self._written
+        if change.drawn is not None:
+            lines["drawn"] = change.drawn.take(mine)
         return pa.table(lines)
 
     def _rows(self, struck: Struck, places: Index, start: int, stop: int) -> pa.Table:

@@ -28,6 +28,7 @@ from noisecli.corruption import (
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
+    SamplingCorruption,
     SeriesCorruption,
     TableCorruption,
     TextCorruption,
@@ -48,6 +49,7 @@ ROWS = 400
 WORDS = ("Ada", "Zoë", "Иван", "köln", "river", "Oak Street", "naïve", "देव", "e\u0301tude", "x1")
 SIZES = ((8, 8), (31, 57), (40, 24))
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
+PHRASES = ("their house is new", "do you see", "one two")
 
 LABEL = "kind"
 """Column of the classes."""
@@ -115,13 +117,13 @@ def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
 
 
 def fitting(op: type[TableCorruption]) -> Sequence[str]:
-    """The words that the op can edit; all of them, if it is not on texts."""
+    """The words that the op can edit; phrases where it edits no single word; all words, if it is not on texts."""
     if not issubclass(op, TextCorruption):
         return WORDS
     text, default = Text(pa.array(WORDS)), made(op)
     sites = default.sites(text)
     able = sites[default.can_edit(text, sites, Column("x", Kind.TEXT, pa.string()))]
-    return [WORDS[row] for row in np.unique(able.rows).tolist()] or WORDS
+    return [WORDS[row] for row in np.unique(able.rows).tolist()] or PHRASES
 
 
 def backwards(cells: pa.Array) -> pa.Array:
@@ -251,7 +253,7 @@ def strike(
     columns = {column: found.column() for column, found in survey.columns.items()}
     widened = {column: pa.string() for column in struck_columns if op.widens(columns[column]) is not None}
     planned = StepPlan(step, op, rate, exact, struck_columns, outgoing=widened)
-    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
+    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption | SamplingCorruption) else None
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
     pieces, order, keys = [], [], []

@@ -212,24 +212,21 @@ class WrongEncoding(RecordCorruption):
     """Encoding of the struck rows; left out: cp1252 in UTF-8 files, UTF-8 in all others."""
 
     def able(self, records: Records, sheet: Sheet) -> Mask:
-        beyond = np.zeros(len(records), bool)
-        for cells in records.cells if not sheet.codec.startswith(("utf-16", "utf-32", "utf-7")) else ():
-            beyond |= to_mask(pc.match_substring_regex(cells, r"[^\x00-\x7F]"))
-        beyond &= records.fits
-        for row in np.flatnonzero(beyond):
-            old = [cells[row].as_py() for cells in records.cells]
-            beyond[row] = self._written(old, sheet) not in (None, old)
-        return beyond
+        lines = pc.binary_join_element_wise(*records.cells, pa.scalar(b"\n", BYTES))
+        able = records.fits & to_mask(pc.match_substring_regex(lines, r"[^\x00-\x7F]"))
+        able &= not sheet.codec.startswith(("utf-16", "utf-32", "utf-7"))
+        old = lines.filter(pa.array(able)).to_pylist()
+        able[able] = [self._written(line, sheet) not in (None, line) for line in old]
+        return able
 
     def corrupt(self, records: Records, sheet: Sheet, draws: CounterDraws) -> Records:
-        rows = [self._written([cells[row].as_py() for cells in records.cells], sheet) for row in range(len(records))]
-        columns = zip(*(row for row in rows if row is not None), strict=True)
-        return replace(records, cells=tuple(pa.array(column, BYTES) for column in columns) or records.cells)
+        columns = ([self._written(cell, sheet) for cell in cells.to_pylist()] for cells in records.cells)
+        return replace(records, cells=tuple(pa.array(column, BYTES) for column in columns))
 
-    def _written(self, cells: list[bytes], sheet: Sheet) -> list[bytes] | None:
-        """Cells in the other encoding; None where it lacks a character, or they are no text."""
+    def _written(self, text: bytes, sheet: Sheet) -> bytes | None:
+        """What stands for a text in the other encoding; None where that lacks a character, or it is no text."""
         encoding = self.encoding or ("cp1252" if sheet.codec == "utf-8" else "utf-8")
         try:
-            return [sheet.foreign(cell.decode().encode(encoding)) for cell in cells]
+            return sheet.foreign(text.decode().encode(encoding))
         except UnicodeError:
             return None

@@ -1,16 +1,17 @@
-"""Faults of what keeps the record: counters that begin again, other sampling."""
+"""Faults of what keeps the record: counters that begin again, other sampling, rows that come late."""
 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.columns import Column
-from noisecli.corruption import Series, SeriesCorruption, register
+from noisecli.corruption import RowsCorruption, SamplingCorruption, Series, SeriesCorruption, register
 from noisecli.corruptions.table.memory import Known, clock_of
 from noisecli.corruptions.table.sensor import held
 from noisecli.parameters import Length
-from noisecli.streams import CounterDraws, Floats
+from noisecli.streams import CounterDraws, Floats, Mask
 
 
 @register
@@ -71,9 +72,70 @@ class SampleAndHold(SeriesCorruption):
         return 2
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        clock, length = clock_of(series, self.every)
-        sample = np.floor(clock / length)
-        before = np.concatenate([sample[:1], sample[:-1]])
-        before[series.starts] = series.memory[:, 1]
-        values, kept = held(replace(series, memory=series.memory[:, :1]), sample != before)
-        return values, np.column_stack([kept, sample[series.ends]])
+        samples, last = _samples(series, self.every, series.memory[:, 1])
+        values, kept = held(replace(series, memory=series.memory[:, :1]), samples)
+        return values, np.column_stack([kept, last])
+
+
+@register
+class ChangeSampling(SamplingCorruption):
+    """Keep every n-th row of a series and leave the others out: a logger that was set to another rate.
+
+    With a duration the first row in each stretch of that length is kept; these are counted from 1970 on. At a rate
+    below 1, or in a window, only struck rows are left out.
+
+    Source: Crochiere and Rabiner 1983, "Multirate Digital Signal Processing" (decimation, here without a filter).
+
+    Example:
+        {op: change_sampling, every: 4, rate: 1}
+    """
+
+    default_rate = 1.0
+    severities = SampleAndHold.severities
+    unchanged = ""
+
+    every: Length = 2
+    """Rows of a series from one that is kept to the next; or how long that is, as 5min."""
+
+    def memory(self) -> int:
+        return 1
+
+    def passed_over(self, series: Series) -> tuple[Mask, Floats]:
+        samples, last = _samples(series, self.every, series.memory[:, 0])
+        return ~samples, last[:, np.newaxis]
+
+
+def _samples(series: Series, every: Length, before: Floats) -> tuple[Mask, Floats]:
+    """Say which rows are the first of their stretch, and in which the last row of each series is."""
+    clock, length = clock_of(series, every)
+    stretch = np.floor(clock / length)
+    earlier = np.concatenate([stretch[:1], stretch[:-1]])
+    earlier[series.starts] = before
+    return stretch != earlier, stretch[series.ends]
+
+
+@register
+class LateArrival(RowsCorruption):
+    """Let rows come out later in the file than they should, with the times that they have: a message that was delayed.
+
+    How many rows of the file later is drawn anew for each struck row; the others keep their order. With `delay: 1` rows
+    change places with the next one.
+
+    Source: Li, Tufte, Shkapenyuk, Papadimos, Johnson and Maier 2008, "Out-of-Order Processing: A New Architecture for
+    High-Performance Stream Systems".
+
+    Example:
+        {op: late_arrival, delay: 20, rate: 0.1}
+    """
+
+    severities = ({"delay": 1}, {"delay": 5}, {"delay": 20}, {"delay": 100}, {"delay": 500})
+    unchanged = ""
+
+    delay: int = Field(10, ge=1, le=1_000_000_000)
+    """The most rows later; all numbers from 1 on are equally likely. At the end of a file fewer can be."""
+
+    def scatters(self) -> bool:
+        return True
+
+    def later(self, struck: Mask, draws: CounterDraws) -> NDArray[np.intp]:
+        return np.where(struck, 1 + np.floor(self.delay * draws.uniform()), 0).astype(np.intp)
