@@ -143,11 +143,11 @@ class TextCorruption(TableCorruption):
     default_rate = 0.1
     unchanged = "an earlier step had changed the text there"
 
-    unit: Literal["cell", "word", "token", "char"] = "word"
-    """What the rate is a share of: whole cells, words (what stands between white space), tokens, or characters."""
+    unit: Literal["cell", "word", "char"] = "word"
+    """What the rate is a share of: whole cells, words (what stands between white space), or characters."""
 
     def sites(self, text: Text) -> Spans:
-        """Return what may be struck, in order: all parts of the text that the `unit` names; tokens are the op's own."""
+        """Return what may be struck, in order: all parts of the text that the `unit` names."""
         return text.cells if self.unit == "cell" else text.words if self.unit == "word" else text.characters
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:

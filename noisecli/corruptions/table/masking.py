@@ -37,7 +37,7 @@ class WordMask(TextCorruption):
     default_rate = 0.15
     severities = RATES
 
-    unit: Literal["word", "token"] = "word"
+    unit: Literal["word", "token"] = "word"  # type: ignore[assignment]  # tokens are this op's own
     """What the rate is a share of: words, or the tokens of `tokenizer`."""
 
     tokenizer: str | None = None
