@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ RATES = ({"rate": 0.02}, {"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 
 
 class OneCharacter(TextCorruption):
     """Makes one edit in each struck word or cell, at any character where it can; or at each struck character."""
+
+    unit: Literal["cell", "word", "char"] = "word"
+    """What the rate is a share of: whole cells, words (what stands between white space), or characters."""
 
     def able(self, text: Text) -> Mask:
         """Say of each character whether there can be an edit."""
@@ -37,6 +41,9 @@ class OneCharacter(TextCorruption):
 
 class Rewriting(TextCorruption):
     """Rewrites each character of what is struck that it can change."""
+
+    unit: Literal["cell", "word", "char"] = "cell"
+    """What the rate is a share of, and what is rewritten: whole cells, words, or characters."""
 
     def rewritten(self, part: str) -> str:
         """Return what becomes of a character."""

@@ -31,15 +31,8 @@ C1_CONTROLS = range(0x80, 0xA0)
 MARKUP = "&<>\"'"
 
 
-class Cellwise(Rewriting):
-    """A rewriting that befalls whole cells, unless the step says otherwise."""
-
-    unit: Literal["cell", "word", "char"] = "cell"
-    """What the rate is a share of, and what is rewritten: whole cells, words, or characters."""
-
-
 @register
-class Mojibake(Cellwise):
+class Mojibake(Rewriting):
     """Read struck cells in another encoding than they were written in: "Größe" becomes "GrÃ¶ÃŸe".
 
     What an encoding lacks is written "?"; bytes that mean nothing are read as U+FFFD, or as browsers do
@@ -133,7 +126,7 @@ class EncodingMix(TextCorruption):
 
 
 @register
-class UnicodeForm(Cellwise):
+class UnicodeForm(Rewriting):
     """Write struck cells in another normalisation form: é as one code point (NFC), or as e and an accent (NFD).
 
     What is in that form already is not eligible.
@@ -154,7 +147,7 @@ class UnicodeForm(Cellwise):
 
 
 @register
-class HtmlEscapeRemains(Cellwise):
+class HtmlEscapeRemains(Rewriting):
     """Leave struck cells escaped for HTML: & is &amp;, ü is &uuml;, я is &#1103;.
 
     Source: HTML Living Standard, "Named character references"; that they remain in data: Speer 2019, "ftfy".

@@ -71,6 +71,9 @@ class Case(Rewriting):
 
     severities = RATES
 
+    unit: Literal["cell", "word", "char"] = "word"
+    """What the rate is a share of, and what is written in another case: whole cells, words, or characters."""
+
     to: Literal["flip", "upper", "lower", "title"] = "flip"
     """flip: capitals become small, and small letters capital, as with a forgotten caps lock. title: words begin with a
     capital and go on small; not for `unit: char`."""
