@@ -35,7 +35,7 @@ class MagnitudeWarp(SeriesCorruption):
 
     severities = ({"sigma": 0.05}, {"sigma": 0.1}, {"sigma": 0.2}, {"sigma": 0.35}, {"sigma": 0.5})
 
-    sigma: NonNegativeFloat = 0.2
+    sigma: NonNegativeFloat = Field(0.2, le=1e6)
     """Standard deviation of the factor, whose mean is 1."""
 
     spacing: Length = 100
