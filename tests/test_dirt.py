@@ -1,5 +1,6 @@
 """Dirt in finished CSV files, from the command line and from Python."""
 
+import csv
 import gzip
 import io
 import re
@@ -11,6 +12,8 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 from golden import snapshot
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import noisecli
 from noisecli.errors import NoiseError
@@ -152,6 +155,28 @@ def test_what_is_not_struck_stays_byte_for_byte_and_the_truth_tells_the_rest(ste
     assert noisecli.verify(done.output, source)[1] == []
 
 
+CELLS = st.text(st.sampled_from('a1é",;\n \t'), max_size=6)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12),
+    delimiter=st.sampled_from(",;\t|"),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    step=st.sampled_from(BY_ROW[:-1]),
+    size=st.integers(1, 60),
+)
+def test_any_cells_are_told_from_their_dirt(rows, delimiter, line_end, step, size, tmp_path, monkeypatch):
+    monkeypatch.setattr(spliced, "BLOCK_BYTES", size)
+    source = tmp_path / "in.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=delimiter, lineterminator=line_end).writerows([["n", "x", "last"], *rows])
+    text = source.read_bytes().decode()
+    recipe = {"noisecli": 1, "seed": 7, "data": {"delimiter": delimiter}, "steps": [{**step, "rate": 0.5}]}
+    done = augment(source, recipe, tmp_path / "out.csv", truth=True, force=True)
+    assert done.output.read_bytes().decode() == rebuilt(text, delimiter, lines_of(done))
+
+
 @by_step(ALL)
 def test_slabs_of_any_size_give_the_same_bytes(step, tmp_path, monkeypatch):
     source = tmp_path / "in.csv"
@@ -269,6 +294,8 @@ def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
         (["op: ragged_row, mechanism: {mar: {columns: a}}"], "takes no mechanism but mcar and burst"),
         (["op: decimal_comma, columns: a, mechanism: mnar"], "takes no mechanism but mcar and burst"),
         (["op: ragged_row, joint: true"], "takes no 'joint'"),
+        (["op: decimal_comma, columns: a, nulls: strike"], "takes no 'nulls'"),
+        (["op: decimal_comma, patterns: [{columns: a}]"], "takes no 'patterns'"),
         (["op: wrong_encoding, encoding: utf-16"], "'utf-16' writes even commas in another way"),
         (["op: wrong_encoding, encoding: klingon"], "'klingon' is no encoding that Python knows"),
         (["op: thousands_separator, columns: a, separator: '.'"], "'.' would make another number of it"),

@@ -166,7 +166,8 @@ def test_late_rows_come_out_the_same_in_every_format_and_however_it_is_cut(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame, source = pd.DataFrame({"x": np.arange(500)}), tmp_path / f"in{suffix}"
-    steps = [{"op": "late_arrival", "delay": 30, "rate": 0.2}, {"op": "drop", "rate": 0.1}]
+    late, shuffled = {"op": "late_arrival", "delay": 30, "rate": 0.2}, {"op": "shuffle", "rate": 0.02}
+    steps = [{"op": "duplicate"}, late, shuffled, {**late, "id": "again"}, {"op": "drop", "rate": 0.1}]
     expected = corrupt(frame, a_recipe(*steps)).x.tolist()
     if suffix == ".parquet":
         pq.write_table(pa.Table.from_pandas(frame), source, row_group_size=60)

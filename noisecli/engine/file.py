@@ -71,7 +71,9 @@ class FileEngine:
         yield sheet.mark + sheet.header
         ended = True
         for slab, records in slabs:
-            left = np.arange(min(slab.rows, sheet.rows - slab.first_row))  # of what will be cut off nothing is said
+            left = np.arange(min(slab.rows, sheet.rows - slab.first_row))  # what will be cut off is nobody's
+            if len(left) == 0:
+                continue
             records = records if len(left) == slab.rows else records.take(left)
             run = Run(slab.first_row, records, records, strikeable(slab, self._plan.split)[left])
             for act in acts:
@@ -79,14 +81,14 @@ class FileEngine:
             data, _ = string_buffers(run.now.written())
             ended = data.slice(max(0, data.size - 1)).to_pybytes() in (b"\n", b"\r")
             yield data
-            if slab.first_row + slab.rows >= sheet.rows:
-                break
         if sheet.footer:
             yield sheet.footer if ended else sheet.line_end + sheet.footer
 
     def _prepare(self, number: int, step: StepPlan, clean: Sheet, sheet: Sheet) -> tuple[Act, Sheet]:
         """Return what a step does to rows, and what it makes of the rest of the file."""
         op = step.corruption
+        for name in step.columns if isinstance(op, SpellingCorruption) else ("",):
+            self._count(step, name)  # there may be no rows
         if isinstance(op, SheetCorruption):
             return self._strike_sheet(number, step, op, sheet)
         if isinstance(op, RecordCorruption):
@@ -196,10 +198,9 @@ class FileEngine:
 
 
 def _told(old: Sheet, new: Sheet) -> tuple[bytes, bytes]:
-    """What of a file changed, before and after: its head, its footer, or the order of columns without a name."""
-    head = old.mark + old.header, new.mark + new.header
-    if head[0] != head[1]:
-        return head
+    """What of a file changed, before and after: its head, its footer, or the order of columns that have no titles."""
+    if (old.mark, old.header) != (new.mark, new.header):
+        return old.mark + old.header, new.mark + new.header
     if old.footer != new.footer:
         return old.footer, new.footer
-    return tuple(old.delimiter.join(name.encode() for name in sheet.columns) for sheet in (old, new))  # type: ignore
+    return old.delimiter.join(map(str.encode, old.columns)), new.delimiter.join(map(str.encode, new.columns))

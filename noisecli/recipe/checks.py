@@ -30,9 +30,9 @@ def check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedSt
         seen.add(name if name != "?" else "")
         if step is None:
             continue
-        check_choosing(source, step, loc)
         if isinstance(step.corruption, FileCorruption):
-            continue  # check_dirt says where these stand
+            continue  # check_dirt sees to these
+        check_choosing(source, step, loc)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
             blind = step.corruption.looks_at() is None

@@ -7,7 +7,7 @@ from noisecli.recipe.mechanisms import Burst, Mcar
 from noisecli.recipe.models import Head, PlannedStep, TableStep
 from noisecli.recipe.source import Loc, Source
 
-FOREIGN = ("exact", "decimals", "where")
+FOREIGN = ("exact", "decimals", "joint", "nulls", "patterns", "where")
 """Step keys that make no sense on a finished file."""
 
 

@@ -24,7 +24,7 @@ class DecimalComma(SpellingCorruption):
     """
 
     breaks = (
-        "The column is read as text, as a number a thousand times as large where commas separate thousands, or as "
+        "The column is read as text, as much larger numbers where commas are taken to separate thousands, or as "
         "missing. Without quotes, in a file with commas, the row has a cell too many."
     )
     pattern = rf"{WHOLE}\.\d+{EXPONENT}"
@@ -58,7 +58,7 @@ class ThousandsSeparator(SpellingCorruption):
     """
 
     breaks = (
-        "The column is read as text, or as a number a thousandth as large where commas are decimal, or as missing. "
+        "The column is read as text, as much smaller numbers where commas are taken for decimal ones, or as missing. "
         "Without quotes, in a file with commas, the row has a cell too many."
     )
     pattern = rf"[+-]?\d{{4,}}(\.\d+)?{EXPONENT}"

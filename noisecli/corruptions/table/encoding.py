@@ -184,7 +184,7 @@ def _between_signs(text: Text, sites: Spans) -> tuple[Spans, NDArray[np.intp]]:
     Other neighbours may be read as one character.
     """
     at, site = members(text, sites)
-    rest = heads(text)[at] >= FIRST_TRAILING
+    rest = (heads(text)[at] >= FIRST_TRAILING) | (text.characters.stops - text.characters.starts > 1)[at]
     at, site = at[rest], site[rest]
     begins = (np.diff(at, prepend=-2) != 1) | (np.diff(site, prepend=-1) != 0)
     ends = np.append(begins[1:], np.ones(min(1, len(begins)), bool))

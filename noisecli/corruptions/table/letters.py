@@ -5,7 +5,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from pydantic import PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import register
@@ -45,7 +45,7 @@ class CharRepeat(OneCharacter):
 
     severities = RATES
 
-    times: PositiveInt = 1
+    times: int = Field(default=1, ge=1, le=100)
     """How many more times it is written."""
 
     def able(self, text: Text) -> Mask:

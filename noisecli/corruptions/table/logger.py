@@ -51,9 +51,9 @@ class CounterReset(SeriesCorruption):
 class SampleAndHold(SeriesCorruption):
     """Repeat every n-th number of a series up to the next one: a logger that samples less often than it writes.
 
-    With a duration it is the first number in each stretch of that length; these are counted from 1970 on. Where such a
-    number is missing the one before it is repeated, at the beginning the first number of the series. To leave the other
-    rows out, there is `change_sampling`.
+    With a duration it is the first number in each stretch of that length; stretches are counted from 1970 on, or from 0
+    where times are numbers. Where such a number is missing the one before it is repeated, at the beginning the first
+    number of the series. To leave the other rows out, there is `change_sampling`.
 
     Source: Smith 1997, "The Scientist and Engineer's Guide to Digital Signal Processing", chapter 3 (zeroth-order
     hold).
@@ -81,8 +81,8 @@ class SampleAndHold(SeriesCorruption):
 class ChangeSampling(SamplingCorruption):
     """Keep every n-th row of a series and leave the others out: a logger that was set to another rate.
 
-    With a duration the first row in each stretch of that length is kept; these are counted from 1970 on. At a rate
-    below 1, or in a window, only struck rows are left out.
+    With a duration the first row in each stretch of that length is kept; stretches are counted from 1970 on, or from 0
+    where times are numbers. At a rate below 1, or in a window, only struck rows are left out.
 
     Source: Crochiere and Rabiner 1983, "Multirate Digital Signal Processing" (decimation, here without a filter).
 
@@ -108,7 +108,7 @@ class ChangeSampling(SamplingCorruption):
 def _samples(series: Series, every: Length, before: Floats) -> tuple[Mask, Floats]:
     """Say which rows are the first of their stretch, and in which the last row of each series is."""
     clock, length = clock_of(series, every)
-    stretch = np.floor(clock / length)
+    stretch = np.floor(np.nan_to_num(clock, nan=-np.inf) / length)
     earlier = np.concatenate([stretch[:1], stretch[:-1]])
     earlier[series.starts] = before
     return stretch != earlier, stretch[series.ends]
