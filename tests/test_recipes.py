@@ -47,6 +47,7 @@ def test_the_recipes_that_are_promised_are_there() -> None:
         "excel-damage",
         "human-typing",
         "label-noise-20",
+        "ocr-scan",
         "sensor-faults",
         "survey-missingness",
         "weak-to-strong",
@@ -116,7 +117,10 @@ def test_each_runs_on_the_sample_data(name: str, suffix: str, command: Command, 
     done = command("augment", source, "-r", f"builtin:{name}", "-o", out, *sets(**ROLES))
     assert done.code == 0, done.err
     steps = json.loads(Path(f"{out}.noisecli.json").read_text())["steps"]
-    assert all(sum(counts["changed"] for counts in step["columns"].values()) > 0 for step in steps)
+    left_out = {"decimal_comma"} if suffix == ".parquet" else set()
+    assert {
+        step["op"] for step in steps if not any(counts["changed"] for counts in step["columns"].values())
+    } <= left_out
     assert not {column for step in steps for column in step["columns"]} & (set(ROLES.values()) - {"churn"})
     assert command("verify", out, "--input", source).code == 0
     again = command("replay", out, "--input", source, "-o", tmp_path / f"again{suffix}")
@@ -200,6 +204,14 @@ def test_typing_gets_one_character_in_85_wrong_and_one_number_in_100(people: Pat
     assert abs(wrong - 40) < 4 * 40**0.5
 
 
+def test_a_scan_gets_two_characters_in_100_wrong(tmp_path: Path) -> None:
+    manifest, _ = changes(SAMPLE, "ocr-scan", tmp_path, **ROLES)
+    errors = [step.cer for step in manifest.steps if step.cer]
+    assert len(errors) == 4
+    for column in ("name", "note"):
+        assert 0.017 < sum(each[column] for each in errors) < 0.023
+
+
 def test_refusals_are_those_with_high_incomes(people: Path, tmp_path: Path) -> None:
     manifest, rows = changes(people, "survey-missingness", tmp_path, id="id", label="churn")
     with people.open(newline="") as file:
@@ -280,6 +292,16 @@ def test_a_step_without_columns_is_left_out_with_a_warning(tmp_path: Path, comma
     assert line in json.loads((tmp_path / "out.csv.noisecli.json").read_text())["warnings"]
     assert f"warning: {line}" in command("validate", "builtin:excel-damage", source).err
     assert "#" in (tmp_path / "out.csv").read_text()
+
+
+def test_a_step_on_a_csv_file_is_left_out_where_there_is_none(tmp_path: Path, command: Command) -> None:
+    source = SAMPLE.with_suffix(".parquet")
+    done = command("augment", source, "-r", "builtin:excel-damage", "-o", tmp_path / "out.parquet", *sets(**ROLES))
+    line = "step 'decimal_comma' is left out: 'decimal_comma' damages the text of a CSV file, and the input is none"
+    assert (done.code, f"warning: {line}" in done.err) == (0, True), done.err
+    with pytest.warns(noisecli.NoiseWarning) as told:
+        noisecli.corrupt(pq.read_table(source), "builtin:excel-damage")
+    assert line in [str(warning.message) for warning in told]
 
 
 def test_where_no_step_fits_nothing_is_written(tmp_path: Path, command: Command) -> None:

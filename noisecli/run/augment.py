@@ -21,7 +21,7 @@ from noisecli.run.account import account
 from noisecli.run.choose import settle_choosers
 from noisecli.run.commit import check_output, commit, settle_output, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
-from noisecli.run.dirt import refuse_dirt
+from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.execute import (
     TASK_IMAGES,
     Meter,
@@ -263,7 +263,8 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
-    refuse_dirt(recipe, [file.table() for file in dataset.struck])
+    struck = [file.table() for file in dataset.struck]
+    refuse_dirt(recipe, struck)
     names = _check_fields(dataset, wanted.columns)
     tables: dict[str, work.Surveyed] = {}
 
@@ -273,11 +274,11 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
     survey = find_facts(wanted, look)
     both = list(zip(recipe.variants, selections, strict=True))
     if facts is not None:
-        plans = {v.folder: plan_from_facts(v, s, fields, facts) for v, s in both}
+        plans = {v.folder: leave_dirt_out(plan_from_facts(v, s, fields, facts), struck) for v, s in both}
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
         _check_fields(dataset, [n for plan in plans.values() for n in (*plan.touched, *columns_of_partners(plan))])
         return Prepared(recipe, dataset, plans, tables, _plan_warnings(recipe, plans))
-    bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
+    bare = [leave_dirt_out(prepare.plan_table(variant.recipe, s, survey), struck) for variant, s in both]
     bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}

@@ -1,6 +1,7 @@
 """Dirt: steps on the finished CSV file of a copy, while its parts are put together."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,28 @@ from noisecli.run.work import TableTask
 
 
 def refuse_dirt(recipe: Recipe, tables: Sequence[TableFile]) -> None:
-    """Refuse steps on a finished CSV file where a table is none; data in memory are no table in a file."""
-    if tables and all(isinstance(table, CsvFile) for table in tables):
-        return
+    """Refuse steps on a finished CSV file where a table is none, but for those that may be left out.
+
+    Data in memory are no table in a file.
+    """
     for step in recipe.steps:
-        if isinstance(step.corruption, FileCorruption):
+        if isinstance(step.corruption, FileCorruption) and not _are_csv(tables) and not step.optional:
             what = "damages the text of a CSV file, and the input is none"
             way = "leave it out here, or write the data to a CSV file and use `noisecli augment` on that"
             recipe.source.fault(("steps", step.number, "op"), f"op {step.corruption.name!r} {what}: {way}")
     recipe.source.raise_faults()
+
+
+def leave_dirt_out(plan: Plan, tables: Sequence[TableFile]) -> Plan:
+    """Return the plan with steps on a finished CSV file left out, where a table is none."""
+    if _are_csv(tables):
+        return plan
+    steps = (replace(s, rate=0.0) if isinstance(s.corruption, FileCorruption) else s for s in plan.steps)
+    return replace(plan, steps=tuple(steps))
+
+
+def _are_csv(tables: Sequence[TableFile]) -> bool:
+    return bool(tables) and all(isinstance(table, CsvFile) for table in tables)
 
 
 def spoil(

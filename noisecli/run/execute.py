@@ -10,6 +10,7 @@ from noisecli.engine import Counts, Index, Tally
 from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
 from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
+from noisecli.formats.csv import CsvFile
 from noisecli.formats.plain import COMPRESSED
 from noisecli.listing import InputEntry, OutputEntry
 from noisecli.partners import GROUP_BYTES
@@ -222,7 +223,7 @@ def _finish_table(
     changed = order is not None or any(piece.written.changed for _, piece in pieces)
     plan, sinks = prepared.plans[task.variant], [piece.sink for piece, _ in pieces]
     rows = sum(piece.written.rows for _, piece in pieces)
-    if plan.dirt:
+    if plan.dirt and isinstance(task.file.table(), CsvFile):
         tally, rows, content = spoil(plan, task, sinks, target, order, rows, record.truth)
         record.count(task.variant, tally)
         changed |= any(counts.changed for counts in tally.values())

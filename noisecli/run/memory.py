@@ -26,7 +26,7 @@ from noisecli.recipe.source import Loc
 from noisecli.run import prepare
 from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
-from noisecli.run.dirt import refuse_dirt
+from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.facts import find_facts
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
@@ -166,12 +166,12 @@ def _settle_copy(copy: int, recipe: Recipe) -> int:
 def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tally]:
     table = _reader(data)(data)
     _refuse_opaque(recipe, table.opaque)
-    plan = settle_outgoing(recipe, _plan(recipe, table), {*table.fields(), *table.opaque})
+    plan = settle_outgoing(recipe, leave_dirt_out(_plan(recipe, table), []), {*table.fields(), *table.opaque})
     with TemporaryDirectory(prefix="noisecli-") as space:
         names = list(dict.fromkeys([*columns_of_partners(plan), *([plan.split] if plan.split else [])]))
         read = [("", ArrowTable(table.read(names)).slabs(table.rows))] if columns_of_partners(plan) else []
         plan = with_partners({"": plan}, read, table.fields(), Path(space) / "partners")[""]
-        engine = TableEngine(plan, copy, "")
+        engine = TableEngine(plan.without_dirt, copy, "")
         ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
         noisy = gather(zip(engine(theirs), ours, strict=True), plan.outgoing)
     return table.replaced(noisy), plan, engine.tally

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 import pyarrow as pa
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.corruption import RowsCorruption, TableCorruption
-from noisecli.plan import Plan
+from noisecli.corruption import FileCorruption, RowsCorruption, TableCorruption
+from noisecli.plan import Plan, StepPlan
 from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
 from noisecli.recipe.source import Loc, did_you_mean
 from noisecli.run.joint import parameter_of, partner_column
@@ -119,24 +119,27 @@ def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str], names_o
 
 
 def left_out(recipe: Recipe, plans: Iterable[Plan]) -> list[str]:
-    """Say which steps found no column, in a sweep once for all its variants.
+    """Say which steps found nothing to strike, in a sweep once for all its variants.
 
     Raises:
         RecipeProblem: there is nothing else to do.
     """
     settled = zip(recipe.variants, plans, strict=True)
     both = [pair for v, plan in settled for pair in zip(v.recipe.steps, plan.steps, strict=True)]
-    lines = {step.id: _left_out(step) for step, planned in both if step.optional and not planned.columns}
+    lines = {step.id: _left_out(step, planned) for step, planned in both if planned.rate < step.rate}
     if lines and all(step.id in lines for step, _ in both):
         recipe.source.fault((), "; ".join(["no step fits the data", *lines.values()]))
         recipe.source.raise_faults()
     return list(lines.values())
 
 
-def _left_out(step: PlannedStep) -> str:
+def _left_out(step: PlannedStep, planned: StepPlan) -> str:
     said = [f"{{dtype: {s.dtype}}}" if isinstance(s, ByType) else repr(s) for s in step.columns or ()]
     op = step.corruption.name
-    return f"step {step.id!r} is left out: {' or '.join(said)} selects no column that {op!r} can strike"
+    why = f"{' or '.join(said)} selects no column that {op!r} can strike"
+    if isinstance(step.corruption, FileCorruption) and (planned.columns or not said):
+        why = f"{op!r} damages the text of a CSV file, and the input is none"
+    return f"step {step.id!r} is left out: {why}"
 
 
 def _is_of(column: Column, selector: str | ByType) -> bool:
