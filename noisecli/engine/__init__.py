@@ -2,6 +2,7 @@
 
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.images import ImageEngine, StruckImage
+from noisecli.engine.intervals import Intervals, in_order
 from noisecli.engine.lineup import OutOfOrder
 from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.table import TableEngine
@@ -11,6 +12,7 @@ __all__ = [
     "Counts",
     "ImageEngine",
     "Index",
+    "Intervals",
     "OutOfOrder",
     "Slab",
     "Struck",
@@ -19,5 +21,6 @@ __all__ = [
     "Tally",
     "blocks",
     "eligible_cells",
+    "in_order",
     "strikeable",
 ]

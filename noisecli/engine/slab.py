@@ -71,6 +71,8 @@ class Struck:
     scatter: Floats | None = None
     """Where in the whole file an outgoing row comes out, as a share of its length; NaN for rows that keep their place
     between their neighbours. None: all do."""
+    over: Sequence[pa.Table] = ()
+    """Intervals of struck rows that are known to be over by this slab, if they are asked for."""
 
 
 @dataclass(frozen=True)
