@@ -70,13 +70,14 @@ def run(frame: pd.DataFrame, folder: Path, *steps: dict[str, Any], **data: str) 
 
 
 def intervals(output: Path) -> pd.DataFrame:
-    return pq.read_table(f"{output}.noisecli-intervals.parquet").to_pandas()
+    found = pq.read_table(f"{output}.noisecli-intervals.parquet").to_pandas()
+    return found.astype(object).where(found.notna(), None)
 
 
 def by_entity(found: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Intervals without the numbers of rows in the file."""
     told = found[["entity", "column", "step", "op", "from", "to", "rows", "changed"]]
-    return sorted(told.fillna("-").itertuples(index=False, name=None))
+    return sorted(tuple(map(str, line)) for line in told.itertuples(index=False, name=None))
 
 
 @pytest.mark.filterwarnings("ignore:.*came out unchanged")
@@ -97,10 +98,10 @@ def test_an_entity_has_the_same_intervals_wherever_its_rows_are_and_whoever_else
 def test_where_a_file_is_cut_does_not_show(
     table: pd.DataFrame, step: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = run(table, tmp_path / "whole", step)
-    for size in (40, 3000):
+    whole = run(table[:300], tmp_path / "whole", step)
+    for size in (150, 2000):
         monkeypatch.setattr(csv, "SLAB_BYTES", size)
-        cut = run(table, tmp_path / str(size), step)
+        cut = run(table[:300], tmp_path / str(size), step)
         for ending in (".noisecli-intervals.parquet", ".noisecli-truth.parquet", ".noisecli.json", ""):
             assert Path(f"{cut}{ending}").read_bytes() == Path(f"{whole}{ending}").read_bytes(), (size, ending)
 
@@ -132,16 +133,17 @@ def test_intervals_are_runs_of_what_the_truth_tells(
             changed = [places[first : last + 1].isin(told.row).sum() for first, last in spans]
             assert changed == here.changed.tolist()
             assert here.entity.isna().all() or here.entity.tolist() == [entity] * len(here)
-    times = table[roles["time"]].astype(str).where(table[roles["time"]].notna(), None) if "time" in roles else None
+    times = (
+        [None if pd.isna(time) else str(time) for time in table[roles["time"]]] if "time" in roles else [None] * ROWS
+    )
     for end, row in (("from", "first_row"), ("to", "last_row")):
-        expected = [None] * len(found) if times is None else times[found[row]].tolist()
-        assert found[end].tolist() == expected
+        assert found[end].tolist() == [times[i] for i in found[row]]
 
 
 def test_overlapping_faults_each_keep_their_line(table: pd.DataFrame, tmp_path: Path) -> None:
     steps = STEPS["missing"], STEPS["noise"], STEPS["drift"], {**STEPS["drop"], "rate": 0.1}
     found = intervals(run(table, tmp_path / "all", *steps))
-    alone = [intervals(run(table, tmp_path / "1", {**step, "id": f"s{i}"})) for i, step in enumerate(steps)]
+    alone = [intervals(run(table, tmp_path / str(i), {**step, "id": f"s{i}"})) for i, step in enumerate(steps)]
     assert found.step.unique().size == 4
     for told in alone[0], alone[3]:  # what comes later may find nothing left to change
         mine = found[found.step == told.step[0]]
@@ -181,11 +183,9 @@ def test_a_fault_goes_on_over_what_cannot_be_changed(tmp_path: Path) -> None:
 def test_held_out_rows_do_not_end_a_fault(table: pd.DataFrame, tmp_path: Path) -> None:
     some = table.assign(s=np.where(np.arange(ROWS) % 3 > 0, "train", "test"))
     train = some[some.s == "train"].reset_index(drop=True)
-    both = [
-        run(f, tmp_path / str(i), STEPS["stuck"], STEPS["drop"], **ROLES, split="s")
-        for i, f in enumerate((some, train))
-    ]
-    assert by_entity(intervals(both[0])) == by_entity(intervals(both[1]))
+    steps, roles = (STEPS["stuck"], STEPS["drop"]), {**ROLES, "split": "s"}
+    expected = by_entity(intervals(run(train, tmp_path / "train", *steps, **roles)))
+    assert by_entity(intervals(run(some, tmp_path / "some", *steps, **roles))) == expected
 
 
 def test_workers_copies_files_and_sweeps(table: pd.DataFrame, tmp_path: Path, tree: Any) -> None:
@@ -249,4 +249,5 @@ def test_every_format_tells_the_same(table: pd.DataFrame, tmp_path: Path) -> Non
     frame.assign(t=table.t).to_json(tmp_path / "in.jsonl", orient="records", lines=True)
     for name in ("in.parquet", "in.jsonl"):
         done = augment(tmp_path / name, a_recipe(*steps, **ROLES), tmp_path / f"out-{name}", truth=True)
-        assert by_entity(intervals(done.output)) == expected, name
+        found = intervals(done.output).replace({r"\.000$": ""}, regex=True)  # Parquet counts milliseconds
+        assert by_entity(found) == expected, name
