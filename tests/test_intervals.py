@@ -251,3 +251,38 @@ def test_every_format_tells_the_same(table: pd.DataFrame, tmp_path: Path) -> Non
         done = augment(tmp_path / name, a_recipe(*steps, **ROLES), tmp_path / f"out-{name}", truth=True)
         found = intervals(done.output).replace({r"\.000$": ""}, regex=True)  # Parquet counts milliseconds
         assert by_entity(found) == expected, name
+
+
+@every_step
+def test_a_file_without_rows_has_none(table: pd.DataFrame, step: dict[str, Any], tmp_path: Path) -> None:
+    frame = table.assign(t=pd.to_datetime(table.t))
+    pq.write_table(pa.Table.from_pandas(frame).slice(0, 0), tmp_path / "in.parquet")
+    done = augment(tmp_path / "in.parquet", a_recipe(step, **ROLES), tmp_path / "out.parquet", truth=True)
+    assert len(intervals(done.output)) == 0
+
+
+def test_a_fault_of_whole_blocks_is_told_too(
+    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a step holds slabs back until it has seen their block."""
+    (tmp_path / "blocks.py").write_text("def zero(frame, rng):\n    return frame.assign(y=0.0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    step = {"op": "custom", "function": "blocks:zero", "columns": "y", "rate": 0.3, "mechanism": BURST}
+    table.to_csv(tmp_path / "in.csv", index=False)
+    recipe = a_recipe(step, STEPS["stuck"], **ROLES)
+    told = []
+    for size in (1 << 22, 900):
+        monkeypatch.setattr(csv, "SLAB_BYTES", size)
+        done = augment(tmp_path / "in.csv", recipe, tmp_path / f"out{size}.csv", truth=True, allow_code=True)
+        told.append(Path(f"{done.output}.noisecli-intervals.parquet").read_bytes())
+    assert told[0] == told[1]
+    found = intervals(done.output)
+    assert found.groupby("op").changed.sum()["custom"] == done.manifest.steps[0].columns["y"]["changed"] > 0
+
+
+def test_an_entity_of_a_nested_type_is_no_entity_of_a_window(tmp_path: Path) -> None:
+    rows = pa.table({"e": [[1], [2], [1]], "x": [1.0, 2.0, 3.0]})
+    pq.write_table(rows, tmp_path / "in.parquet")
+    step = {"op": "missing", "columns": "x", "rate": 1, "mechanism": {"window": {"from": 1}}}
+    done = augment(tmp_path / "in.parquet", a_recipe(step, entity="e"), tmp_path / "out.parquet", truth=True)
+    assert intervals(done.output)[["entity", "first_row", "last_row"]].to_numpy().tolist() == [[None, 1, 2]]

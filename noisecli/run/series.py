@@ -1,6 +1,7 @@
 """Steps that go along series: what makes one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from noisecli.columns import NUMBER, Column, Kind
 from noisecli.corruption import SeriesCorruption
@@ -26,6 +27,8 @@ def plan_series(recipe: Recipe, columns: Mapping[str, Column]) -> SeriesPlan | N
         return None
     entity, time = series.entity, series.time
     if entity is not None and columns[entity].kind is Kind.OTHER:
+        if not series.along:
+            return replace(series, entity=None)
         recipe.source.fault(("data", "entity"), f"column {entity!r} has values of a type that tells no entities apart")
     if series.along and time is not None and columns[time].kind not in MOMENTS:
         what = f"column {time!r} is {columns[time].kind.value}, and a time is a number, date or datetime"
