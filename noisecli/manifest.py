@@ -22,8 +22,9 @@ from noisecli.listing import InputEntry, OutputEntry, Sha256
 
 SUFFIX = ".noisecli.json"
 TRUTH = ".noisecli-truth.parquet"
+INTERVALS = ".noisecli-intervals.parquet"
 FILES = ".noisecli-files.parquet"
-COMPANIONS = {"truth": TRUTH, "files": FILES}
+COMPANIONS = {"truth": TRUTH, "intervals": INTERVALS, "files": FILES}
 """How the names of companions end, by the key of the manifest that describes them."""
 BESIDE = (*COMPANIONS.values(), SUFFIX)
 """How the names of all that may stand beside an output end."""
@@ -94,6 +95,8 @@ class Manifest(_Model):
     """Files that steps read, as the recipe names them, by SHA-256: a replay needs the same."""
     truth: Companion | None = None
     """The cells that really changed."""
+    intervals: Companion | None = None
+    """From when to when steps struck that strike in runs, along series, or in a window."""
     files: Companion | None = None
     """Inputs, outputs and skipped files, where they are too many; `read` puts them back into their lists."""
 

@@ -136,6 +136,15 @@ class SeriesPlan:
     """Column in which they agree; None: all do."""
     time: str | None
     """Column that must not decrease along a series; None: rows are in time order as they stand."""
+    along: bool = True
+    """Whether a step goes along series. False: they only matter where intervals are told."""
+    told: bool = False
+    """Whether intervals of struck rows are asked for."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that have to be read."""
+        return [name for name in (self.entity, self.time) if name is not None]
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ class Plan:
     soft: SoftPlan | None = None
     """What becomes of labels that steps make soft; None: none does."""
     series: SeriesPlan | None = None
-    """What makes a series; None: no step goes along one."""
+    """What makes a series; None: it matters to no step."""
 
     @cached_property
     def outgoing(self) -> Mapping[str, pa.DataType]:
@@ -200,9 +209,24 @@ class Plan:
         return replace(self, steps=tuple(step for i, step in enumerate(self.steps) if i not in self.dirt))
 
     @property
+    def lined_up(self) -> bool:
+        """Whether rows have to be lined up by the series that they belong to."""
+        return self.series is not None and (self.series.along or self.series.told)
+
+    @property
     def whole_files(self) -> bool:
         """Whether a step has to see all of a block, or of a series, so that a file cannot be shared out."""
-        return self.series is not None or any(isinstance(step.corruption, BlockCorruption) for step in self.steps)
+        return self.lined_up or any(isinstance(step.corruption, BlockCorruption) for step in self.steps)
+
+    def lasts(self, step: StepPlan) -> bool:
+        """Whether what a step strikes are faults that last, of which intervals tell."""
+        runs = any(isinstance(chooser, Runs) for (name, _), chooser in self.choosers.items() if name == step.id)
+        return step.rate > 0 and (runs or step.window is not None or isinstance(step.corruption, SeriesCorruption))
+
+    def telling(self) -> "Plan":
+        """Return the plan of a run that tells the intervals of what lasts."""
+        told = self.series is not None and any(map(self.lasts, self.steps))
+        return replace(self, series=replace(self.series, told=True)) if told and self.series else self
 
     @property
     def scatters(self) -> bool:
@@ -225,7 +249,7 @@ class Plan:
         asked += [name for chooser in self.choosers.values() for name in chooser.reads]
         asked += [name for step in self.steps for name in step.reads]
         asked += [self.soft.label] if self.soft else []
-        asked += [name for name in (self.series.entity, self.series.time) if name] if self.series else []
+        asked += self.series.columns if self.series and self.lined_up else []
         return list(dict.fromkeys([*struck, *asked, *([self.split] if self.split else [])]))
 
 

@@ -39,6 +39,7 @@ from noisecli.corruption import (
 from noisecli.formats import csv as csv_format
 from noisecli.manifest import TRUTH, Manifest, path_for, read
 from noisecli.run import execute, truth
+from noisecli.run import lines as row_groups
 from tests.test_memory import peak, write_table
 from tests.test_promises import EVERY_STEP, make_table
 from tests.test_types import STRIKERS
@@ -533,7 +534,7 @@ def test_cuts_do_not_show(
     monkeypatch.setattr(execute, "TASK_SLABS", task_slabs)
     monkeypatch.setattr(truth, "PIECE", piece)
     monkeypatch.setattr(truth, "PIECE_BYTES", piece_bytes)
-    monkeypatch.setattr(truth, "WAITING", waiting)
+    monkeypatch.setattr(row_groups, "WAITING", waiting)
     cut = noisecli.augment(big, BIG, tmp_path / "cut", truth=True, workers=1, allow_code=True).output
     assert truth_path(cut).read_bytes() == truth_path(usual).read_bytes()
 
@@ -557,7 +558,7 @@ def test_images_of_two_workers(sample: Path, tmp_path: Path, tree: Any) -> None:
 def test_row_groups_are_cut_by_what_they_hold(
     usual: Path, big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(truth, "GROUP_BYTES", 500_000)
+    monkeypatch.setattr(row_groups, "GROUP_BYTES", 500_000)
     cut = noisecli.augment(big, BIG, tmp_path / "cut", truth=True, workers=1, allow_code=True).output
     file = pq.ParquetFile(truth_path(cut))
     assert pq.read_table(truth_path(cut)) == pq.read_table(truth_path(usual))
@@ -565,7 +566,7 @@ def test_row_groups_are_cut_by_what_they_hold(
     for i in range(file.num_row_groups):
         lines = file.read_row_group(i).to_pylist()
         texts = (value for line in lines for value in line.values() if isinstance(value, str))
-        weights.append(sum(len(text.encode()) for text in texts) + truth.LINE_BYTES * len(lines))
+        weights.append(sum(len(text.encode()) for text in texts) + row_groups.LINE_BYTES * len(lines))
     assert len(weights) > 10
     assert all(500_000 <= weight < 501_000 for weight in weights[:-1])
 
@@ -670,7 +671,7 @@ def test_long_texts_make_small_row_groups(run: Any, tmp_path: Path, monkeypatch:
     texts = ["word " * 20_000 + str(i) for i in range(60)]
     pq.write_table(pa.table({"x": texts}), source)
     monkeypatch.setattr(truth, "PIECE_BYTES", 1 << 20)
-    monkeypatch.setattr(truth, "GROUP_BYTES", 1 << 20)
+    monkeypatch.setattr(row_groups, "GROUP_BYTES", 1 << 20)
     outcome = run(source, {"op": "typo", "columns": "x", "rate": 0.001})
     assert len(check(source, outcome)) == 60
     file = pq.ParquetFile(truth_path(outcome.output))

@@ -3,6 +3,7 @@
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.file import FileChange, FileEngine
 from noisecli.engine.images import ImageEngine, StruckImage
+from noisecli.engine.intervals import Intervals, in_order
 from noisecli.engine.lineup import OutOfOrder
 from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.table import TableEngine
@@ -14,6 +15,7 @@ __all__ = [
     "FileEngine",
     "ImageEngine",
     "Index",
+    "Intervals",
     "OutOfOrder",
     "Slab",
     "Struck",
@@ -22,5 +24,6 @@ __all__ = [
     "Tally",
     "blocks",
     "eligible_cells",
+    "in_order",
     "strikeable",
 ]

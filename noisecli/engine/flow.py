@@ -77,6 +77,8 @@ class Flow:
     gone: list[tuple[int, Index]] = field(default_factory=list)
     """As in `Struck`."""
     changes: list[Change] = field(default_factory=list)
+    over: list[pa.Table] = field(default_factory=list)
+    """As in `Struck`."""
     cells: dict[str, pa.Array] = field(init=False)
     """Cells as the steps so far have left them: those of the origin itself, or one for each outgoing row."""
 
@@ -147,7 +149,9 @@ class Flow:
         changed = {name: mask for name, mask in changed.items() if mask.any() or self._is_outgoing(name)}
         cells = {name: self.current(name) for name in changed}
         makers = None if self.order is None else self.makers
-        struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter, self.later)
+        struck = Struck(
+            cells, changed, self.order, makers, self.changes, self.gone, self.scatter, self.later, self.over
+        )
         self.cells, self.origin, self.slab, self.changes = {}, {}, Slab(0, 0, {}), []
         return struck
 

@@ -62,7 +62,7 @@ class Lines:
 
     def __init__(self, plan: SeriesPlan, columns: Mapping[str, Column]) -> None:
         self._entity = None if plan.entity is None else columns[plan.entity]
-        self._time = None if plan.time is None else columns[plan.time]
+        self._time = columns[plan.time] if plan.time and plan.along else None
         self._numbers: dict[int, int] = {}
         self._alone = 0
         self._rows = Kept(1, 0)

@@ -75,6 +75,8 @@ class Struck:
     between their neighbours. None: all do."""
     later: Index | None = None
     """How many rows of the file later an outgoing row comes out than its neighbours. None: none does."""
+    over: Sequence[pa.Table] = ()
+    """Intervals of struck rows that are known to be over by this slab, if they are asked for."""
 
     @property
     def elsewhere(self) -> bool:

@@ -24,6 +24,7 @@ from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.edits import Edits, apply
 from noisecli.engine.flow import Flow, Move
+from noisecli.engine.intervals import Intervals
 from noisecli.engine.joint import JointStrike
 from noisecli.engine.lineup import Kept, Lines
 from noisecli.engine.series import SeriesStrike
@@ -47,7 +48,7 @@ from noisecli.streams import (
 
 
 class TableEngine:
-    """Corrupts the slabs of one file in one copy; what it did adds up in `tally`."""
+    """Corrupts the slabs of one file in one copy; what it did adds up in `tally`, what lasts stays in `intervals`."""
 
     def __init__(self, plan: Plan, copy: int, path: str, keep_changes: bool = False) -> None:
         self._plan = plan
@@ -56,15 +57,18 @@ class TableEngine:
         self._keep_changes = keep_changes
         self._sampled: dict[int, Kept] = {}
         self.tally: Tally = {}
+        self.intervals = Intervals(plan) if plan.series and plan.series.told else None
 
     def __call__(self, slabs: Iterable[Slab]) -> Iterator[Struck]:
         """Yield what becomes of each slab, in order; slabs may be read ahead."""
         plan = self._plan
-        lines = None if plan.series is None else Lines(plan.series, plan.columns)
+        lines = Lines(plan.series, plan.columns) if plan.series and plan.lined_up else None
         bursts = Bursts(plan, self._stream)
         flows: Iterator[Flow] = (self._begin(slab, lines, bursts) for slab in slabs)
         for number, step in enumerate(self._plan.steps):
             flows = self._pipe(number, step)(flows)
+            if self.intervals is not None and plan.lasts(step):
+                flows = self.intervals.watch(number, self._rows_chosen)(flows)
         return (flow.end_of_steps(self._plan, self._keep_changes) for flow in flows)
 
     def _begin(self, slab: Slab, lines: Lines | None, bursts: Bursts) -> Flow:
@@ -126,6 +130,14 @@ class TableEngine:
     def _chosen(self, step: StepPlan, column: str, block: Block, slab: Slab) -> Mask:
         """Which of the cells of a block a step chooses, eligible or not; column "" stands for whole rows."""
         return chosen_cells(self._plan, self._stream(step), step, column, block, slab)
+
+    def _rows_chosen(self, step: StepPlan, column: str, flow: Flow) -> Mask:
+        """Which rows of a slab a step strikes in a column, eligible or not."""
+        parts = blocks(flow.slab.first_row, flow.slab.rows)
+        mask = self._allowed(step, flow).copy()
+        for block in parts:
+            mask[block.rows] &= self._chosen(step, column, block, flow.slab)
+        return mask
 
     def _strike_cells(self, step: StepPlan, column: Column, slab: Slab, allowed: Mask, current: pa.Array) -> Edits:
         op = step.corruption

@@ -24,7 +24,8 @@ def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, 
         the manifest, and the files in `space` that shall stand beside the output, by how their names shall end.
     """
     manifest = _manifest(prepared, record)
-    made = {} if record.truth is None else {"truth": record.truth.path}
+    told = {"truth": record.truth, "intervals": record.intervals}
+    made = {key: lines.path for key, lines in told.items() if lines is not None}
     if sum(map(len, manifest.lists.values())) > manifests.MOST_LISTED:
         made["files"] = space / "files"
         listing.write(made["files"], manifest.lists)

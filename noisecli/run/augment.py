@@ -33,6 +33,7 @@ from noisecli.run.execute import (
     write_tables,
 )
 from noisecli.run.facts import find_facts
+from noisecli.run.intervals import IntervalTable
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.outside import Outside, settle_code, settle_files, settle_outside
@@ -73,7 +74,8 @@ def augment(
         output: where the copy goes; one file in and one copy give a file, else a folder.
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
-        truth: write down every cell that really changed, in `OUTPUT.noisecli-truth.parquet`.
+        truth: write down every cell that really changed, in `OUTPUT.noisecli-truth.parquet`, and from when to when
+            faults lasted, in `OUTPUT.noisecli-intervals.parquet`.
         allow_code: let steps with `op: custom` import and run the functions that they name.
         workers: processes; None: one a core. The result does not depend on it. More than one need the caller's script
             to be importable, its work under `if __name__ == "__main__":`.
@@ -125,9 +127,10 @@ def replay(
     outside = settle_outside(recipe, allow_code, recorded)
     outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, outside, workers, force, progress)
     same_content, different = _compare(recorded, outcome.manifest)
-    truth, again = recorded.truth, outcome.manifest.truth
-    if truth is not None and (again is None or again.sha256 != truth.sha256):
-        different.append(manifests.beside(outcome.output, manifests.TRUTH).name)
+    for key in ("truth", "intervals"):
+        told, again = getattr(recorded, key), getattr(outcome.manifest, key)
+        if told is not None and (again is None or again.sha256 != told.sha256):
+            different.append(manifests.beside(outcome.output, manifests.COMPANIONS[key]).name)
     return outcome, same_content, different
 
 
@@ -193,12 +196,18 @@ def _run(
     with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * outputs)) as pool:
         prepared = _prepare(recipe, dataset.spooled(space), facts, pool, meter)
         prepared = replace(prepared, plans=_with_partners(prepared, space / "partners"))
+        if truth:
+            prepared = replace(prepared, plans={key: plan.telling() for key, plan in prepared.plans.items()})
+        lasting = any(plan.series is not None and plan.series.told for plan in prepared.plans.values())
         data = space / "data"
         if _several(dataset, recipe):
             data.mkdir()
         meter.start("write", size * len(recipe.head.written) * len(recipe.variants))
-        with Truth(space / "truth") if truth else nullcontext() as lines:
-            record = Record(truth=lines, outside=outside)
+        with (
+            Truth(space / "truth") if truth else nullcontext() as lines,
+            IntervalTable(space / "intervals") if lasting else nullcontext() as intervals,
+        ):
+            record = Record(truth=lines, intervals=intervals, outside=outside)
             if recipe.target == "table":
                 write_tables(prepared, record, pool, data, space, meter)
             write_files(prepared, record, pool, data, meter)

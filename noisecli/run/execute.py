@@ -19,6 +19,7 @@ from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
 from noisecli.run.dirt import spoil
+from noisecli.run.intervals import IntervalTable
 from noisecli.run.outside import Outside
 from noisecli.run.pairing import columns_of_partners, pairings_of
 from noisecli.run.truth import Truth
@@ -102,6 +103,8 @@ class Record:
     """What steps took from outside the recipe."""
     truth: Truth | None = None
     """Where it is written down what really changed, if it is asked for."""
+    intervals: IntervalTable | None = None
+    """Where it is written down what lasts, if it is asked for and something does."""
 
     def count(self, variant: str, tally: Tally) -> None:
         """Add what a task counted."""
@@ -172,11 +175,14 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
             keys = sink.with_suffix(".keys") if plan.scatters else None
-            tasks.append(work.TableTask(file, parts[i : i + step], plan, copy, sink, variant, shard, keys, rows))
+            told = sink.with_suffix(".intervals") if plan.series is not None and plan.series.told else None
+            tasks.append(work.TableTask(file, parts[i : i + step], plan, copy, sink, variant, shard, keys, rows, told))
     results = pool.map(work.write_table, tasks)
     pieces: list[tuple[work.TableTask, work.TableDone]] = []
     for i, (task, done) in enumerate(zip(tasks, results, strict=True)):
         record.count(task.variant, done.tally)
+        if record.intervals is not None and task.intervals is not None:
+            record.intervals.take(task.intervals)
         if task.keys is None:
             _take_truth(record, task, sum(piece.written.rows for _, piece in pieces))
         pieces.append((task, done))

@@ -116,7 +116,7 @@ def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     soft, series = plan_soft_labels(recipe, columns), plan_series(recipe, columns)
     recipe.source.raise_faults()
     plan = Plan(recipe.seed, steps, split=split_column(recipe), soft=soft, series=series)
-    asked = {name for step in recipe.steps for name in step.asks}
+    asked = {name for step in recipe.steps for name in step.asks} | set(series_columns(recipe))
     kept = {name: columns[name] for name in columns if name in plan.touched or name in asked}
     both = zip(recipe.steps, steps, strict=True)
     quotas = survey.quotas(columns, [quota for asked, step in both for quota in _quotas(asked, step.columns)])

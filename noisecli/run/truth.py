@@ -16,15 +16,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import pyarrow.types as pt
-from numpy.typing import NDArray
 from pyarrow import ipc
 
 from noisecli.celltext import as_written
 from noisecli.engine import Change, Index, Struck
 from noisecli.formats import Part, Transform
 from noisecli.plan import Plan
+from noisecli.run.lines import Lines
 
 SCHEMA = pa.schema(
     {
@@ -46,14 +44,6 @@ PIECE = 4_096
 
 PIECE_BYTES = 8 << 20
 """How many bytes of cells that may be, unless a single row has more."""
-
-GROUP_BYTES = 16 << 20
-"""How much a row group holds before it is packed; a line counts as its texts and LINE_BYTES."""
-
-LINE_BYTES = 64
-
-WAITING = 256
-"""How many tables wait for a row group before they are joined: a small one weighs little but its frame."""
 
 
 class Shard:
@@ -143,24 +133,11 @@ class Shard:
         return _complete({**dict(zip(lines.column_names, lines.columns, strict=True)), **known}, len(lines))
 
 
-class Truth:
-    """The whole truth of a run, in one file: row groups are cut by what they hold, not by who wrote it."""
+class Truth(Lines):
+    """The whole truth of a run, in one file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._open = ExitStack()
-        file = self._open.enter_context(pa.OSFile(os.fsencode(path), "wb"))
-        self._writer = self._open.enter_context(pq.ParquetWriter(file, SCHEMA, compression="zstd"))
-        self._waiting: list[pa.Table] = []
-        self._weight = 0
-
-    def __enter__(self) -> "Truth":
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None and self._waiting:
-            self._write(pa.concat_tables(self._waiting))
-        self._open.close()
+        super().__init__(path, SCHEMA)
 
     def take(self, shard: Path, written: int, places: Index | None = None) -> None:
         """Add the lines of a shard, and remove it.
@@ -178,7 +155,7 @@ class Truth:
                 if places is not None:
                     outgoing = pa.array(places[outgoing.fill_null(0)], mask=np.asarray(outgoing.is_null()))
                 lines = lines.set_column(place, SCHEMA.field(place), outgoing)
-                self._add(lines if places is None else lines.take(_placed(lines)))
+                self.add(lines if places is None else lines.take(_placed(lines)))
         shard.unlink()
 
     def images(self, about: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
@@ -191,29 +168,7 @@ class Truth:
         """Add lines about a file, in their order."""
         if len(lines):
             columns = dict(zip(lines.column_names, lines.columns, strict=True))
-            self._add(_complete({**columns, **_repeated(about, len(lines))}, len(lines)))
-
-    def _add(self, lines: pa.Table) -> None:
-        self._waiting.append(lines)
-        self._weight += int(_weights(lines).sum())
-        if self._weight >= GROUP_BYTES:
-            self._write_full_groups()
-        elif len(self._waiting) >= WAITING:
-            self._waiting = [pa.concat_tables(self._waiting).combine_chunks()]
-
-    def _write_full_groups(self) -> None:
-        lines = pa.concat_tables(self._waiting)
-        ends = np.cumsum(_weights(lines))
-        start, done = 0, 0
-        while ends[-1] - done >= GROUP_BYTES:
-            stop = int(np.searchsorted(ends, done + GROUP_BYTES)) + 1
-            self._write(lines[start:stop])
-            start, done = stop, int(ends[stop - 1])
-        self._waiting, self._weight = [lines[start:]], int(ends[-1]) - done
-
-    def _write(self, lines: pa.Table) -> None:
-        if len(lines):
-            self._writer.write_table(lines.combine_chunks(), row_group_size=len(lines))
+            self.add(_complete({**columns, **_repeated(about, len(lines))}, len(lines)))
 
 
 def _order(lines: pa.Table) -> pa.Array:
@@ -237,12 +192,3 @@ def _repeated(values: Mapping[str, Any], count: int) -> dict[str, pa.Array]:
 def _complete(columns: Mapping[str, Any], count: int) -> pa.Table:
     """Make a table of these columns and nulls for the others."""
     return pa.table([columns.get(field.name, pa.nulls(count, field.type)) for field in SCHEMA], schema=SCHEMA)
-
-
-def _weights(lines: pa.Table) -> NDArray[np.int64]:
-    """How much each line counts towards a row group."""
-    weights = np.full(len(lines), LINE_BYTES, np.int64)
-    for field in SCHEMA:
-        if pt.is_string(field.type):
-            weights += np.asarray(pc.fill_null(pc.binary_length(lines[field.name]), 0), np.int64)
-    return weights

@@ -20,6 +20,7 @@ from noisecli.formats.images import parse_image
 from noisecli.manifest import digest
 from noisecli.plan import Plan, StepPlan
 from noisecli.run.dataset import InputFile
+from noisecli.run.intervals import IntervalShard
 from noisecli.run.truth import Shard
 from noisecli.survey import Request, Survey
 
@@ -83,6 +84,8 @@ class TableTask:
     """Where the keys go by which the rows of the file will be ordered; None: they stay in order."""
     rows: int = 0
     """Rows of the whole file."""
+    intervals: Path | None = None
+    """Where the shard of the intervals goes; None: they are not asked for, or nothing lasts."""
 
     @property
     def whole(self) -> tuple[str, int, str]:
@@ -104,10 +107,13 @@ def write_table(task: TableTask) -> TableDone:
     columns = {name: task.plan.columns[name] for name in task.plan.touched}
     transform: Transform = engine
     with ExitStack() as stack:
+        about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
+        if task.intervals is not None and engine.intervals is not None:
+            told = stack.enter_context(IntervalShard(task.intervals, about, task.plan, engine.intervals))
+            transform = told.watch(transform)
         if task.truth is not None:
-            about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
             shard = stack.enter_context(Shard(task.truth, about, task.plan, task.parts))
-            transform = shard.watch(engine)
+            transform = shard.watch(transform)
         if task.keys is not None:
             transform = keyed(transform, task.parts, task.rows, stack.enter_context(task.keys.open("wb")))
         try:
