@@ -104,7 +104,7 @@ def many(script: str, unit: str) -> pa.Array:
     """Cells enough for a few thousand sites."""
     words = SENTENCES[script].split()
     rotated = [" ".join(words[i:] + words[:i]) for i in range(len(words))]
-    cells = {"char": 600, "token": 600, "word": 3000, "cell": 10_000}[unit]
+    cells = {"char": 600, "token": 600, "word": 2000, "cell": 5000}[unit]
     return pa.array(rotated * (cells // len(rotated)))
 
 
@@ -128,41 +128,41 @@ texts = st.lists(
 
 @every_script
 @every_case
-def test_asked_is_got(name, unit, script):
-    op = op_of(name, unit)
-    done = strike(op, many(script, unit), rate=0.05)
+def test_asked_is_got_and_told_and_nested(name, unit, script):
+    op, cells = op_of(name, unit), many(script, unit)
+    low, done = (strike(op, cells, rate=rate) for rate in (0.01, 0.05))
+    done.cells.validate(full=True)
     eligible, struck = done.counts.eligible, done.counts.struck
     assert (eligible == 0) == (name.replace(" ", "_") in CANNOT[script].split())
     assert abs(struck - 0.05 * eligible) <= 4 * (0.05 * 0.95 * eligible) ** 0.5
     assert done.counts.changed == struck or op.keeps_some()
-    done.cells.validate(full=True)
 
-
-@every_script
-@every_case
-def test_the_character_error_rate_is_that_of_the_edit_distance(name, unit, script):
-    cells = many(script, unit)[:2000]
-    done = strike(op_of(name, unit), cells, rate=0.02)
-    pairs = zip(cells.to_pylist(), done.cells.to_pylist(), strict=True)
-    distance = sum(Levenshtein.distance(old, new) for old, new in pairs)
-    assert done.counts.characters == sum(map(len, cells.to_pylist()))
+    pairs = list(zip(cells.to_pylist(), done.cells.to_pylist(), strict=True))
+    assert done.counts.characters == sum(len(old) for old, _ in pairs)
+    distance = sum(Levenshtein.distance(*pair) for pair in pairs)
     assert 0.9 * done.counts.edited <= distance <= done.counts.edited
 
-
-@every_script
-@every_case
-def test_texts_struck_at_a_rate_are_struck_at_a_higher_one(name, unit, script):
-    cells = many(script, unit)[:500]
-    low, high = (strike(op_of(name, unit), cells, rate=rate) for rate in (0.01, 0.05))
-    assert low.counts.struck <= high.counts.struck
-    still = [after == before for before, after in zip(cells.to_pylist(), high.cells.to_pylist(), strict=True)]
-    assert low.cells.filter(pa.array(still)) == cells.filter(pa.array(still))
+    assert low.counts.struck <= struck
+    still = pa.array([old == new for old, new in pairs])
+    assert low.cells.filter(still) == cells.filter(still)
 
 
 @every_case
 @given(texts, st.integers(0, 2**64 - 1))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 def test_whatever_the_text_a_struck_site_changes_and_rows_are_alone(name, unit, texts, seed):
+    _check(name, unit, texts, seed)
+
+
+@pytest.mark.stress
+@every_case
+@given(texts, st.integers(0, 2**64 - 1))
+@settings(deadline=None, max_examples=500)
+def test_whatever_500_texts_are(name, unit, texts, seed):
+    _check(name, unit, texts, seed)
+
+
+def _check(name, unit, texts, seed):
     op = op_of(name, unit)
     alone = [_all_struck(op, [text], [key]) for text, key in zip(texts, scramble(seed, range(len(texts))), strict=True)]
     together = _all_struck(op, texts, scramble(seed, range(len(texts))))
@@ -190,6 +190,8 @@ def _all_struck(op, texts, keys):
 @every_script
 @every_case
 def test_no_character_is_torn_or_joined_to_its_neighbour(name, unit, script):
+    if unit == "token":
+        pytest.skip("a tokenizer may tear characters")
     op, text = op_of(name, unit), Text(many(script, unit)[:20])
     sites = op.sites(text)
     sites = sites[op.can_edit(text, sites, COLUMN)]
