@@ -85,6 +85,8 @@ class Column:
     """Distinct values of the training cells, sorted."""
     counts: tuple[int, ...] | None = None
     """How many training cells have each of them."""
+    words: tuple[str, ...] | None = None
+    """Distinct words of the training cells, sorted; where there are more than 4,096, so many by the hash of each."""
     covariances: Mapping[str, float] | None = None
     """With each column of the step, itself too, over the training rows in which all of them are numbers."""
 
@@ -118,9 +120,7 @@ class Column:
         """Cells of a date or datetime column as microseconds since 1970, and which of them are times at all."""
         if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
             return dates.parse_times(cells, self.format)
-        moment = pa.timestamp("us", getattr(cells.type, "tz", None))
-        micros = pc.fill_null(pc.cast(cells, moment, safe=False).cast(pa.int64()), 0)
-        return micros.to_numpy(zero_copy_only=False), celltext.to_mask(pc.is_valid(cells))
+        return _micros(cells), celltext.to_mask(pc.is_valid(cells))
 
     def eligible(self, cells: pa.Array, as_number: bool, nulls: bool = False) -> Mask:
         """Which cells may be struck: not null, not NaN, and a finite number, date or time where such is needed.
@@ -210,6 +210,18 @@ class Column:
             narrow = finite.astype(dtype)
         clipped = np.zeros(len(values), bool) if special else finite != values
         return pa.array(narrow, self.storage), narrow.astype(np.float64), clipped
+
+
+def _micros(cells: pa.Array) -> dates.Micros:
+    """Typed dates or times as microseconds since 1970, rounded down, within 64 bits; 0 for null."""
+    type_ = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    stamp = type_ if pa.types.is_timestamp(type_) else pa.timestamp("s")
+    ticks = pc.fill_null(pc.cast(cells, stamp, safe=False).cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    if stamp.unit == "ns":
+        return np.asarray(ticks // 1000)
+    size = {"s": 1_000_000, "ms": 1000, "us": 1}[stamp.unit]
+    most = np.iinfo(np.int64).max // size
+    return np.asarray(np.clip(ticks, -most, most) * size)
 
 
 def to_text(cells: pa.Array) -> pa.Array:

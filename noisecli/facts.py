@@ -35,6 +35,7 @@ class ColumnFacts(_Entry):
     mode: FiniteFloat | None = None
     categories: tuple[bool | int | str, ...] | None = None
     counts: tuple[Annotated[int, Field(gt=0)], ...] | None = None
+    words: tuple[str, ...] | None = None
 
     @field_validator("format")
     @classmethod

@@ -91,6 +91,8 @@ class Manifest(_Model):
     warnings: list[str] = []
     code: dict[str, str] = {}
     """Functions of the user's own that steps ran, by SHA-256 of their modules' source: a replay depends on them."""
+    read: dict[str, str] = {}
+    """Files that steps read, as the recipe names them, by SHA-256: a replay needs the same."""
     truth: Companion | None = None
     """The cells that really changed."""
     intervals: Companion | None = None

@@ -13,6 +13,7 @@ from noisecli.columns import Column, widened
 from noisecli.corruption import (
     BlockCorruption,
     Corruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
@@ -195,6 +196,17 @@ class Plan:
             return None
         of_file = self.series.entity is None and not chooser.in_time
         return None if of_file and not isinstance(step.corruption, SeriesCorruption) else chooser
+
+    @cached_property
+    def dirt(self) -> Mapping[int, StepPlan]:
+        """Steps on the finished file, by number: the last ones."""
+        steps = enumerate(self.steps)
+        return {number: step for number, step in steps if isinstance(step.corruption, FileCorruption)}
+
+    @property
+    def without_dirt(self) -> "Plan":
+        """What precedes the steps on the finished file."""
+        return replace(self, steps=tuple(step for i, step in enumerate(self.steps) if i not in self.dirt))
 
     @property
     def lined_up(self) -> bool:

@@ -64,6 +64,14 @@ def slices(data: pa.Buffer, starts: Offsets, stops: Offsets) -> pa.Array:
     return view.take(pa.array(np.arange(0, len(bounds) - 1, 2)))
 
 
+def stretches(starts: Offsets, stops: Offsets) -> Offsets:
+    """Return the positions of some stretches, one after the other."""
+    widths = stops - starts
+    positions: Offsets = np.repeat(starts - np.cumsum(widths) + widths, widths)
+    positions += np.arange(len(positions))
+    return positions
+
+
 def string_buffers(array: pa.Array) -> tuple[pa.Buffer, Offsets]:
     """Bytes of a string or binary array and its offsets into them, starting at 0."""
     wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)

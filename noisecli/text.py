@@ -4,19 +4,24 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from noisecli.distance import count_within, levenshtein
 from noisecli.graphemes import grapheme_starts
-from noisecli.splice import Offsets, splice, string_buffers
+from noisecli.splice import Offsets, slices, splice, stretches, string_buffers
 from noisecli.streams import Mask
 
 Points = NDArray[np.uint32]
 
 OTHER, LETTER, MARK, SPACE = range(4)
 """Classes of a code point: marks and joiners belong to the letter before them."""
+
+NEAR = 8
+"""Edits that are no more code points apart are compared as one: they may exchange characters."""
 
 _pages: dict[int, NDArray[np.uint8]] = {}
 
@@ -60,10 +65,13 @@ class Edits:
             pool: code points, say those of a text and some more behind them.
             parts: where the stretches start and stop, each with one entry a span.
         """
-        starts, stops = (np.stack(ends, axis=1) for ends in zip(*parts, strict=True))
-        widths = (stops - starts).sum(axis=1)
-        offsets = np.concatenate([[0], np.cumsum(widths)])
-        return cls(spans.starts, spans.stops, spans.rows, pool[stretches(starts.ravel(), stops.ravel())], offsets)
+        points, offsets = _joined(pool, *parts)
+        return cls(spans.starts, spans.stops, spans.rows, points, offsets)
+
+    @property
+    def strings(self) -> pa.Array:
+        """What takes the place of each, as strings."""
+        return _encode(self)
 
     @classmethod
     def by(cls, spans: Spans, texts: Sequence[str], which: NDArray[np.integer]) -> "Edits":
@@ -118,7 +126,7 @@ class Text:
         Source: Unicode Standard Annex 29, extended grapheme clusters.
         """
         starts = np.flatnonzero(grapheme_starts(self.points, self.bounds))
-        return self._spans(starts, np.append(starts[1:], len(self.points)) if len(starts) else starts)
+        return self.spans_at(starts, np.append(starts[1:], len(self.points)) if len(starts) else starts)
 
     @cached_property
     def words(self) -> Spans:
@@ -130,9 +138,10 @@ class Text:
         breaks[self.bounds] = True
         before = np.concatenate([[False], inside[:-1]])
         starts, stops = np.flatnonzero(inside & (~before | breaks)), np.flatnonzero(before & (~inside | breaks))
-        return self._spans(starts, stops)
+        return self.spans_at(starts, stops)
 
-    def _spans(self, starts: Offsets, stops: Offsets) -> Spans:
+    def spans_at(self, starts: Offsets, stops: Offsets) -> Spans:
+        """Return the spans that start and stop at such code points, in order and each in one row."""
         rows = np.searchsorted(self.bounds, starts, side="right") - 1
         first_of_row = np.searchsorted(starts, self.bounds[:-1])
         return Spans(starts, stops, rows, np.arange(len(starts)) - first_of_row[rows])
@@ -168,11 +177,26 @@ class Text:
         alike = size == others.stops - others.starts
         size = np.where(alike, size, 0)
         one, other = (self.points[stretches(s.starts, s.starts + size)] for s in (some, others))
-        return np.asarray(alike & (_count(one != other, size) == 0), dtype=bool)
+        return np.asarray(alike & (count_within(one != other, size) == 0), dtype=bool)
+
+    def rows(self) -> list[str]:
+        """Return the text of each row."""
+        points = self.points.astype("<u4").tobytes().decode("utf-32-le")
+        return [points[start:stop] for start, stop in pairwise(self.bounds.tolist())]
+
+    def texts(self) -> list[str]:
+        """Return the text of each row."""
+        points = self.points.astype("<u4").tobytes().decode("utf-32-le")
+        return [points[start:stop] for start, stop in pairwise(self.bounds.tolist())]
+
+    def strings(self, spans: Spans) -> pa.Array:
+        """Return some spans as strings of their own."""
+        taken = slices(self._data, self._to_bytes(spans.starts), self._to_bytes(spans.stops))
+        return taken.cast(pa.large_string())
 
     def replace(self, edits: Edits) -> pa.Array:
         """Return the text with the edits made; bytes outside them are the same."""
-        replacements = _encode(edits)
+        replacements = edits.strings
         starts, stops = self._to_bytes(edits.starts), self._to_bytes(edits.stops)
         _, replaced = string_buffers(replacements)
         data = splice(self._data, starts, stops, replacements)
@@ -183,47 +207,40 @@ class Text:
         return wide.cast(self._type)
 
     def distance(self, edits: Edits) -> int:
-        """Count the code points that edits replace, add or remove; those at their ends that stay are left out.
+        """Count the code points that edits replace, add or remove: the edit distance, or a little more where edits far
+        from each other could be explained by fewer."""
+        if len(edits.starts) == 0:
+            return 0
+        apart = (edits.starts[1:] - edits.stops[:-1] > NEAR) | (edits.rows[1:] != edits.rows[:-1])
+        heads = np.flatnonzero(np.append(True, apart))
+        alone = np.add.reduceat(self._distances(edits, np.arange(len(edits.starts))), heads)
+        return int(np.minimum(alone, self._distances(edits, heads)).sum())
 
-        It is the edit distance of Levenshtein, or a little more where edits undo each other.
-        """
-        old, new = edits.stops - edits.starts, np.diff(edits.offsets)
-        shared = np.minimum(old, new)
-        ahead = self._alike(edits, shared, from_end=False)
-        behind = self._alike(edits, shared - ahead, from_end=True)
-        inside = np.where(old == new, self._differing(edits, old), np.maximum(old, new) - ahead - behind)
-        return int(inside.sum())
+    def count_same(self, edits: Edits) -> int:
+        """Count the edits that leave everything as it is."""
+        return int(np.count_nonzero(self._distances(edits, np.arange(len(edits.starts))) == 0))
 
-    def _alike(self, edits: Edits, most: Offsets, from_end: bool) -> Offsets:
-        """How many code points the old and the new have in common at one end, at most so many."""
-        firsts = np.cumsum(most) - most
-        place = np.arange(int(most.sum())) - np.repeat(firsts, most)
-        if from_end:
-            old, new = np.repeat(edits.stops - 1, most) - place, np.repeat(edits.offsets[1:] - 1, most) - place
-        else:
-            old, new = np.repeat(edits.starts, most) + place, np.repeat(edits.offsets[:-1], most) + place
-        unlike = np.flatnonzero(self.points[old] != edits.points[new])
-        first_unlike = np.searchsorted(unlike, firsts)
-        ends = np.append(unlike, len(place))[first_unlike]
-        return np.asarray(np.minimum(ends - firsts, most))
-
-    def _differing(self, edits: Edits, size: Offsets) -> Offsets:
-        """How many code points differ where as many come as go; anything elsewhere."""
-        size = np.where(np.diff(edits.offsets) == size, size, 0)
-        before = self.points[stretches(edits.starts, edits.starts + size)]
-        after = edits.points[stretches(edits.offsets[:-1], edits.offsets[:-1] + size)]
-        return _count(before != after, size)
+    def _distances(self, edits: Edits, heads: Offsets) -> Offsets:
+        """Edit distances of what some edits begin, each with those that follow it up to the next of them."""
+        starts, stops = edits.starts[heads], edits.stops[np.append(heads, len(edits.starts))[1:] - 1]
+        bounds = np.concatenate([[0], np.cumsum(stops - starts)])
+        gaps = np.append(0, edits.stops[:-1])
+        gaps[heads] = starts
+        own = edits.offsets + len(self.points)
+        pool = np.concatenate([self.points, edits.points])
+        new, offsets = _joined(pool, (gaps, edits.starts), (own[:-1], own[1:]))
+        new_bounds = offsets[np.append(heads, len(edits.starts))]
+        return levenshtein(self.points[stretches(starts, stops)], bounds, new, new_bounds)
 
     def _to_bytes(self, positions: Offsets) -> Offsets:
         return positions if self._byte_starts is None else self._byte_starts[positions]
 
 
-def stretches(starts: Offsets, stops: Offsets) -> Offsets:
-    """Return the positions of some stretches, one after the other."""
-    widths = stops - starts
-    positions: Offsets = np.repeat(starts - np.cumsum(widths) + widths, widths)
-    positions += np.arange(len(positions))
-    return positions
+def _joined(pool: Points, *parts: tuple[Offsets, Offsets]) -> tuple[Points, Offsets]:
+    """Return stretches of `pool`, each with those of the later parts behind it, and where each of the first begins."""
+    starts, stops = (np.stack(ends, axis=1) for ends in zip(*parts, strict=True))
+    offsets = np.concatenate([[0], np.cumsum((stops - starts).sum(axis=1))])
+    return pool[stretches(starts.ravel(), stops.ravel())], offsets
 
 
 def points_of(texts: Sequence[str]) -> tuple[Points, Offsets]:
@@ -246,13 +263,6 @@ def exchanged(swap: Mask) -> Offsets:
     after = np.concatenate([[False], swap[:-1]])
     order[after & ~swap] = np.flatnonzero(swap & ~after)
     return order
-
-
-def _count(flags: Mask, widths: Offsets) -> Offsets:
-    """Count what is flagged in each of some stretches, of such widths, one after the other."""
-    running: Offsets = np.concatenate([[0], np.cumsum(flags)])
-    ends = np.cumsum(widths)
-    return np.asarray(running[ends] - running[ends - widths])
 
 
 def _encode(edits: Edits) -> pa.Array:

@@ -16,8 +16,8 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = [
     {"elementary", "errors", "normal", "splice", "streams"},
-    {"celltext", "columns", "dates", "graphemes", "parameters", "text"},
-    {"census", "summaries", "corruption", "mechanism", "partners", "quota", "where"},
+    {"celltext", "columns", "dates", "distance", "graphemes", "parameters", "text"},
+    {"census", "summaries", "corruption", "mechanism", "partners", "quota", "vocabulary", "where"},
     {"corruptions"},
     {"recipe"},
     {"plan"},

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv
 import pytest
 from golden import (
     OPS,
@@ -33,19 +34,24 @@ from golden import (
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 from PIL import Image
 
+import noisecli.formats.csv
 from noisecli import recipe as recipes
 from noisecli.cli import main
-from noisecli.columns import kind_of
+from noisecli.columns import kind_of, to_text
 from noisecli.corruption import (
     CellCorruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
+    MomentTextCorruption,
     SeriesCorruption,
+    SheetCorruption,
     TableCorruption,
     TextCorruption,
 )
 from noisecli.corruptions.table.custom import Custom
 from noisecli.corruptions.table.sensor import Drift, Stuck
+from noisecli.corruptions.table.timestamp import DuplicateTimestamp
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem, RecipeProblem
 from noisecli.manifest import environment
@@ -71,12 +77,14 @@ TYPES = {
     "date": pa.array([None, 0, 20_000, 5, 7] * 50, pa.date32()),
 }
 
-TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption)}
+FILES = {name: op for name, op in OPS.items() if issubclass(op, FileCorruption)}
+TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption) and name not in FILES}
 ON_COLUMNS = CellCorruption | JointCorruption | SeriesCorruption | TextCorruption
 COLUMNS = {name: op for name, op in TABLES.items() if issubclass(op, ON_COLUMNS)}
 IMAGES = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
 
 every_op = pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+file_op = pytest.mark.parametrize("op", FILES.values(), ids=FILES)
 table_op = pytest.mark.parametrize("op", TABLES.values(), ids=TABLES)
 column_op = pytest.mark.parametrize("op", COLUMNS.values(), ids=COLUMNS)
 image_op = pytest.mark.parametrize("op", IMAGES.values(), ids=IMAGES)
@@ -174,7 +182,7 @@ def test_the_catalogue_explains_it(op, monkeypatch, capsys):
 @every_op
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_example_runs(op, suffix, tmp_path, monkeypatch, capsys):
-    if op.target == "images" and suffix != ".csv":
+    if suffix != ".csv" and (op.target == "images" or issubclass(op, FileCorruption)):
         return
     source = make_input(op, tmp_path, suffix)
     said = f"noisecli: 1\nseed: 7\n{roles(op)}steps:\n  - {example(op)}\n"
@@ -255,7 +263,7 @@ def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
     for low, high in pairwise([strike(made(op), cells, rate) for rate in rates]):
         few, many = changed(cells, low.cells), changed(cells, high.cells)
         # More strikes make longer runs, in which a row has another place; a held number may equal the row's own.
-        other = issubclass(op, Custom | Drift | Stuck)
+        other = issubclass(op, Custom | Drift | DuplicateTimestamp | Stuck)
         assert other or not (few & ~many).any()
         assert other or low.cells.filter(pa.array(few)).equals(high.cells.filter(pa.array(few)))
         often = np.bincount(low.order, minlength=len(cells)) - 1
@@ -293,6 +301,8 @@ def test_results_have_the_columns_type_and_nulls_stay(op, type_):
         return
     done = strike(made(op), cells)
     done.cells.validate(full=True)
+    if issubclass(op, MomentTextCorruption):
+        cells = to_text(cells)
     assert done.cells.type == cells.type
     assert len(done.cells) == len(cells)
     assert all(value is None for value in done.cells.filter(pc.is_null(cells)).to_pylist())
@@ -347,9 +357,11 @@ def test_empty_columns_and_columns_of_one_value(op, cells):
     if kind_of(cells.type) not in op.accepts:
         type_ = cells_for(op).type
         cells = pa.array([None if value is None else 1 for value in cells.to_pylist()]).cast(pa.int64()).cast(type_)
+    elif issubclass(op, TextCorruption):
+        cells = pc.if_else(pc.is_valid(cells), cells_for(op)[0], None)
     done = strike(made(op), cells)
     assert len(done.cells) == len(cells)
-    assert done.cells.type == cells.type
+    assert done.cells.type == (pa.string() if issubclass(op, MomentTextCorruption) else cells.type)
     assert done.counts.struck == len(cells) - cells.null_count
 
 
@@ -365,6 +377,62 @@ def test_numbers_near_the_largest_float(op):
         else:
             done = strike(made(op), huge)
             assert not any(value is not None and value != value for value in done.cells.to_pylist())
+
+
+# Finished files
+
+
+def finished(op, folder, rate, *, split=False, **head):
+    """What a step at some rate makes of a file that fits its example, and what the truth tells of it."""
+    folder.mkdir()
+    source = make_input(op, folder)
+    if split:
+        table = pa.csv.read_csv(source)
+        held = pa.array([["train", "test"][i % 2] for i in range(len(table))])
+        pa.csv.write_csv(table.append_column("split", held), source)
+        head = {**head, "data": {"split": "split"}}
+    said = {**recipe(op, rate=rate), **head}
+    done = augment(source, said, folder / "output.csv", truth=True)
+    return done, pa.parquet.read_table(f"{done.output}.noisecli-truth.parquet").to_pylist()
+
+
+@file_op
+def test_where_a_finished_file_is_cut_does_not_matter(op, tmp_path, monkeypatch):
+    whole, told = finished(op, tmp_path / "whole", 0.5 if op.default_rate < 1 else 1)
+    monkeypatch.setattr(noisecli.formats.csv, "SLAB_BYTES", 999)
+    monkeypatch.setattr(noisecli.formats.spliced, "BLOCK_BYTES", 777)
+    cut, again = finished(op, tmp_path / "cut", 0.5 if op.default_rate < 1 else 1)
+    assert cut.output.read_bytes() == whole.output.read_bytes()
+    assert cut.manifest.steps == whole.manifest.steps
+    assert again == told
+    assert 0 < len(told) == sum(counts["changed"] for counts in whole.manifest.steps[0].columns.values())
+
+
+@file_op
+def test_a_higher_rate_damages_all_that_a_lower_one_does_in_the_same_way(op, tmp_path):
+    told = [finished(op, tmp_path / f"{rate}", rate)[1] for rate in (0, 0.2, 0.5, 1)]
+    for low, high in pairwise(told):
+        assert all(line in high for line in low)
+    assert told[0] == []
+    assert told[-1]
+
+
+@file_op
+def test_held_out_rows_of_a_finished_file_are_not_damaged(op, tmp_path):
+    if issubclass(op, SheetCorruption):
+        with pytest.raises(RecipeProblem, match="damages the whole file, held-out rows"):
+            finished(op, tmp_path / "train", 1, split=True)
+        return
+    _, told = finished(op, tmp_path / "train", 1, split=True)
+    assert told
+    assert all(line["row"] % 2 == 0 for line in told)
+    _, every = finished(op, tmp_path / "evaluate", 1, split=True, purpose="evaluate")
+    assert {line["row"] % 2 for line in every} == {0, 1}
+
+
+@file_op
+def test_it_says_what_it_breaks(op):
+    assert re.fullmatch(r"[A-Z].{30,}\.", op.breaks)
 
 
 # Images: through the engine and through files

@@ -61,8 +61,9 @@ def same_as_through_parquet(table: pa.Table, recipe: dict[str, Any], folder: Pat
 SPLIT = pa.array([("train", "test", "Train ", None)[i % 4] for i in range(ROWS)])
 RECIPES: dict[str, dict[str, Any]] = {
     **{op: recipe_of({"op": op, "columns": "all", "rate": 0.5}) for op in STRIKERS},
-    # Parquet has no times to the second: it keeps them to the millisecond, and so what jitter adds to them.
+    # Parquet has no times to the second: it keeps them to the millisecond, and so what becomes of them.
     "date_jitter": recipe_of({"op": "date_jitter", "columns": ["date*", "timestamp [mun]*"], "rate": 0.5}),
+    "epoch_unit": recipe_of({"op": "epoch_unit", "columns": ["timestamp [mun]*", "*int*"], "rate": 0.5}),
     **{f"{op}, exact": recipe_of({"op": op, "columns": "all", "rate": 0.3, "exact": True}) for op in ("missing",)},
     **{op: recipe_of({"op": op, "rate": 0.4}) for op in OPS if not OPS[op].strikes_columns and op != "prior_shift"},
     "prior_shift": recipe_of({"op": "prior_shift", "columns": "category", "shares": {"large": 0.7}}),

@@ -46,6 +46,7 @@ def on_csv(cells: list[str], step: dict[str, Any], tmp_path: Path, format: str |
 
 
 DAY_LATER = {"op": "date_shift", "offset": 1, "unit": "d"}
+IN_BERLIN = {"op": "wrong_timezone", "actual": "Europe/Berlin", "expected": "Europe/Berlin"}
 
 
 # ----------------------------------------------------------------------------------------------------------- typed
@@ -166,6 +167,31 @@ def test_parts_of_the_day_are_those_of_the_cells_own_clock(tmp_path: Path) -> No
         ({"op": "dst_hour", "zone": "Europe/Berlin"}, "2024-01-04 12:00", "2024-01-04 12:00"),
         ({"op": "dst_hour", "zone": "Australia/Lord_Howe"}, "2024-01-04 12:00", "2024-01-04 11:30"),
         ({"op": "dst_hour", "zone": "Europe/Dublin"}, "2024-07-04 12:00", "2024-07-04 11:00"),
+        # 02:30 comes twice in Berlin on 27 October 2024, at 00:30Z and at 01:30Z, and not at all on 31 March.
+        (IN_BERLIN, "2024-10-27T00:30Z", "2024-10-27T00:30Z"),
+        (IN_BERLIN, "2024-10-27T01:30Z", "2024-10-27T00:30Z"),
+        (IN_BERLIN, "2024-10-27T02:30Z", "2024-10-27T02:30Z"),
+        ({**IN_BERLIN, "actual": "UTC"}, "2024-03-31T00:30Z", "2024-03-30T23:30Z"),
+        ({**IN_BERLIN, "actual": "UTC"}, "2024-03-31T02:30Z", "2024-03-31T01:30Z"),
+        ({**IN_BERLIN, "actual": "UTC"}, "2024-03-31T03:30Z", "2024-03-31T01:30Z"),
+        (DAY_LATER, "9999-12-30T23:59:59-12:00", "9999-12-31T23:59:59-12:00"),
+        (DAY_LATER, "0001-01-01T01:00+05:30", "0001-01-02T01:00+05:30"),
+        ({"op": "epoch_unit"}, "2019-03-23T09:00:00Z", "1970-01-18T23:28:52Z"),
+        ({"op": "epoch_unit"}, "2019-03-23 10:00:00.000+01:00", "1970-01-19 00:28:51.600+01:00"),
+        ({"op": "epoch_unit", "actual": "us", "expected": "ms"}, "1970-01-18 23:28:51.600", "2019-03-23 09:00:00.000"),
+        ({"op": "epoch_unit", "actual": "ms", "expected": "s"}, "2019-03-23 09:00", "9999-12-31 23:59"),
+        ({"op": "epoch_unit"}, "1553331600000", "1553331600"),
+        ({"op": "epoch_unit"}, "1553331600501", "1553331601"),
+        ({"op": "epoch_unit", "actual": "us", "expected": "s"}, "-1553331600", "-1553331600000000"),
+        ({"op": "epoch_unit", "actual": "ms", "expected": "s"}, "1553331600.25", "1553331600250.00"),
+        ({"op": "format_mix", "formats": ["%m/%d/%Y"]}, "2019-03-23", "03/23/2019"),
+        ({"op": "format_mix", "formats": ["%A %d %B %y"]}, "0999-05-01", "Wednesday 01 May 99"),
+        ({"op": "format_mix", "formats": ["%a %b %d %Y"]}, "2019-05-03T15:09:26.5Z", "Fri May 03 2019 15:09:26.5Z"),
+        ({"op": "format_mix", "formats": ["%d.%m.%Y"]}, "2019-03-23T23:09-08:00", "23.03.2019 23:09-08:00"),
+        ({"op": "format_mix", "formats": ["%Y-%m-%d"]}, "2019-03-23", "2019-03-23"),
+        ({"op": "impossible_date"}, "2019-04-05", "2019-04-31"),
+        ({"op": "impossible_date"}, "2019-03-05 10:00", "2019-03-32 10:00"),
+        ({"op": "impossible_date", "part": "month"}, "2019-03-05T10:00Z", "2019-13-05T10:00Z"),
     ],
 )
 def test_one_cell_exactly(step: dict[str, Any], cell: str, made: str, tmp_path: Path) -> None:
@@ -191,6 +217,104 @@ def test_time_zones_follow_summer_time_in_typed_columns(tmp_path: Path) -> None:
     assert made == [time - timedelta(hours=5 if time.month in winter else 4) for time in cells]
 
 
+def test_times_before_1970_are_rounded_down_in_nanoseconds(tmp_path: Path) -> None:
+    made = run(pa.array([-1, -86_400_000_000_001], pa.timestamp("ns")), {"op": "truncate_time"}, tmp_path)
+    assert [str(time)[:10] for time in made] == ["1969-12-31", "1969-12-30"]
+
+
+def test_times_beyond_the_calendar_are_brought_to_its_end(tmp_path: Path) -> None:
+    feather.write_feather(pa.table({"when": pa.array([2**62, -(2**62)], pa.timestamp("s"))}), tmp_path / "in.feather")
+    noisecli.augment(tmp_path / "in.feather", recipe(DAY_LATER), tmp_path / "out.feather")
+    made = feather.read_table(tmp_path / "out.feather")["when"].cast(pa.string()).to_pylist()
+    assert made == ["9999-12-31 23:59:59", "0001-01-01 00:00:00"]
+
+
+# ----------------------------------------------------------------------------------------------------- new spellings
+
+
+def test_formats_are_drawn_alike_and_every_struck_cell_changes(tmp_path: Path) -> None:
+    """Bounds are 4 standard errors."""
+    made = on_csv(["2019-03-23"] * 4_000, {"op": "format_mix"}, tmp_path)
+    counts = {text: made.count(text) for text in set(made)}
+    assert set(counts) == {"03/23/2019", "23/03/2019", "23.03.2019", "Mar 23 2019"}
+    assert all(abs(count - 1_000) < 4 * np.sqrt(4_000 * 0.25 * 0.75) for count in counts.values())
+
+
+def test_a_format_that_changes_nothing_gives_way_to_the_next(tmp_path: Path) -> None:
+    cells = ["23.03.2019 10:00", "03.03.2019 10:00"] * 50
+    step = {"op": "format_mix", "formats": ["%d.%m.%Y", "%m.%d.%Y"]}
+    made = on_csv(cells, step, tmp_path, "%d.%m.%Y %H:%M")
+    assert made == ["03.23.2019 10:00", "03.03.2019 10:00"] * 50
+
+
+def test_days_that_a_month_lacks_are_drawn_alike(tmp_path: Path) -> None:
+    made = on_csv(["3.2.2019"] * 3_000, {"op": "impossible_date"}, tmp_path, "%d.%m.%Y")
+    counts = {text: made.count(text) for text in set(made)}
+    assert set(counts) == {"29.2.2019", "30.2.2019", "31.2.2019"}
+    assert all(abs(count - 1_000) < 4 * np.sqrt(3_000 * 2 / 9) for count in counts.values())
+
+
+def test_a_leap_year_has_its_29th_of_february(tmp_path: Path) -> None:
+    made = on_csv(["2024-02-03", "2000-02-03", "1900-02-03"] * 100, {"op": "impossible_date"}, tmp_path)
+    found = {text for text in made if text.endswith("-29")}
+    assert found == {"1900-02-29"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "step", "made"),
+    [
+        (pa.array([date(2019, 4, 5), None]), {"op": "impossible_date"}, "2019-04-31"),
+        (pa.array([WHEN, None], pa.timestamp("ms")), {"op": "impossible_date"}, "2024-03-32 15:09:26.000"),
+        (pa.array([WHEN, None], pa.timestamp("ms", "Asia/Tokyo")), {"op": "format_mix"}, "2024 15:09:26.000Z"),
+    ],
+)
+def test_a_column_with_a_type_becomes_text(cells: pa.Array, step: dict[str, Any], made: str, tmp_path: Path) -> None:
+    if step["op"] == "format_mix":
+        step = {**step, "formats": ["%b %d %Y"]}
+        made = f"Mar 04 {made}"
+    pq.write_table(pa.table({"when": cells}), tmp_path / "in.parquet")
+    outcome = noisecli.augment(tmp_path / "in.parquet", recipe(step), tmp_path / "out.parquet")
+    found = pq.read_table(tmp_path / "out.parquet")["when"]
+    assert found.type == pa.string()
+    assert found.to_pylist() == [made, None]
+    assert any("column 'when' becomes text" in text for text in outcome.manifest.warnings)
+
+
+def test_what_was_rewritten_is_no_date_to_later_steps(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("when\n" + "2019-03-23\n" * 200)
+    steps = [{"op": "impossible_date", "columns": "when", "rate": 0.5}, {"columns": "when", "rate": 1, **DAY_LATER}]
+    outcome = noisecli.augment(source, {"noisecli": 1, "seed": 7, "steps": steps}, tmp_path / "out.csv")
+    first, second = (step.columns["when"] for step in outcome.manifest.steps)
+    assert second["void"] == first["changed"] > 0
+    lines = set((tmp_path / "out.csv").read_text().splitlines()[1:])
+    assert lines == {"2019-03-32", "2019-03-24"}
+
+
+@pytest.mark.parametrize("cell", ["2019-03-23T09:00:00Z", "1553331600000"])
+def test_exact_steps_of_units_count_numbers_and_times(cell: str, tmp_path: Path) -> None:
+    cells = [cell] * 397 + ["soon", "", "-"]
+    made = on_csv(cells, {"op": "epoch_unit", "rate": 0.25, "exact": True}, tmp_path)
+    assert sum(old != new for old, new in zip(cells, made, strict=True)) == 99  # a quarter of 397 is 99.25
+    assert made[397:] == ["soon", "", "-"]
+
+
+@pytest.mark.parametrize(("type_", "made"), [(pa.int64(), 1_553_331_600_000), (pa.int32(), 2**31 - 1)])
+def test_numbers_that_their_type_cannot_hold_are_clipped_and_counted(type_: Any, made: int, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"when": pa.array([1_553_331_600], type_)}), tmp_path / "in.parquet")
+    step = {"op": "epoch_unit", "actual": "ms", "expected": "s"}
+    outcome = noisecli.augment(tmp_path / "in.parquet", recipe(step), tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet")["when"].to_pylist() == [made]
+    assert bool(outcome.manifest.warnings) == (type_ == pa.int32())
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_units_in_columns_of_times(unit: str, tmp_path: Path) -> None:
+    cells = pa.array([datetime(2019, 3, 23, 9), None], pa.timestamp(unit))
+    made = run(cells, {"op": "epoch_unit"}, tmp_path)
+    assert made == [datetime(1970, 1, 18, 23, 28, 51, 600_000), None]
+
+
 # -------------------------------------------------------------------------------------------------- what is refused
 
 
@@ -203,7 +327,14 @@ def test_time_zones_follow_summer_time_in_typed_columns(tmp_path: Path) -> None:
         ({"op": "wrong_timezone", "actual": "Europe/Berlin"}, "date"),
         ({"op": "wrong_timezone", "actual": "Berlin"}, "'Berlin' is no time zone"),
         ({"op": "dst_hour", "zone": "../etc"}, "'../etc' is no time zone"),
+        ({"op": "wrong_timezone", "actual": "localtime"}, "'localtime' is no time zone"),
+        ({"op": "epoch_unit"}, "date"),
+        ({"op": "epoch_unit", "expected": "s"}, "nothing is misread"),
+        ({"op": "format_mix", "formats": ["%d.%m."]}, "says no year"),
+        ({"op": "format_mix", "formats": ["%d.%m.%Y %H:%M"]}, "%H is a time of day"),
+        ({"op": "format_mix", "formats": []}, "needs at least one"),
         ({"op": "sentinel_date"}, "disguised_missing"),
+        ({"op": "shift"}, "date_shift"),
     ],
 )
 def test_what_cannot_be_done_is_said(step: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -214,6 +345,20 @@ def test_what_cannot_be_done_is_said(step: dict[str, Any], said: str, tmp_path: 
 def test_a_century_needs_four_digits(tmp_path: Path) -> None:
     with pytest.raises(NoiseError, match="two digits"):
         on_csv(["04.03.24"], {"op": "century_slip"}, tmp_path, "%d.%m.%y")
+
+
+@pytest.mark.parametrize(
+    ("format", "cell", "step", "said"),
+    [
+        ("%a %b %d %H:%M:%S %Y", "Sat Mar 23 10:00:00 2019", {"op": "format_mix"}, "time between the parts"),
+        ("%d %b %Y", "23 Mar 2019", {"op": "impossible_date", "part": "month"}, "there is no thirteenth"),
+    ],
+)
+def test_formats_that_cannot_be_rewritten_are_refused(
+    format: str, cell: str, step: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NoiseError, match=said):
+        on_csv([cell], step, tmp_path, format)
 
 
 def test_why_nothing_changed_is_said(tmp_path: Path) -> None:

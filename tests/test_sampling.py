@@ -209,7 +209,7 @@ def test_a_struck_share_alone_takes_part():
             {"op": "prior_shift", "columns": "kind", "shares": {"rare": 0.2, "most": 0.2, "often": 0.2}},
             "no other classes",
         ),
-        ({"op": "prior_shift", "shares": {"rare": 0.5}}, "needs `columns:`, or `data: {label: ...}`"),
+        ({"op": "prior_shift", "shares": {"rare": 0.5}}, "needs `columns:`, or `data: {label: COLUMN}`"),
         ({"op": "duplicate", "columns": "name"}, "takes no 'columns' without `errors`"),
     ],
 )

@@ -10,11 +10,13 @@ import regex
 from golden import strike
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
 
 from noisecli.columns import Column, Kind
 from noisecli.corruptions.table.keyboard import KEY_ROWS
 from noisecli.corruptions.table.typo import Typo
-from noisecli.text import Edits, Text
+from noisecli.distance import levenshtein
+from noisecli.text import Edits, Text, points_of
 
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
@@ -166,3 +168,30 @@ def test_only_the_slips_with_a_weight_occur(only):
     assert kinds == {only}
     able = {"substitute": 3, "insert": 3, "delete": 2, "transpose": 1}[only]
     assert done.counts.eligible == 200 * able
+
+
+def edits_of(pairs):
+    """One text of all old ones, and the edits that put the new ones in their places."""
+    text = Text(pa.array(["".join(old for old, _ in pairs)]))
+    bounds, (points, offsets) = points_of([old for old, _ in pairs])[1], points_of([new for _, new in pairs])
+    return text, Edits(bounds[:-1], bounds[1:], np.zeros(len(pairs), np.int64), points, offsets)
+
+
+@given(st.lists(st.tuples(anything, anything) | st.text("ab", max_size=40).map(lambda t: (t, t[::-1])), max_size=6))
+def test_the_distance_of_edits_is_that_of_levenshtein(pairs):
+    gaps = [pair for old, new in pairs for pair in ((old, new), ("-" * 3, "-" * 3))]
+    old, new = ("".join(part) for part in zip(*gaps, strict=True)) if gaps else ("", "")
+    text, edits = edits_of(gaps)
+    assert text.replace(edits).to_pylist() == [new]
+    assert Levenshtein.distance(old, new) <= text.distance(edits) <= sum(Levenshtein.distance(*pair) for pair in pairs)
+    kept = [levenshtein_of(one, other) for one, other in pairs]
+    assert kept == [Levenshtein.distance(one, other) for one, other in pairs]
+
+
+def levenshtein_of(old, new):
+    return int(levenshtein(*points_of([old]), *points_of([new]))[0])
+
+
+def test_the_distance_of_long_texts_is_never_too_small():
+    old, new = "ab" * 100 + "x", "ba" * 99 + "y"
+    assert Levenshtein.distance(old, new) <= levenshtein_of(old, new) <= len(old)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from noisecli.columns import Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, TableCorruption, TextCorruption, registered
+from noisecli.corruption import CellCorruption, MomentTextCorruption, TableCorruption, TextCorruption, registered
 from noisecli.formats.content import plain
 from noisecli.manifest import path_for
 
@@ -82,6 +82,7 @@ STRIKERS = sorted(
     name
     for name, op in OPS.items()
     if issubclass(op, CellCorruption | TextCorruption)
+    and not issubclass(op, MomentTextCorruption)  # which turns columns to text
     and not any(field.is_required() for field in op.model_fields.values())
     and name != "wrong_unit"  # it has to be told one of two conversions
 )

@@ -1,14 +1,15 @@
-"""The catalogue of ops, read off their classes."""
+"""The catalogue of ops, read off their classes, and of the recipes that come with noisecli."""
 
 import inspect
 import re
 from typing import Any
 
 from noisecli.cli.show import as_json, table
-from noisecli.corruption import CellCorruption, Corruption, ImageCorruption, TableCorruption, registered
+from noisecli.corruption import CellCorruption, Corruption, FileCorruption, ImageCorruption, TableCorruption, registered
 from noisecli.errors import UsageProblem
+from noisecli.recipe import builtin
 from noisecli.recipe.aliases import ALIASES, written_as
-from noisecli.recipe.source import did_you_mean
+from noisecli.recipe.source import did_you_mean, parse
 
 
 def list_all(json: bool) -> None:
@@ -37,6 +38,31 @@ def explain(name: str, json: bool) -> None:
         _print(op)
 
 
+def list_recipes(json: bool) -> None:
+    """Print every built-in recipe with its first line."""
+    entries = [_about(name) for name in builtin.names()]
+    if json:
+        as_json(entries)
+        return
+    table("", ["recipe", "on", "what it does"], [list(entry.values()) for entry in entries])
+    print("\n`noisecli augment INPUT -r builtin:NAME -o OUTPUT` runs one; `noisecli recipes NAME` prints it.")
+
+
+def print_recipe(name: str, json: bool) -> None:
+    """Print the YAML of a built-in recipe as it stands; `builtin:` may stand before its name."""
+    name = name.removeprefix(builtin.PREFIX)
+    yaml = builtin.text(name)
+    if json:
+        as_json({**_about(name), "yaml": yaml})
+    else:
+        print(yaml, end="")
+
+
+def _about(name: str) -> dict[str, str]:
+    target = parse(builtin.text(name), name).data["target"]
+    return {"name": name, "target": str(target), "summary": builtin.summary(name)}
+
+
 def describe(op: type[Corruption]) -> dict[str, Any]:
     """Everything about an op, as data."""
     text, source, example = _docstring(op)
@@ -61,6 +87,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
     }
     if issubclass(op, TableCorruption) and op.strikes_columns:
         result["accepts"] = sorted(kind.value for kind in op.accepts)
+    if issubclass(op, FileCorruption):
+        result["breaks"] = op.breaks
     if issubclass(op, CellCorruption):
         result["fills_nulls"] = op.fills_nulls
     if issubclass(op, ImageCorruption) and op.small_severities:
@@ -71,6 +99,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
 def _print(op: type[Corruption]) -> None:
     about = describe(op)
     print(f"\n{about['name']} (on {about['target']})\n\n{about['description']}\n")
+    if "breaks" in about:
+        print(f"what it breaks: {about['breaks']}\n")
     if "accepts" in about:
         print(f"columns: {', '.join(about['accepts'])}")
     if about.get("fills_nulls"):

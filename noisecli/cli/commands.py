@@ -26,7 +26,10 @@ Input = Annotated[
     ),
 ]
 RecipeFile = Annotated[
-    str, typer.Option("--recipe", "-r", metavar="RECIPE", help="YAML recipe, or a key of a file: params.yaml#noise.")
+    str,
+    typer.Option(
+        "--recipe", "-r", metavar="RECIPE", help="YAML recipe, a key of a file: params.yaml#noise, or builtin:NAME."
+    ),
 ]
 Output = Annotated[
     str,
@@ -145,7 +148,7 @@ def augment(
 
 @app.command()
 def validate(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="YAML recipe, or a key of a file.")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="YAML recipe, a key of a file, or builtin:NAME.")],
     source: Annotated[Path | None, typer.Argument(metavar="[INPUT]", help="Check it against this data too.")] = None,
     set_: Set = None,
     json: Json = False,
@@ -157,7 +160,9 @@ def validate(
 
     overrides = _overrides(set_, None, None)
     if source is None:
-        show.recipe(recipes.load(recipe, overrides=overrides), json)
+        checked = recipes.load(recipe, overrides=overrides)
+        run.settle_files(checked)
+        show.recipe(checked, json)
     else:
         show.prepared(run.inspect(source, recipe, overrides=overrides), json, quiet=False)
 
@@ -173,6 +178,20 @@ def ops(
         catalogue.list_all(json)
     else:
         catalogue.explain(name, json)
+
+
+@app.command("recipes")
+def built_in(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print the YAML of one.")] = None,
+    json: Json = False,
+) -> None:
+    """List the recipes that come with noisecli, for -r builtin:NAME; or print one, to be saved and edited."""
+    from noisecli.cli import catalogue
+
+    if name is None:
+        catalogue.list_recipes(json)
+    else:
+        catalogue.print_recipe(name, json)
 
 
 @app.command()

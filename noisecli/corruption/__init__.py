@@ -12,6 +12,10 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     BlockCorruption  the struck rows of a whole block             as many new ones
     SeriesCorruption some series of numbers in time order         as many new numbers
     RowsCorruption   which rows are struck                        how often each row comes out, and where
+    SamplingCorruption  some series in time order                 which rows are left out if they are struck
+    RecordCorruption struck rows of a finished CSV file, as text  as many other rows
+    SpellingCorruption  struck numbers of one, as text            other spellings
+    SheetCorruption  its header and footer                        what becomes of it
     ImageCorruption  the pixels of one struck image               new pixels
 """
 
@@ -22,15 +26,26 @@ from importlib.metadata import entry_points
 from typing import TypeVar
 
 from noisecli.corruption.base import Corruption, Preset, Target
+from noisecli.corruption.file import (
+    Damage,
+    FileCorruption,
+    RecordCorruption,
+    Records,
+    Sheet,
+    SheetCorruption,
+    SpellingCorruption,
+)
 from noisecli.corruption.image import ImageCorruption, Pixels
 from noisecli.corruption.table import (
     BlockCorruption,
     CellCorruption,
     JointCorruption,
     MomentCorruption,
+    MomentTextCorruption,
     NumberCorruption,
     Rows,
     RowsCorruption,
+    SamplingCorruption,
     Series,
     SeriesCorruption,
     TableCorruption,
@@ -41,16 +56,25 @@ __all__ = [
     "BlockCorruption",
     "CellCorruption",
     "Corruption",
+    "Damage",
+    "FileCorruption",
     "ImageCorruption",
     "JointCorruption",
     "MomentCorruption",
+    "MomentTextCorruption",
     "NumberCorruption",
     "Pixels",
     "Preset",
+    "RecordCorruption",
+    "Records",
     "Rows",
     "RowsCorruption",
+    "SamplingCorruption",
     "Series",
     "SeriesCorruption",
+    "Sheet",
+    "SheetCorruption",
+    "SpellingCorruption",
     "TableCorruption",
     "Target",
     "TextCorruption",

@@ -27,6 +27,13 @@ class Corruption(Parameters):
         """Function of the user's own that the op runs, as "module:name"; None: only noisecli's own code runs."""
         return None
 
+    def files(self) -> Mapping[str, str]:
+        """Files that the op reads, by the parameter that names them; the manifest records what is in them."""
+        return {}
+
+    def read_files(self) -> None:
+        """Read these files; raise RecipeProblem where one is not what it should be."""
+
     @classmethod
     def preset(cls, severity: int) -> Preset:
         """What a severity sets; 0 is clean."""

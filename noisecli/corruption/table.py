@@ -43,10 +43,10 @@ class TableCorruption(Corruption):
         return False
 
     def needs(self) -> frozenset[str]:
-        """Facts of `Column` that `corrupt` reads.
+        """Facts of `Column` that the op reads.
 
-        They are "mean", "sd", "min", "max", "q1", "median", "q3", "mode", "categories" and "counts"; for ops on several
-        columns also "covariances".
+        They are "mean", "sd", "min", "max", "q1", "median", "q3", "mode", "categories", "counts", of texts "words", and
+        for ops on several columns "covariances".
         """
         return frozenset()
 
@@ -116,6 +116,26 @@ class MomentCorruption(CellCorruption):
         raise NotImplementedError
 
 
+class MomentTextCorruption(MomentCorruption):
+    """Changes how struck dates and times are written; a column that has a type becomes text."""
+
+    def text(self) -> str:
+        """Return an example of what the op writes."""
+        raise NotImplementedError
+
+    def widens(self, column: Column) -> str | None:
+        return None if pa.types.is_string(column.storage) else self.text()
+
+    def rewrite(self, cells: pa.Array, clock: Micros, column: Column, draws: BlockDraws) -> pa.Array:
+        """Return as many new cells as text.
+
+        Args:
+            cells: the old ones, each a date or time as text.
+            clock: the times that they are, by their own clock.
+        """
+        raise NotImplementedError
+
+
 class TextCorruption(TableCorruption):
     """Edits struck parts of the texts of one column; the step's rate is the share of its `unit`."""
 
@@ -123,12 +143,12 @@ class TextCorruption(TableCorruption):
     default_rate = 0.1
     unchanged = "an earlier step had changed the text there"
 
-    unit: Literal["cell", "word", "char"] = "word"
-    """What the rate is a share of: whole cells, words (what stands between white space), or characters."""
+    unit: Literal["cell", "word", "token", "char"] = "word"
+    """What the rate is a share of: whole cells, words (what stands between white space), tokens, or characters."""
 
     def sites(self, text: Text) -> Spans:
-        """Return what may be struck, in order; by default all parts of the text that the `unit` names."""
-        return {"cell": text.cells, "word": text.words, "char": text.characters}[self.unit]
+        """Return what may be struck, in order: all parts of the text that the `unit` names; tokens are the op's own."""
+        return text.cells if self.unit == "cell" else text.words if self.unit == "word" else text.characters
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
         """Say of each site whether the op can change it, whatever others are struck; the rest are not eligible."""
@@ -220,7 +240,7 @@ class Series:
     """Consecutive numbers of some series, one series after the other, each in time order."""
 
     values: Floats
-    """Current numbers, NaN where there is none."""
+    """Current numbers, or times in microseconds since 1970, NaN where there is none."""
     ordinals: NDArray[np.intp]
     """Which of its series each is, from 0."""
     starts: NDArray[np.intp]
@@ -250,7 +270,7 @@ class Series:
 
 
 class SeriesCorruption(TableCorruption):
-    """Changes struck numbers of one column by what came before them in their series.
+    """Changes struck numbers of one column, or times, by what came before them in their series.
 
     A series is the training rows of one file that belong to one entity, or all of them, in the order of the file,
     struck or not. The engine hands out as many as it has read, and of the result it takes those that are struck.
@@ -309,3 +329,22 @@ class RowsCorruption(TableCorruption):
     def scattered(self, struck: Mask, clones: Mask) -> Mask:
         """Say which outgoing rows go to a random place of the file, all places alike; the others keep their order."""
         return np.zeros(len(struck), bool)
+
+    def later(self, struck: Mask, draws: CounterDraws) -> NDArray[np.intp]:
+        """Say how many rows of the file later each outgoing row comes out; 0: it keeps its place."""
+        return np.zeros(len(struck), np.intp)
+
+
+class SamplingCorruption(RowsCorruption):
+    """Leaves out struck rows by where they stand in their series, which are those of a `SeriesCorruption`."""
+
+    def memory(self) -> int:
+        """Return how many numbers the op keeps of a series."""
+        raise NotImplementedError
+
+    def passed_over(self, series: Series) -> tuple[Mask, Floats]:
+        """Say which rows are left out if they are struck, and what is to be kept of each series.
+
+        There are no values. The answer must not depend on where the series was cut.
+        """
+        raise NotImplementedError

@@ -1,6 +1,7 @@
 """Corrupt one slab or image: pure, no files, no clock. What comes out depends on addresses, never on slab size."""
 
 from noisecli.engine.counts import Counts, Tally
+from noisecli.engine.file import FileChange, FileEngine
 from noisecli.engine.images import ImageEngine, StruckImage
 from noisecli.engine.intervals import Intervals, in_order
 from noisecli.engine.lineup import OutOfOrder
@@ -10,6 +11,8 @@ from noisecli.engine.table import TableEngine
 __all__ = [
     "Change",
     "Counts",
+    "FileChange",
+    "FileEngine",
     "ImageEngine",
     "Index",
     "Intervals",

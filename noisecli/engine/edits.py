@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.celltext import round_decimals, to_mask
-from noisecli.columns import Column, Kind, kind_of
-from noisecli.corruption import CellCorruption, MomentCorruption, TableCorruption
-from noisecli.dates import FIRST, LAST
+from noisecli.columns import MOMENT, Column, Kind, kind_of
+from noisecli.corruption import CellCorruption, MomentCorruption, MomentTextCorruption, TableCorruption
+from noisecli.dates import DAY, FIRST, LAST, Micros
 from noisecli.engine.counts import Counts, Transitions
 from noisecli.engine.slab import Index
 from noisecli.errors import NoiseError
@@ -25,12 +25,21 @@ class Edits:
     def __init__(self) -> None:
         self._rows: list[Index] = []
         self._cells: list[pa.Array] = []
+        self._drawn: list[pa.Array] = []
 
-    def add(self, rows: Index, cells: pa.Array) -> None:
-        """Take the new cells of some rows of the slab, which follow those that came before."""
+    def add(self, rows: Index, cells: pa.Array, drawn: pa.Array | None = None) -> None:
+        """Take the new cells of some rows of the slab, which follow those that came before.
+
+        Args:
+            rows: the rows.
+            cells: what becomes of them.
+            drawn: what else is to be said of each, as JSON; always, or never.
+        """
         if len(rows):
             self._rows.append(rows)
             self._cells.append(cells)
+            if drawn is not None:
+                self._drawn.append(drawn)
 
     def __bool__(self) -> bool:
         return bool(self._rows)
@@ -38,6 +47,11 @@ class Edits:
     def joined(self, type_: pa.DataType) -> tuple[Index, pa.Array]:
         """Return the rows and their cells, in the column's type."""
         return np.concatenate(self._rows), pa.concat_arrays(self._cells).cast(type_)
+
+    @property
+    def drawn(self) -> pa.Array | None:
+        """What else is to be said of each cell, as JSON; None: nothing."""
+        return pa.concat_arrays(self._drawn) if self._drawn else None
 
 
 def put(column: pa.Array, rows: Index, new: pa.Array) -> pa.Array:
@@ -57,7 +71,10 @@ def apply(
     op: CellCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts, decimals: int | None
 ) -> tuple[pa.Array, Mask]:
     """Run a cell op on struck values: the new cells, and which of them differ from the old."""
-    if isinstance(op, MomentCorruption):
+    if isinstance(op, MomentTextCorruption):
+        clock = column.to_times(values)[0] + column.ahead(values)
+        return settle_cells(values, op.rewrite(values, clock, column, draws), counts)
+    if isinstance(op, MomentCorruption) and column.kind in MOMENT:
         return _apply_to_moments(op, column, values, draws, counts)
     if op.as_number:
         numbers = column.to_numbers(values)
@@ -74,16 +91,42 @@ def apply(
 def _apply_to_moments(
     op: MomentCorruption, column: Column, values: pa.Array, draws: BlockDraws, counts: Counts
 ) -> tuple[pa.Array, Mask]:
-    old = np.clip(column.to_times(values)[0], FIRST, LAST)  # so that no op need mind where 64 bits end
-    ahead = column.ahead(values)
+    old, ahead = _times(column, values), column.ahead(values)
     given = old if op.instants else old + ahead
-    new = op.corrupt(given, column, draws)
-    cells, settled, clipped = column.to_moments(new + ahead if op.instants else new, values)
-    changed = settled != old + ahead
-    changed &= new != given  # what is finer than a microsecond is no change
-    counts.clipped += int(np.count_nonzero(clipped))
+    return settle_times(column, values, op.corrupt(given, column, draws) - given, counts)
+
+
+def _times(column: Column, values: pa.Array) -> Micros:
+    """Times in microseconds since 1970, by the clock of UTC, so near that no op need mind where 64 bits end."""
+    return np.clip(column.to_times(values)[0], FIRST - DAY, LAST + DAY)
+
+
+def settle_times(column: Column, values: pa.Array, moves: Micros, counts: Counts) -> tuple[pa.Array, Mask]:
+    """Move times by so many microseconds: the new cells, and which of them differ from the old."""
+    clock = _times(column, values) + column.ahead(values)
+    cells, settled, clipped = column.to_moments(clock + moves, values)
+    moved = moves != 0  # what is finer than a microsecond is no change
+    changed = moved & (settled != clock)
+    counts.clipped += int(np.count_nonzero(clipped & moved))
     counts.changed += int(np.count_nonzero(changed))
     return cells, changed
+
+
+def as_numbers(column: Column, values: pa.Array) -> Floats:
+    """Cells as ops along a series get them: numbers, and of dates and times microseconds since 1970."""
+    return _times(column, values).astype(np.float64) if column.kind in MOMENT else column.to_numbers(values)
+
+
+def settle_along(
+    op: TableCorruption, column: Column, values: pa.Array, new: Floats, counts: Counts, decimals: int | None
+) -> tuple[pa.Array, Mask]:
+    """Write what such an op made of cells: the new ones, and which of them differ from the old."""
+    old = as_numbers(column, values)
+    if column.kind not in MOMENT:
+        return settle_numbers(op, column, old, new, counts, decimals)
+    # Only by how much they move: after the year 2255 float64 cannot tell all microseconds.
+    moves = np.rint(np.clip(new, FIRST - DAY, LAST + DAY) - old)
+    return settle_times(column, values, moves.astype(np.int64), counts)
 
 
 def settle_numbers(

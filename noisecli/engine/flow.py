@@ -70,6 +70,8 @@ class Flow:
     """As in `Struck`."""
     scatter: Floats | None = None
     """As in `Struck`."""
+    later: Index | None = None
+    """As in `Struck`."""
     soft: SoftLabels | None = None
     """Labels of the rows that came out so far; None: they are hard."""
     gone: list[tuple[int, Index]] = field(default_factory=list)
@@ -104,7 +106,8 @@ class Flow:
         """Put new cells into rows of the slab, before any is cloned; the change is kept if that is asked for."""
         if edits:
             rows, new = edits.joined(self.cells[column].type)
-            self._put(Change(number, column, rows, self.cells[column].take(pa.array(rows)), new), rows, keep)
+            before = self.cells[column].take(pa.array(rows))
+            self._put(Change(number, column, rows, before, new, drawn=edits.drawn), rows, keep)
 
     def edit_places(self, number: int, column: str, places: Index, new: pa.Array, keep: bool) -> None:
         """Put new cells into some of the rows that came out so far."""
@@ -129,6 +132,7 @@ class Flow:
         self.cells |= taken
         self.order = positions if self.order is None else self.order[positions]
         self.scatter = None if self.scatter is None else self.scatter[positions]
+        self.later = None if self.later is None else self.later[positions]
         self.soft = None if self.soft is None else self.soft.take(positions)
         self.changes = [change if change.places is None else _follow(change, positions) for change in self.changes]
 
@@ -145,7 +149,8 @@ class Flow:
         changed = {name: mask for name, mask in changed.items() if mask.any() or self._is_outgoing(name)}
         cells = {name: self.current(name) for name in changed}
         makers = None if self.order is None else self.makers
-        struck = Struck(cells, changed, self.order, makers, self.changes, self.gone, self.scatter, self.over)
+        told = self.changes, self.gone
+        struck = Struck(cells, changed, self.order, makers, *told, self.scatter, self.later, self.over)
         self.cells, self.origin, self.slab, self.changes = {}, {}, Slab(0, 0, {}), []
         return struck
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.corruption import Series, SeriesCorruption
 from noisecli.engine.bursts import words_along
 from noisecli.engine.counts import Counts
-from noisecli.engine.edits import Edits, settle_numbers
+from noisecli.engine.edits import Edits, as_numbers, settle_along
 from noisecli.engine.flow import Flow
 from noisecli.engine.lineup import Kept
 from noisecli.engine.slab import Block, Slab, blocks, eligible_cells
@@ -57,14 +58,15 @@ class SeriesStrike:
         # An earlier step may have put a word among numbers.
         now = column if current is slab.cells[name] else replace(column, clean_text=False)
         alive = now.eligible(current, True)
-        numbers = np.where(alive, now.to_numbers(current), np.nan)
+        numbers = np.where(alive, as_numbers(now, current), np.nan)
         chosen = allowed & self._chosen(name, slab)
         new = self._corrupt(column, memory, flow, numbers, chosen)
         struck = eligible & chosen
         counts.struck += int(np.count_nonzero(struck))
         counts.void += int(np.count_nonzero(struck & ~alive))
         rows = np.flatnonzero(struck & alive)
-        cells, changed = settle_numbers(self.op, column, numbers[rows], new[rows], counts, self.step.decimals)
+        values = current.take(pa.array(rows))
+        cells, changed = settle_along(self.op, column, values, new[rows], counts, self.step.decimals)
         edits.add(rows[changed], cells.filter(changed))
         return edits
 

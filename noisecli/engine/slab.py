@@ -39,7 +39,7 @@ class Slab:
 
 @dataclass(frozen=True)
 class Change:
-    """What one step did to some cells of a column: only those whose value it really changed."""
+    """What one step did to some cells of a column: those whose value it really changed."""
 
     step: int
     """Number of the step in the plan."""
@@ -50,6 +50,8 @@ class Change:
     after: pa.Array
     places: Index | None = None
     """Which of the slab's outgoing rows changed, where only these did: clones. None: the rows before any was cloned."""
+    drawn: pa.Array | None = None
+    """What else is to be said of each cell, as JSON; None: nothing. Cells with it may be equal before and after."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,15 @@ class Struck:
     scatter: Floats | None = None
     """Where in the whole file an outgoing row comes out, as a share of its length; NaN for rows that keep their place
     between their neighbours. None: all do."""
+    later: Index | None = None
+    """How many rows of the file later an outgoing row comes out than its neighbours. None: none does."""
     over: Sequence[pa.Table] = ()
     """Intervals of struck rows that are known to be over by this slab, if they are asked for."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether rows may come out elsewhere."""
+        return self.scatter is not None or self.later is not None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from noisecli.corruption import (
     CellCorruption,
     JointCorruption,
     RowsCorruption,
+    SamplingCorruption,
+    Series,
     SeriesCorruption,
     TextCorruption,
 )
@@ -24,7 +26,7 @@ from noisecli.engine.edits import Edits, apply
 from noisecli.engine.flow import Flow, Move
 from noisecli.engine.intervals import Intervals
 from noisecli.engine.joint import JointStrike
-from noisecli.engine.lineup import Lines
+from noisecli.engine.lineup import Kept, Lines
 from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.soft import codes_of
@@ -53,6 +55,7 @@ class TableEngine:
         self._copy = copy
         self._path = path
         self._keep_changes = keep_changes
+        self._sampled: dict[int, Kept] = {}
         self.tally: Tally = {}
         self.intervals = Intervals(plan) if plan.series and plan.series.told else None
 
@@ -207,7 +210,7 @@ class TableEngine:
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
-        strike = TextStrike(op, column, self._count(step, column.name))
+        strike = TextStrike(op, column, self._count(step, column.name), self._keep_changes)
         edits = Edits()
         for block in blocks(slab.first_row, slab.rows):
             rows = np.flatnonzero(eligible[block.rows])
@@ -224,12 +227,15 @@ class TableEngine:
         columns = {name: step.settle(self._plan.columns[name]) for name in step.columns}
         moves: list[Move] = []
         keys = self._row_keys(step, "value", flow)
+        passed_over = self._passed_over(number, op, flow) if isinstance(op, SamplingCorruption) else None
         for block in blocks(slab.first_row, slab.rows):
             members = np.flatnonzero((order >= block.rows.start) & (order < block.rows.stop))
             source, line = order[members], flow.lineage[members]
             struck = self._struck_rows(step, block, slab, source, line) & allowed[source]
             cells = {name: slab.cells[name].take(pa.array(source)) for name in columns}
             times = op.times(struck, cells, columns, CounterDraws(keys[members]))
+            if passed_over is not None:
+                times = np.where(struck & passed_over[source], 0, times)
             counts.eligible += int(np.count_nonzero(allowed[source]))
             counts.struck += int(np.count_nonzero(struck))
             counts.changed += int(np.abs(times - 1).sum())
@@ -240,7 +246,21 @@ class TableEngine:
         flow.rearrange(move, number)
         if op.scatters():
             self._scatter(step, op.scattered(move.struck, move.fresh), move.fresh, flow)
+            self._delay(step, op, move.struck, flow)
         self._make_errors(number, op, flow, np.flatnonzero(move.fresh))
+
+    def _passed_over(self, number: int, op: SamplingCorruption, flow: Flow) -> Mask:
+        """Say which rows of the slab an op leaves out if they are struck."""
+        lineup = flow.lineup
+        assert lineup is not None
+        memory = self._sampled.setdefault(number, Kept(op.memory(), np.nan))
+        none = np.full(len(lineup.rows), np.nan)
+        struck = np.ones(len(none), bool)
+        series = Series(none, lineup.ordinals, lineup.starts, struck, memory.of(lineup.numbers), lineup.times)
+        passed_over = np.zeros(flow.slab.rows, bool)
+        passed_over[lineup.rows], kept = op.passed_over(series)
+        memory.keep(lineup.numbers, kept)
+        return passed_over
 
     def _scatter(self, step: StepPlan, moved: Mask, fresh: Mask, flow: Flow) -> None:
         scatter = np.full(len(moved), np.nan) if flow.scatter is None else flow.scatter
@@ -248,6 +268,12 @@ class TableEngine:
         flow.scatter = scatter.copy()
         flow.scatter[moved] = CounterDraws(keys).uniform()
         self._count(step, "").changed += int(np.count_nonzero(moved & ~fresh))
+
+    def _delay(self, step: StepPlan, op: RowsCorruption, struck: Mask, flow: Flow) -> None:
+        later = op.later(struck, CounterDraws(self._row_keys(step, "place", flow)))
+        if later.any():
+            flow.later = later if flow.later is None else flow.later + later
+        self._count(step, "").changed += int(np.count_nonzero(later))
 
     def _make_errors(self, number: int, op: RowsCorruption, flow: Flow, clones: Index) -> None:
         """Make errors in fresh clones."""

@@ -1,5 +1,6 @@
 """Strike parts of texts: words, characters or whole cells of one column."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits
 from noisecli.engine.slab import Block, Index
 from noisecli.streams import CounterDraws, Floats, Purpose, Words, scramble, to_uniform
+from noisecli.text import Edits as Replacements
 from noisecli.text import Spans, Text
 
 PIECE_BYTES = 1 << 20
@@ -26,6 +28,7 @@ class TextStrike:
     op: TextCorruption
     column: Column
     counts: Counts
+    keep_changes: bool
 
     def strike(
         self,
@@ -60,19 +63,21 @@ class TextStrike:
             if len(struck) == 0:
                 continue
             if current is not clean:
+                wanted = len(struck)
                 text, struck = self._find_again(_taken(current, block, mine), struck)
-            touched, new = self._edit(text, struck, values[mine])
-            edits.add(mine[touched] + block.rows.start, new)
-        self.counts.void = self.counts.struck - self.counts.changed
+                self.counts.void += wanted - len(struck)
+            touched, new, drawn = self._edit(text, struck, values[mine])
+            edits.add(mine[touched] + block.rows.start, new, drawn)
 
-    def _edit(self, text: Text, struck: Spans, keys: Words) -> tuple[Index, pa.Array]:
-        """Return which rows are edited, and what becomes of them."""
+    def _edit(self, text: Text, struck: Spans, keys: Words) -> tuple[Index, pa.Array, pa.Array | None]:
+        """Return which rows are edited, what becomes of them, and what the truth shall say besides."""
         draws = CounterDraws(scramble(keys[struck.rows], struck.ordinals))
         made = self.op.edit(text, struck, self.column, draws)
-        self.counts.changed += len(struck)
         self.counts.edited += text.distance(made)
+        self.counts.changed += len(struck) - (text.count_same(made) if self.op.keeps_some() else 0)
         touched = np.unique(made.rows)
-        return touched, text.replace(made).take(pa.array(touched))
+        drawn = _sites(text, made) if self.op.keeps_some() and self.keep_changes else None
+        return touched, text.replace(made).take(pa.array(touched)), drawn
 
     def _find_again(self, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:
         """Find struck sites in text that an earlier step has changed, by their place in the row."""
@@ -81,6 +86,16 @@ class TextStrike:
         able = sites[self.op.can_edit(text, sites, self.column)]
         wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
         return text, able[np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)]
+
+
+def _sites(text: Text, made: Replacements) -> pa.Array:
+    """Say of each edited row which code points of the text before were struck, and what stands there now, as JSON."""
+    firsts = text.bounds[made.rows]
+    sites = zip((made.starts - firsts).tolist(), (made.stops - firsts).tolist(), made.strings.to_pylist(), strict=True)
+    by_row: dict[int, list[tuple[int, int, str]]] = {}
+    for row, site in zip(made.rows.tolist(), sites, strict=True):
+        by_row.setdefault(row, []).append(site)
+    return pa.array([json.dumps({"sites": found}, ensure_ascii=False) for found in by_row.values()], pa.string())
 
 
 def _taken(cells: pa.Array, block: Block, rows: Index) -> pa.Array:

@@ -1,7 +1,8 @@
 """Rows that come out elsewhere in their file: the order of all of them, and rows brought into it piece by piece.
 
-Every outgoing row has a key: the number of the row it comes from, and a half, if it keeps its place; a share of the
-file's length if it is sent elsewhere. Rows come out by their keys, those of equal keys as they were.
+Every outgoing row has a key: the number of the row it comes from, and a half, if it keeps its place; that of a later
+row, and more than a half, if it is late; a share of the file's length if it is sent elsewhere. Rows come out by their
+keys, those of equal keys as they were.
 """
 
 import os
@@ -37,6 +38,8 @@ def keys(struck: Struck, place: Part | Slab, rows: int) -> Floats:
     """Return the keys of the rows that come of a part, or of a slab, of a file of so many rows."""
     order = np.arange(place.rows) if struck.order is None else struck.order
     kept = np.asarray(order + (place.first_row + 0.5), np.float64)
+    if struck.later is not None:
+        kept += struck.later + 0.25 * (struck.later > 0)
     if struck.scatter is None:
         return kept
     return np.where(np.isnan(struck.scatter), kept, struck.scatter * rows)

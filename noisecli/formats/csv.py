@@ -7,6 +7,7 @@ in nothing.
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.engine import Slab, Struck
+from noisecli.corruption import Records, Sheet
+from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, quoted, unique_names, unquote
+from noisecli.formats.records import Spoil, find_records, read_rows, titles_of
 from noisecli.formats.spliced import SplicedFile
 from noisecli.splice import Offsets, splice, splice_rows
 
@@ -192,6 +195,57 @@ class CsvFile(SplicedFile[Grid]):
         for name in columns:
             cells[name], spellings[name] = grid.cells(self._names.index(name), name)
         return Slab(first_row, grid.rows, cells, spellings, grid.misfits)
+
+    def assemble_spoilt(
+        self,
+        sinks: Sequence[Path],
+        target: Path,
+        outgoing: Mapping[str, pa.DataType],
+        order: Index | None,
+        rows: int,
+        split: str | None,
+        spoil: Spoil,
+    ) -> str | None:
+        """Put the written parts together, as `assemble` does, and damage the finished file.
+
+        Args:
+            sinks, target, outgoing, order: as for `assemble`.
+            rows: how many rows come out.
+            split: the column whose cells are needed to tell which rows may be struck.
+            spoil: what damages the file.
+        """
+        sheet = self._sheet(list(outgoing), rows)
+        layout = replace(self._layout, width=len(sheet.columns))
+
+        def slabs() -> Iterator[tuple[Slab, Records]]:
+            first = 0
+            for grid, unended in read_rows(self._body(sinks, order), layout, self._line_end):
+                cells = {} if split is None else {split: grid.cells(self._names.index(split), split)[0]}
+                records = find_records(grid, layout.width, len(self._line_end) * unended)
+                yield Slab(first, grid.rows, cells, misfits=grid.misfits), records
+                first += grid.rows
+
+        pieces = (bytes(piece) for piece in spoil(sheet, slabs()))
+        return self._packing.pack(pieces, target, "surrogateescape")
+
+    def _sheet(self, outgoing: Sequence[str], rows: int) -> Sheet:
+        """Say all of the finished file but its rows."""
+        header = self._headed(outgoing)
+        mark = BOM if header.startswith(BOM) else b""
+        titles = titles_of(header[len(mark) : -len(self._line_end)], self._delimiter)
+        with self._path.open("rb") as file:
+            file.seek(self._end)
+            footer = file.read()
+        return Sheet(
+            columns=(*self._names, *outgoing),
+            titles=titles if self._reading.header else None,
+            delimiter=self._delimiter.encode(),
+            line_end=self._line_end,
+            rows=rows,
+            codec=self._packing.codec,
+            mark=mark,
+            footer=footer,
+        )
 
     def _headed(self, added: Sequence[str]) -> bytes:
         if not added or not self._reading.header:

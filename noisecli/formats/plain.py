@@ -56,8 +56,11 @@ class Packing:
                 Path(draft).unlink(missing_ok=True)
         return copy
 
-    def pack(self, blocks: Iterable[bytes], target: Path) -> str | None:
-        """Write plain UTF-8 as the input is packed; return its SHA-256, or None where it is not packed at all."""
+    def pack(self, blocks: Iterable[bytes], target: Path, errors: str = "strict") -> str | None:
+        """Write plain UTF-8 as the input is packed; return its SHA-256, or None where it is not packed at all.
+
+        With `errors="surrogateescape"` bytes that are no UTF-8 stand for themselves in any encoding.
+        """
         digest = hashlib.sha256()
         packed = self._compression is not None or self._codec is not None
 
@@ -68,8 +71,13 @@ class Packing:
                 yield block
 
         with ExitStack() as stack:
-            self._create(target, stack).writelines(self._encoded(read()))
+            self._create(target, stack).writelines(self._encoded(read(), errors))
         return digest.hexdigest() if packed else None
+
+    @property
+    def codec(self) -> str:
+        """How the text is encoded, with its byte order."""
+        return self._codec or "utf-8"
 
     def _key(self) -> str:
         found = self._path.stat()
@@ -148,12 +156,12 @@ class Packing:
             pending = pending[len(again) :]
             yield plain
 
-    def _encoded(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def _encoded(self, blocks: Iterator[bytes], errors: str) -> Iterator[bytes]:
         if self._codec is None:
             yield from blocks
             return
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        encoder = codecs.getincrementalencoder(self._codec)()
+        decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        encoder = codecs.getincrementalencoder(self._codec)(errors)
         for block in _ended(blocks):
             try:
                 yield encoder.encode(decoder.decode(block, not block), not block)

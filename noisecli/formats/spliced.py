@@ -79,8 +79,7 @@ class SplicedFile(ABC, Generic[R]):
         order: Index | None = None,
     ) -> str | None:
         header = self._headed(list(outgoing))
-        rows = self._rows(sinks) if order is None else self._arranged(sinks, order)
-        return self._packing.pack(chain([header], rows, _blocks(self._path, self._end)), target)
+        return self._packing.pack(chain([header], self._body(sinks, order), _blocks(self._path, self._end)), target)
 
     def _read(
         self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[R, bool]]
@@ -93,6 +92,10 @@ class SplicedFile(ABC, Generic[R]):
             run = self._find(data + self._line_end * unended, part.first_row)
             waiting.append((run, unended))
             yield self._slab(run, part.first_row, columns)
+
+    def _body(self, sinks: Sequence[Path], order: Index | None) -> Iterator[bytes]:
+        """The rows of some parts, in an order; what is written is removed."""
+        return self._rows(sinks) if order is None else self._arranged(sinks, order)
 
     def _rows(self, sinks: Sequence[Path]) -> Iterator[bytes]:
         """The rows of some parts; what is written is removed."""

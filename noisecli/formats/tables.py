@@ -125,7 +125,7 @@ def gather(slabs: Iterable[tuple[Struck, Slab]], outgoing: Mapping[str, pa.DataT
     if any(moves(struck, slab.rows) for struck, slab in pairs):
         order = np.concatenate([own + slab.first_row for own, (_, slab) in zip(orders, pairs, strict=True)])
     noisy = Noisy(cells, changed, order, outgoing)
-    return _arranged(noisy, pairs) if any(struck.scatter is not None for struck, _ in pairs) else noisy
+    return _arranged(noisy, pairs) if any(struck.elsewhere for struck, _ in pairs) else noisy
 
 
 def _arranged(noisy: Noisy, pairs: Sequence[tuple[Struck, Slab]]) -> Noisy:

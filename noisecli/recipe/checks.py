@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from noisecli.corruption import BlockCorruption, JointCorruption, RowsCorruption, TableCorruption, TextCorruption
+from noisecli.corruption import (
+    BlockCorruption,
+    FileCorruption,
+    JointCorruption,
+    RowsCorruption,
+    TableCorruption,
+    TextCorruption,
+)
 from noisecli.parameters import plain
 from noisecli.recipe.agreement import check_choosing
 from noisecli.recipe.models import PlannedStep, Selector
@@ -23,6 +30,8 @@ def check_together(source: Source, raw: Sequence[Any], steps: Sequence[PlannedSt
         seen.add(name if name != "?" else "")
         if step is None:
             continue
+        if isinstance(step.corruption, FileCorruption):
+            continue  # check_dirt sees to these
         check_choosing(source, step, loc)
         if isinstance(step.corruption, RowsCorruption):
             rows_step = step.id
@@ -54,7 +63,10 @@ def check_columns(source: Source, roles: Any, steps: Sequence[PlannedStep | None
         if role is None and op.strikes_columns:
             source.fault(("steps", i), f"missing key 'columns' for op {op.name!r}")
         elif role is not None and not softens and not (isinstance(roles, dict) and roles.get(role)):
-            source.fault(("steps", i), f"op {op.name!r} needs `columns:`, or `data: {{{role}: ...}}`")
+            source.fault(
+                ("steps", i),
+                f"op {op.name!r} needs `columns:`, or `data: {{{role}: COLUMN}}` (--set data.{role}=COLUMN)",
+            )
 
 
 def check_soft_labels(source: Source, data: Any, steps: Sequence[PlannedStep | None]) -> None:

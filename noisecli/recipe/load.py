@@ -16,10 +16,12 @@ from noisecli.corruption import (
 )
 from noisecli.errors import RecipeProblem
 from noisecli.parameters import plain
+from noisecli.recipe import builtin
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.aliases import written_as
 from noisecli.recipe.checks import check_columns, check_soft_labels, check_together
+from noisecli.recipe.dirt import check_dirt
 from noisecli.recipe.mechanisms import Burst
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
 from noisecli.recipe.override import Override, override, raw_steps, set_severity
@@ -38,7 +40,7 @@ def load(
     """Read and check a recipe.
 
     Args:
-        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        recipe: a YAML file, `file#key`, `builtin:NAME`, or the recipe as a mapping.
         target: what the input holds, or that it holds tables and images; None when there is no input.
         overrides: values that replace or add to what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
@@ -74,7 +76,10 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> Source:
     if not isinstance(recipe, str | Path) or "\n" in str(recipe):
         what = "YAML text" if isinstance(recipe, str | Path) else type(recipe).__name__
         raise RecipeProblem(f"a recipe is a YAML file or a mapping, and this is {what}: give the path, or the mapping")
-    return sources.read(str(recipe))
+    spec = str(recipe)
+    if spec.startswith(builtin.PREFIX):
+        return sources.parse(builtin.text(spec.removeprefix(builtin.PREFIX)), spec)
+    return sources.read(spec)
 
 
 def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
@@ -139,6 +144,8 @@ def _check(source: Source, target: Target) -> Recipe | None:
         check_together(source, raw["steps"], steps)
         check_columns(source, raw.get("data"), steps)
         check_soft_labels(source, raw.get("data"), steps)
+        if head is not None:
+            check_dirt(source, head, steps)
     if source.faults or head is None:
         return None
     if head.seed is None:

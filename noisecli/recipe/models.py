@@ -34,6 +34,7 @@ class ByType(Parameters):
 
 
 Selector = str | ByType
+_ONE_OR_MORE = BeforeValidator(_as_list, json_schema_input_type=Selector | list[Selector])
 KEYWORDS = ("numeric", "text", "category", "datetime", "all")
 ALONE = "alone"
 ROLES = ("label", "split", "id", "time", "entity")
@@ -122,11 +123,14 @@ class Step(Parameters):
 class TableStep(Step):
     """One op on some columns of a table."""
 
-    columns: Annotated[list[Selector], Field(min_length=1), BeforeValidator(_as_list)] | None = None
+    columns: Annotated[list[Selector], Field(min_length=1), _ONE_OR_MORE] | None = None
     """Names, globs, {dtype: ...}, or numeric | text | category | datetime | all."""
     mechanism: AskedMechanism = Choice(mcar=Mcar())
     """How cells are chosen: mcar, {mar: {columns: ..., tail: upper}}, {mnar: {tail: upper}}, {burst: {length: ...}},
     {clustered: COLUMN} or {window: {from: ..., to: ...}}."""
+    optional: bool = False
+    """true: where a keyword, glob or type finds no column that the op can strike, the step is left out, with a warning;
+    false: that is an error."""
     joint: bool = False
     """true: the same rows are struck in all columns of the step; false: each column has strikes of its own."""
     nulls: Literal["skip", "strike"] = "skip"
@@ -280,6 +284,11 @@ class PlannedStep:
     def joint(self) -> bool:
         """Whether one mask is drawn for all columns."""
         return isinstance(self.settings, TableStep) and self.settings.by_rows
+
+    @property
+    def optional(self) -> bool:
+        """Whether the step is left out where it finds no column."""
+        return isinstance(self.settings, TableStep) and self.settings.optional
 
     @property
     def nulls(self) -> bool:

@@ -3,5 +3,6 @@
 from noisecli.run.augment import Outcome, augment, inspect, replay
 from noisecli.run.execute import Prepared
 from noisecli.run.memory import corrupt
+from noisecli.run.outside import settle_files
 
-__all__ = ["Outcome", "Prepared", "augment", "corrupt", "inspect", "replay"]
+__all__ = ["Outcome", "Prepared", "augment", "corrupt", "inspect", "replay", "settle_files"]

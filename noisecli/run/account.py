@@ -54,12 +54,14 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
         outputs=sorted(record.outputs, key=lambda entry: (entry.copy_number, entry.path)),
         skipped=[{"path": path, "why": why} for path, why in sorted(record.skipped.items())],
         warnings=[*prepared.warnings, *_code_warnings(record), *record.warnings, *_rates(prepared, record)],
-        code=dict(record.code),
+        code=dict(record.outside.code),
+        read=dict(record.outside.files),
     )
 
 
 def _code_warnings(record: Record) -> list[str]:
-    return [f"{name} is not noisecli's code: a replay depends on it, and on what it imports" for name in record.code]
+    code = record.outside.code
+    return [f"{name} is not noisecli's code: a replay depends on it, and on what it imports" for name in code]
 
 
 def _rates(prepared: Prepared, record: Record) -> list[str]:

@@ -19,9 +19,9 @@ from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
 from noisecli.run.account import account
 from noisecli.run.choose import settle_choosers
-from noisecli.run.code import settle_code
 from noisecli.run.commit import check_output, commit, settle_output, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
+from noisecli.run.dirt import refuse_dirt
 from noisecli.run.execute import (
     TASK_IMAGES,
     Meter,
@@ -36,8 +36,10 @@ from noisecli.run.facts import find_facts
 from noisecli.run.intervals import IntervalTable
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.outside import Outside, settle_code, settle_files, settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.recorded import plan_from_facts
+from noisecli.run.selection import left_out, select
 from noisecli.run.truth import Truth
 from noisecli.survey import Request, Survey
 
@@ -68,7 +70,7 @@ def augment(
 
     Args:
         source: a CSV, JSON Lines, Parquet or Arrow file, an image, or a folder of them.
-        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        recipe: a YAML file, `file#key`, `builtin:NAME`, or the recipe as a mapping.
         output: where the copy goes; one file in and one copy give a file, else a folder.
         overrides: (dotted path, value, name for faults) that replace what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
@@ -89,8 +91,8 @@ def augment(
     """
     root, _ = _path(source, "source"), _path(output, "output")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    code = settle_code(checked, allow_code)
-    return _run(root, checked, output, _pinned(checked), truth, code, workers, force, progress)
+    outside = settle_outside(checked, allow_code)
+    return _run(root, checked, output, _pinned(checked), truth, outside, workers, force, progress)
 
 
 def replay(
@@ -122,8 +124,8 @@ def replay(
     if faults:
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
     recipe = recipes.load(recorded.recipe, target=find_target(root))
-    code = settle_code(recipe, allow_code, recorded.code)
-    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, code, workers, force, progress)
+    outside = settle_outside(recipe, allow_code, recorded)
+    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, outside, workers, force, progress)
     same_content, different = _compare(recorded, outcome.manifest)
     for key in ("truth", "intervals"):
         told, again = getattr(recorded, key), getattr(outcome.manifest, key)
@@ -168,6 +170,7 @@ def inspect(
     dataset = discover(root, checked.target, checked.head.purpose, prepare.reading(checked))
     if output is not None:
         _settle(dataset, checked, output, force)
+    settle_files(checked)
     if allow_code is not None:
         settle_code(checked, allow_code)
     with TemporaryDirectory(prefix="noisecli-") as space, local(_workers(workers, len(dataset.struck))) as pool:
@@ -180,7 +183,7 @@ def _run(
     given: str | Path,
     facts: Facts | None,
     truth: bool,
-    code: Mapping[str, str],
+    outside: Outside,
     workers: int | None,
     force: bool,
     progress: Progress | None,
@@ -204,7 +207,7 @@ def _run(
             Truth(space / "truth") if truth else nullcontext() as lines,
             IntervalTable(space / "intervals") if lasting else nullcontext() as intervals,
         ):
-            record = Record(truth=lines, intervals=intervals, code=code)
+            record = Record(truth=lines, intervals=intervals, outside=outside)
             if recipe.target == "table":
                 write_tables(prepared, record, pool, data, space, meter)
             write_files(prepared, record, pool, data, meter)
@@ -266,9 +269,10 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
         return Prepared(recipe, dataset, plans, {}, [])
     fields = dataset.struck[0].table().fields()
-    selections = [prepare.select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
+    selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
+    refuse_dirt(recipe, [file.table() for file in dataset.struck])
     names = _check_fields(dataset, wanted.columns)
     tables: dict[str, work.Surveyed] = {}
 
@@ -281,13 +285,17 @@ def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, 
         plans = {v.folder: plan_from_facts(v, s, fields, facts) for v, s in both}
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
         _check_fields(dataset, [n for plan in plans.values() for n in (*plan.touched, *columns_of_partners(plan))])
-        return Prepared(recipe, dataset, plans, tables, widenings(plans.values()))
+        return Prepared(recipe, dataset, plans, tables, _plan_warnings(recipe, plans))
     bare = [prepare.plan_table(variant.recipe, selection, survey) for variant, selection in both]
     bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
-    warnings = [*_survey_warnings(survey, plans.values()), *widenings(plans.values())]
+    warnings = [*_survey_warnings(survey, plans.values()), *_plan_warnings(recipe, plans)]
     return Prepared(recipe, dataset, plans, tables, warnings)
+
+
+def _plan_warnings(recipe: Recipe, plans: Mapping[str, Plan]) -> list[str]:
+    return [*left_out(recipe, plans.values()), *widenings(plans.values())]
 
 
 def _check_fields(dataset: Dataset, asked: Iterable[str]) -> set[str]:

@@ -17,7 +17,9 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
+from noisecli.run.dirt import spoil
 from noisecli.run.intervals import IntervalTable
+from noisecli.run.outside import Outside
 from noisecli.run.pairing import columns_of_partners, pairings_of
 from noisecli.run.truth import Truth
 
@@ -96,8 +98,8 @@ class Record:
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck."""
     warnings: list[str] = field(default_factory=list)
-    code: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of the source of each function of the user's own."""
+    outside: Outside = field(default_factory=Outside)
+    """What steps took from outside the recipe."""
     truth: Truth | None = None
     """Where it is written down what really changed, if it is asked for."""
     intervals: IntervalTable | None = None
@@ -164,7 +166,7 @@ def write_tables(prepared: Prepared, record: Record, pool: Pool, data: Path, spa
     tasks: list[work.TableTask] = []
     written = [copy for copy in prepared.recipe.head.written if copy]
     for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
-        parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant]
+        parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant].without_dirt
         rows = sum(part.rows for part in parts)
         shared = file.table().splits and not plan.whole_files
         step = TASK_SLABS if shared else max(len(parts), 1)
@@ -223,11 +225,18 @@ def _finish_table(
     found = prepared.tables[task.file.relative]
     content = None
     order = _settle_order(record, pieces)
-    if order is not None or any(piece.written.changed for _, piece in pieces):
-        content = task.file.table().assemble([piece.sink for piece, _ in pieces], target, task.plan.outgoing, order)
-    else:
-        for part, _ in pieces:
-            part.sink.unlink()
+    changed = order is not None or any(piece.written.changed for _, piece in pieces)
+    plan, sinks = prepared.plans[task.variant], [piece.sink for piece, _ in pieces]
+    rows = sum(piece.written.rows for _, piece in pieces)
+    if plan.dirt:
+        tally, rows, content = spoil(plan, task, sinks, target, order, rows, record.truth)
+        record.count(task.variant, tally)
+        changed |= any(counts.changed for counts in tally.values())
+    elif changed:
+        content = task.file.table().assemble(sinks, target, plan.outgoing, order)
+    if not changed:
+        for sink in sinks:
+            sink.unlink(missing_ok=True)
         work.copy_bytes(task.file.path, target)
     done = work.FileDone(task.file.relative, (found.sha256, found.size), manifests.digest(target))
     done.content = content or pieces[-1][1].written.content
@@ -237,9 +246,9 @@ def _finish_table(
         record.skipped[done.relative] = reason
     lines = [line for _, piece in pieces for line in piece.written.warnings]
     record.warnings += [line for line in dict.fromkeys(lines) if line not in record.warnings]
-    rows = sum(part.rows for part in found.parts)
-    record.inputs[done.relative] = InputEntry(path=done.relative, sha256=found.sha256, bytes=found.size, rows=rows)
-    record.file(task.copy, path, done, sum(piece.written.rows for _, piece in pieces))
+    came = sum(part.rows for part in found.parts)
+    record.inputs[done.relative] = InputEntry(path=done.relative, sha256=found.sha256, bytes=found.size, rows=came)
+    record.file(task.copy, path, done, rows)
 
 
 def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, meter: Meter) -> None:

@@ -26,12 +26,14 @@ from noisecli.recipe.source import Loc
 from noisecli.run import prepare
 from noisecli.run.account import shortfalls
 from noisecli.run.choose import settle_choosers
-from noisecli.run.code import settle_code
+from noisecli.run.dirt import refuse_dirt
 from noisecli.run.facts import find_facts
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
+from noisecli.run.outside import settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.recorded import plan_from_facts
+from noisecli.run.selection import left_out, select, spoken_of
 from noisecli.survey import Request, Survey
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def corrupt(
             or 2 or 4 of which the last is alpha, carried; or a batch of them, (images, height, width, channels), in
             which image i is addressed as `str(i)`. A 2-D array is an image if the recipe says `target: images`, or if
             all its ops are for images only.
-        recipe: a YAML file, `file#key`, or the recipe as a mapping.
+        recipe: a YAML file, `file#key`, `builtin:NAME`, or the recipe as a mapping.
         seed: replaces the recipe's, 0 .. 2^64 - 1; one of the two must be given.
         severity: replaces the severity of every step that has one, 0..5.
         copy: which of the recipe's `copies`, from 1.
@@ -115,10 +117,11 @@ def corrupt(
     """
     checked = _load(recipe, _target(data), seed, severity)
     number = _settle_copy(copy, checked)
-    settle_code(checked, allow_code)
+    settle_outside(checked, allow_code)
     strike = _strike_images if checked.target == "images" else _strike_table
     result, plan, tally = strike(checked, data, number)
-    for line in [*widenings([plan]), *shortfalls(plan, tally)]:
+    missed = left_out(checked, [plan]) if checked.target == "table" else []
+    for line in [*missed, *widenings([plan]), *shortfalls(plan, tally)]:
         warnings.warn(line, NoiseWarning, stacklevel=2)
     return result
 
@@ -192,7 +195,7 @@ def _reader(data: Any) -> Callable[[Any], MemoryTable]:
 
 def _refuse_opaque(recipe: Recipe, opaque: Collection[str]) -> None:
     """Refuse the recipe where it names a column whose cells cannot be read."""
-    named: list[tuple[Loc, str]] = list(prepare.spoken_of(recipe))
+    named: list[tuple[Loc, str]] = list(spoken_of(recipe))
     for step in recipe.steps:
         named += [(("steps", step.number, "columns", k), str(name)) for k, name in enumerate(step.columns or ())]
     for loc, name in named:
@@ -204,8 +207,9 @@ def _refuse_opaque(recipe: Recipe, opaque: Collection[str]) -> None:
 
 def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
     fields = table.fields()
-    selection = prepare.select(recipe, fields, "the data")
+    selection = select(recipe, fields, "the data")
     prepare.check_reading(recipe)
+    refuse_dirt(recipe, [])
     if recipe.head.facts is not None:
         facts = manifests.read(manifests.locate(Path(recipe.head.facts))).facts
         return plan_from_facts(recipe.variants[0], selection, fields, facts)

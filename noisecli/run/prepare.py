@@ -1,121 +1,32 @@
 """From recipe and dataset to a plan: select columns, survey the facts, settle quotas."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from noisecli.celltext import NULLS
-from noisecli.columns import NUMBER, Column, Kind, kind_of
-from noisecli.corruption import MomentCorruption, RowsCorruption, TableCorruption
+from noisecli.columns import MOMENT, NUMBER, Column, Kind, kind_of
+from noisecli.corruption import MomentCorruption, SeriesCorruption, TableCorruption
 from noisecli.formats import Reading
 from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import KeySample, Quota, cell_keys
-from noisecli.recipe import KEYWORDS, ByType, PlannedStep, Recipe
-from noisecli.recipe.source import Loc, did_you_mean
+from noisecli.recipe import PlannedStep, Recipe
 from noisecli.run.choose import facts_to_choose
 from noisecli.run.joint import (
     COVARIANCES,
     check_joint,
     facts_to_read,
-    parameter_of,
     partner_column,
     plan_soft_labels,
     softening,
 )
+from noisecli.run.selection import Selection
 from noisecli.run.series import plan_series, series_columns
 from noisecli.streams import Stream
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
-
-MAX_LEVELS = 100
-"""A text column with more distinct values is not selected by the keyword `category`."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A column that a step may strike, and how the step came to it."""
-
-    column: str
-    selector: str | ByType | None
-    """None: the step names it."""
-
-
-Selection = dict[str, list[Choice]]
-"""Choices by step id."""
-
-
-def select(recipe: Recipe, fields: Mapping[str, pa.DataType], where: str) -> Selection:
-    """Match the columns of each step by name; whether the types fit is seen after the survey.
-
-    Args:
-        recipe: the recipe.
-        fields: name and storage of the columns.
-        where: the file that they were read from, for faults.
-    """
-    selection: Selection = {}
-    for step in recipe.steps:
-        found: dict[str, Choice] = {}
-        for k, selector in enumerate(_selectors(recipe, step)):
-            names_only = step.patterns is not None
-            choices = _match(recipe, selector, list(fields), names_only)
-            if not choices:
-                message = f"no column {selector!r} in {where}{did_you_mean(str(selector), list(fields))}"
-                key: Loc = ("patterns",) if names_only else ("columns", k)
-                recipe.source.fault(("steps", step.number, *key), message)
-            for choice in choices:
-                if choice.selector is None or choice.column not in found:
-                    found[choice.column] = choice
-        selection[step.id] = [found[name] for name in fields if name in found]
-    for loc, name in spoken_of(recipe):
-        if name not in fields:
-            recipe.source.fault(loc, f"no column {name!r} in {where}{did_you_mean(name, list(fields))}")
-    recipe.source.raise_faults()
-    return selection
-
-
-def spoken_of(recipe: Recipe) -> Iterator[tuple[Loc, str]]:
-    """Columns that a recipe names besides those to be struck, and where it does."""
-    for role, name in recipe.head.data.roles.items():
-        yield ("data", role), name
-    for name in recipe.head.data.types:
-        yield ("data", "types", name), name
-    for step in recipe.steps:
-        for name in step.where.columns if step.where else ():
-            yield ("steps", step.number, "where"), name
-        for name in step.mechanism.reads("") if step.mechanism else ():
-            yield ("steps", step.number, "mechanism"), name
-        for name in step.reads:
-            yield parameter_of(step, name), name
-        within = partner_column(recipe, step)
-        if within is not None:
-            yield parameter_of(step, within), within
-
-
-def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
-    if step.columns is not None:
-        return step.columns
-    assert isinstance(step.corruption, TableCorruption)
-    role = step.corruption.role
-    if role:
-        return [getattr(recipe.head.data, role)]
-    return step.corruption.looks_at() or () if isinstance(step.corruption, RowsCorruption) else ()
-
-
-def _match(recipe: Recipe, selector: str | ByType, names: Sequence[str], names_only: bool) -> list[Choice]:
-    roles = set(recipe.head.data.roles.values())
-    others = [name for name in names if name not in roles]
-    if isinstance(selector, str) and selector in names:
-        return [Choice(selector, None)]
-    if names_only:
-        return []
-    if isinstance(selector, ByType) or selector in KEYWORDS:
-        return [Choice(name, selector) for name in others]
-    if any(sign in selector for sign in "*?["):
-        return [Choice(name, selector) for name in others if fnmatchcase(name, selector)]
-    return []
 
 
 def reading(recipe: Recipe) -> Reading:
@@ -141,7 +52,10 @@ def request(recipe: Recipe, selection: Selection, fields: Mapping[str, pa.DataTy
         assert isinstance(op, TableCorruption)
         for choice in selection[step.id]:
             needs = op.needs() - {COVARIANCES}
-            if choice.selector in ("text", "category") and kind_of(fields[choice.column]) is Kind.TEXT:
+            if (
+                not {"text", "category"}.isdisjoint(map(str, choice.selectors))
+                and kind_of(fields[choice.column]) is Kind.TEXT
+            ):
                 needs |= {"categories"}
             wanted[choice.column] = wanted.get(choice.column, frozenset()) | needs
             for name in facts_to_choose(step.mechanism, choice.column):
@@ -174,8 +88,9 @@ def _quotas(step: PlannedStep, columns: Iterable[str]) -> Iterator[QuotaRequest]
     op = step.corruption
     assert isinstance(op, TableCorruption)
     for name in columns if step.exact else ():
-        as_time = isinstance(op, MomentCorruption)
-        yield QuotaRequest(step.id, name, step.rate, op.stratified, op.as_number, step.where, step.nulls, as_time)
+        as_time = isinstance(op, MomentCorruption | SeriesCorruption) and not op.accepts.isdisjoint(MOMENT)
+        as_number = op.as_number and not op.accepts.isdisjoint(NUMBER)
+        yield QuotaRequest(step.id, name, step.rate, op.stratified, as_number, step.where, step.nulls, as_time)
 
 
 def split_column(recipe: Recipe) -> str | None:
@@ -251,14 +166,14 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
         column = columns.get(choice.column)
         if column is None:
             continue
-        if _fits(column, choice.selector) and column.kind in op.accepts:
+        if choice.fits(column) and column.kind in op.accepts:
             objection = op.objection(column)
             if objection is None:
                 chosen.append(column.name)
-            elif choice.selector is None:
+            elif choice.named:
                 refused = True
                 recipe.source.fault(("steps", i, "columns"), f"column {column.name!r} {objection}")
-        elif choice.selector is None:
+        elif choice.named:
             refused = True
             kinds = sorted(kind.value for kind in op.accepts)
             takes = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
@@ -270,7 +185,7 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
         except ValueError as error:
             recipe.source.fault(("steps", i, "where"), f"where: {error}")
     if step.mechanism is not None and set(step.asks) <= set(columns):
-        named = {choice.column for choice in selection[step.id] if choice.selector is None}
+        named = {choice.column for choice in selection[step.id] if choice.named}
         decide = {name: step.mechanism.objection_to_reading(columns[name]) for name in step.mechanism.reads("")}
         own = {name: step.mechanism.objection_to_striking(columns[name]) for name in chosen}
         if not op.together:
@@ -282,25 +197,9 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
         window = step.mechanism.span(columns) if not any(decide.values()) else None
     if not refused and set(step.asks) <= set(columns):
         check_joint(recipe, step, [columns[name] for name in chosen], columns)
+    bare = _bare_step(step)
     if not chosen and not refused and (step.columns is not None or op.strikes_columns):
-        recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
-    return replace(_bare_step(step), columns=tuple(chosen), within=partner_column(recipe, step), window=window)
-
-
-def _fits(column: Column, selector: str | ByType | None) -> bool:
-    """Whether a column is of the type that a keyword asks for."""
-    if isinstance(selector, ByType):
-        return column.kind.value == selector.dtype
-    if selector == "numeric":
-        return column.kind in NUMBER
-    if selector == "datetime":
-        return column.kind in (Kind.DATE, Kind.DATETIME)
-    if selector == "category":
-        return _is_category(column)
-    return selector != "text" or (column.kind is Kind.TEXT and not _is_category(column))
-
-
-def _is_category(column: Column) -> bool:
-    if column.kind is Kind.BOOL:
-        return True
-    return column.kind is Kind.TEXT and column.categories is not None and len(column.categories) <= MAX_LEVELS
+        if not step.optional:
+            recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
+        bare = replace(bare, rate=0.0)
+    return replace(bare, columns=tuple(chosen), within=partner_column(recipe, step), window=window)

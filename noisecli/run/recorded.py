@@ -15,7 +15,8 @@ from noisecli.recipe import Variant
 from noisecli.run.choose import peaks, recorded_choosers, shifts
 from noisecli.run.facts import recorded_column
 from noisecli.run.joint import covariance_facts, plan_soft_labels, softening, with_covariances
-from noisecli.run.prepare import Selection, plan_step, split_column
+from noisecli.run.prepare import plan_step, split_column
+from noisecli.run.selection import Selection
 from noisecli.run.series import plan_series, series_columns
 
 
@@ -47,7 +48,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
     columns = {
         name: recorded_column(name, found, fields[name]) for name, found in facts.columns.items() if name in fields
     }
-    named = {choice.column for choices in selection.values() for choice in choices if choice.selector is None}
+    named = {choice.column for choices in selection.values() for choice in choices if choice.named}
     split = split_column(recipe)
     named |= {name for step in recipe.steps for name in step.asks} | set(series_columns(recipe))
     named |= {recipe.head.data.label or ""} if softening(recipe) else set()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.corruption import SeriesCorruption
+from noisecli.corruption import SamplingCorruption, SeriesCorruption
 from noisecli.parameters import Duration
 from noisecli.plan import SeriesPlan
 from noisecli.recipe import PlannedStep, Recipe
@@ -44,7 +44,7 @@ def _series(recipe: Recipe) -> SeriesPlan | None:
 
 def _goes_along(recipe: Recipe, step: PlannedStep) -> bool:
     """Whether it matters to a step in which series rows are; runs of rows are those of entities, if there are any."""
-    if isinstance(step.corruption, SeriesCorruption):
+    if isinstance(step.corruption, SeriesCorruption | SamplingCorruption):
         return True
     if not isinstance(step.mechanism, Burst):
         return False

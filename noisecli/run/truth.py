@@ -110,6 +110,8 @@ class Shard:
         }
         if change.places is not None:
             lines["output_row"] = change.places[piece] + self._written
+        if change.drawn is not None:
+            lines["drawn"] = change.drawn.take(mine)
         return pa.table(lines)
 
     def _rows(self, struck: Struck, places: Index, start: int, stop: int) -> pa.Table:
@@ -160,8 +162,13 @@ class Truth(Lines):
         """Add a line for each step that changed an image."""
         if drawn:
             texts = [json.dumps(values, sort_keys=True) for values in drawn.values()]
-            lines = {"step": pa.array(drawn, pa.string()), "drawn": pa.array(texts, pa.string())}
-            self.add(_complete({**lines, **_repeated(about, len(drawn))}, len(drawn)))
+            self.add_file(about, pa.table({"step": pa.array(drawn, pa.string()), "drawn": texts}))
+
+    def add_file(self, about: Mapping[str, Any], lines: pa.Table) -> None:
+        """Add lines about a file, in their order."""
+        if len(lines):
+            columns = dict(zip(lines.column_names, lines.columns, strict=True))
+            self.add(_complete({**columns, **_repeated(about, len(lines))}, len(lines)))
 
 
 def _order(lines: pa.Table) -> pa.Array:

@@ -15,19 +15,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 from PIL import Image
 from pydantic import ValidationError
 
-from noisecli.columns import Kind
+from noisecli.columns import Column, Kind, to_text
 from noisecli.corruption import (
     Corruption,
+    FileCorruption,
     ImageCorruption,
     JointCorruption,
     RowsCorruption,
+    SamplingCorruption,
     SeriesCorruption,
     TableCorruption,
+    TextCorruption,
     registered,
 )
 from noisecli.engine import Counts, Slab, TableEngine
@@ -38,12 +42,14 @@ from noisecli.run import Outcome, augment
 from noisecli.run.joint import settle_covariances
 from noisecli.run.pairing import with_partners
 from noisecli.survey import QuotaRequest, Request, Survey
+from noisecli.text import Text
 
 DIGESTS = Path(__file__).with_name("digests.json")
 ROWS = 400
 WORDS = ("Ada", "Zoë", "Иван", "köln", "river", "Oak Street", "naïve", "देव", "e\u0301tude", "x1")
 SIZES = ((8, 8), (31, 57), (40, 24))
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
+PHRASES = ("their house is new", "do you see", "one two")
 
 LABEL = "kind"
 """Column of the classes."""
@@ -105,8 +111,19 @@ def cells_for(op: type[TableCorruption], rows: int = ROWS) -> pa.Array:
     if Kind.FLOAT in op.accepts:
         values = [(i * 7919 % 2003) / 10 for i in range(rows)]
     else:
-        values = [WORDS[i * 7919 % 2003 % len(WORDS)] for i in range(rows)]
+        words = fitting(op)
+        values = [words[i * 7919 % 2003 % len(words)] for i in range(rows)]
     return pa.array([None if i % 17 == 16 else value for i, value in enumerate(values)])
+
+
+def fitting(op: type[TableCorruption]) -> Sequence[str]:
+    """The words that the op can edit; phrases where it edits no single word; all words, if it is not on texts."""
+    if not issubclass(op, TextCorruption):
+        return WORDS
+    text, default = Text(pa.array(WORDS)), made(op)
+    sites = default.sites(text)
+    able = sites[default.can_edit(text, sites, Column("x", Kind.TEXT, pa.string()))]
+    return [WORDS[row] for row in np.unique(able.rows).tolist()] or PHRASES
 
 
 def backwards(cells: pa.Array) -> pa.Array:
@@ -125,6 +142,9 @@ def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path
         own = {key: value for key, value in example_step(op).items() if key in op.model_fields}
         names += op.model_validate(own).reads()
         cells = {name: backwards(cells_for(op)) if k % 2 else cells_for(op) for k, name in enumerate(names)}
+    if issubclass(op, FileCorruption):
+        cells = {name: pa.compute.multiply(column, 1000.25) for name, column in cells.items()}
+        cells["word"] = pa.array([WORDS[i * 7 % len(WORDS)] for i in range(ROWS)])
     if head(op):
         cells[LABEL] = pa.array([WORDS[i * 7 % 3] for i in range(ROWS)])
     number = pa.array(range(ROWS), pa.int32())
@@ -231,8 +251,9 @@ def strike(
 
     survey = look(request)
     columns = {column: found.column() for column, found in survey.columns.items()}
-    planned = StepPlan(step, op, rate, exact, struck_columns)
-    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption) else None
+    widened = {column: pa.string() for column in struck_columns if op.widens(columns[column]) is not None}
+    planned = StepPlan(step, op, rate, exact, struck_columns, outgoing=widened)
+    series = SeriesPlan(None, None) if isinstance(op, SeriesCorruption | SamplingCorruption) else None
     plan = Plan(seed, (planned,), columns, survey.quotas(columns, quotas), request.split, series=series)
     plan = settle_covariances([plan], request, look)[0]
     pieces, order, keys = [], [], []
@@ -257,5 +278,7 @@ def _slabs(table: dict[str, pa.Array], cuts: Sequence[int]) -> Iterator[Slab]:
 
 
 def changed(before: pa.Array, after: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which cells differ; null equals null."""
+    """Which cells differ; null equals null. A column that became text is compared as such."""
+    if before.type != after.type:
+        before = to_text(before)
     return np.array([a != b for a, b in zip(before.to_pylist(), after.to_pylist(), strict=True)], dtype=bool)

@@ -1,8 +1,6 @@
 """Missing values: gone, hidden behind a value, or filled in."""
 
-import re
 from collections.abc import Sequence
-from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +9,7 @@ import pyarrow.compute as pc
 from noisecli.columns import ANY, CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.relabel import Tokens, cannot_hold, put_tokens, text_among, to_cells, unfit
-from noisecli.dates import MONTHS, WEEKDAYS
+from noisecli.dates import in_format
 from noisecli.streams import BlockDraws
 
 NUMBERS = ("-999", "9999", "-1", "99")
@@ -87,18 +85,10 @@ class DisguisedMissing(CellCorruption):
             return self.tokens
         usual = DISGUISES.get(column.kind, WORDS)
         if column.format is not None:
-            return [_midnight(date.fromisoformat(day), column.format) for day in usual]
+            days = np.array(usual, "datetime64[us]").astype(np.int64)
+            return in_format(days, column.format)
         bad = unfit(usual, column.storage)
         return [token for token in usual if token not in bad]
-
-
-def _midnight(day: date, format: str) -> str:
-    """Write the first moment of a day. The system's strftime would follow its locale."""
-    month, weekday = MONTHS[day.month - 1], WEEKDAYS[day.weekday()]
-    parts = {"Y": f"{day.year}", "y": f"{day.year % 100:02}", "m": f"{day.month:02}", "d": f"{day.day:02}"}
-    parts |= {"b": month[:3], "B": month, "a": weekday[:3], "A": weekday, "I": "12", "p": "AM", "f": "000000"}
-    parts |= {"H": "00", "M": "00", "S": "00", "z": "+0000", "%": "%"}
-    return re.sub("%(.)", lambda directive: parts[directive[1]], format)
 
 
 def _as_text(type_: pa.DataType) -> bool:

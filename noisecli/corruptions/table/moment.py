@@ -1,16 +1,13 @@
-"""Faults of dates and times: clocks that are wrong, parts of dates that change places, detail that is lost."""
+"""Wrong dates and times: moved, in the wrong century, with parts that change places, with detail that is lost."""
 
-from abc import abstractmethod
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, field_validator
+from pydantic import Field, NonNegativeFloat
 
 from noisecli.columns import Column, Kind
 from noisecli.corruption import MomentCorruption, register
-from noisecli.dates import DAY, FIRST, LAST, Micros
+from noisecli.dates import DAY, FIRST, LAST, Micros, joined, split
 from noisecli.streams import BlockDraws
 
 SECOND = 1_000_000
@@ -92,8 +89,8 @@ class SwapDayMonth(MomentCorruption):
     unchanged = "the day is above 12, which is no month, or equals the month"
 
     def corrupt(self, values: Micros, column: Column, draws: BlockDraws) -> Micros:
-        months, day, time = _split(values)
-        swapped = _joined(months - months % 12 + np.minimum(day, 11), months % 12, time)
+        months, day, time = split(values)
+        swapped = joined(months - months % 12 + np.minimum(day, 11), months % 12, time)
         return np.where(day < 12, swapped, values)
 
 
@@ -121,10 +118,10 @@ class TruncateTime(MomentCorruption):
     def corrupt(self, values: Micros, column: Column, draws: BlockDraws) -> Micros:
         if self.unit in MICROS:
             return values - values % MICROS[self.unit]
-        months, day, time = _split(values)
+        months, day, time = split(values)
         if self.unit == "year":
             months = months - months % 12
-        return _joined(months, 0 * day, 0 * time)
+        return joined(months, 0 * day, 0 * time)
 
 
 @register
@@ -170,106 +167,10 @@ class CenturySlip(MomentCorruption):
         return None
 
     def corrupt(self, values: Micros, column: Column, draws: BlockDraws) -> Micros:
-        century = (_split(values)[0] // 12 + 1970) // 100
+        century = (split(values)[0] // 12 + 1970) // 100
         return _years_later(values, np.where(century == 19, 100, np.where(century == 20, -100, 0)))
 
 
-def _split(values: Micros) -> tuple[Micros, Micros, Micros]:
-    """Months since 1970, days since the first of the month, and microseconds since midnight."""
-    days = values // DAY
-    months = days.astype("datetime64[D]").astype("datetime64[M]")
-    return months.astype(np.int64), days - months.astype("datetime64[D]").astype(np.int64), values % DAY
-
-
-def _joined(months: Micros, day: Micros, time: Micros) -> Micros:
-    """The reverse; a day that a month does not have becomes its last one."""
-    first, after = ((months + k).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) for k in (0, 1))
-    return np.asarray(np.minimum(first + day, after - 1) * DAY + time, np.int64)
-
-
 def _years_later(values: Micros, years: Micros) -> Micros:
-    months, day, time = _split(values)
-    return _joined(months + 12 * years, day, time)
-
-
-class Zoned(MomentCorruption):
-    """Base of ops that ask the clocks of time zones.
-
-    A time without a zone is taken for UTC. The rules are those of the machine's time zone database, or of the package
-    tzdata where it has none; they say nothing of dates, so that a column of dates is refused.
-    """
-
-    accepts = frozenset({Kind.DATETIME})
-    instants = True
-
-    @field_validator("zone", "actual", "expected", check_fields=False)
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError, KeyError):
-            raise ValueError(f"{name!r} is no time zone: write one of the tz database, as Europe/Berlin") from None
-        return name
-
-    def corrupt(self, values: Micros, column: Column, draws: BlockDraws) -> Micros:
-        # The first and last days have no room for an offset.
-        seconds = np.clip(values, FIRST + 400 * DAY, LAST - 400 * DAY) // SECOND
-        known, which = np.unique(seconds, return_inverse=True)
-        shifts = [self.shift(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at)) for at in known.tolist()]
-        return values + np.array([shift // timedelta(microseconds=1) for shift in shifts], np.int64)[which]
-
-    @abstractmethod
-    def shift(self, instant: datetime) -> timedelta:
-        """Return how much later an instant, in UTC, comes out."""
-
-
-def _ahead(instant: datetime, zone: tzinfo) -> timedelta:
-    return instant.astimezone(zone).utcoffset() or timedelta(0)
-
-
-@register
-class WrongTimezone(Zoned):
-    """Note times by the clock of another time zone, summer time included, as if it were that of the expected one.
-
-    The hour that comes twice in autumn is taken for its first time.
-
-    Source: Klyne and Newman 2002, RFC 3339, "Date and Time on the Internet: Timestamps", 4.4.
-
-    Example:
-        {op: wrong_timezone, columns: [visited], actual: Europe/Berlin, rate: 0.1}
-    """
-
-    actual: str
-    """Zone by whose clock the time was noted: a name of the tz database, as Europe/Berlin."""
-    expected: str = "UTC"
-    """Zone by whose clock it is read."""
-
-    def shift(self, instant: datetime) -> timedelta:
-        clock = instant.astimezone(ZoneInfo(self.actual)).replace(tzinfo=ZoneInfo(self.expected), fold=0)
-        return clock.astimezone(UTC) - instant
-
-
-@register
-class DstHour(Zoned):
-    """Get summer time wrong: clocks that were not put forward, or twice; times in winter stay.
-
-    Summer is when a zone is ahead of the lesser of its offsets on 1 January and 1 July of the year.
-
-    Source: Belopolsky and Peters 2015, PEP 495, "Local Time Disambiguation".
-
-    Example:
-        {op: dst_hour, columns: [visited], zone: Europe/Berlin, rate: 0.5}
-    """
-
-    unchanged = "the zone has no summer time then"
-
-    zone: str
-    """Zone whose summer time it is: a name of the tz database, as Europe/Berlin."""
-    fault: Literal["forgotten", "twice"] = "forgotten"
-    """forgotten: an hour too few; twice: an hour too many (or what the zone's summer time amounts to)."""
-
-    def shift(self, instant: datetime) -> timedelta:
-        zone = ZoneInfo(self.zone)
-        winter = min(_ahead(datetime(instant.year, month, 1, tzinfo=UTC), zone) for month in (1, 7))
-        summer = max(_ahead(instant, zone) - winter, timedelta(0))
-        return -summer if self.fault == "forgotten" else summer
+    months, day, time = split(values)
+    return joined(months + 12 * years, day, time)

@@ -4,13 +4,17 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import Series, SeriesCorruption, register
 from noisecli.corruptions.table.number import InUnits, Unit
 from noisecli.corruptions.table.series import recursion
+from noisecli.elementary import TAU, sine
 from noisecli.streams import BlockDraws, CounterDraws, Floats, Mask
+
+FARTHEST = 1e300
+"""No drift goes further, in slopes."""
 
 
 @register
@@ -34,12 +38,7 @@ class Stuck(SeriesCorruption):
         return 1
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        known, held = ~np.isnan(series.values), series.memory[:, 0]
-        nothing_yet = np.isnan(held)[series.of_row]
-        first = known & nothing_yet & (_last_before(series, known) < 0)
-        source = _last(series, first | (known & ~series.struck))
-        kept = np.where(source < 0, held[series.of_row], series.values[source])
-        return np.where(known, kept, np.nan), kept[series.ends, np.newaxis]
+        return held(series, ~series.struck)
 
 
 @register
@@ -47,9 +46,10 @@ class Drift(Unit, SeriesCorruption):
     """Move away from the truth, further at each row of a run of struck rows; after the run numbers are right again.
 
     Without a rate or mechanism every series is one run, from its beginning on. The drift goes on where a number is
-    missing.
+    missing. All kinds begin at the same pace, so that a severity means much the same for each.
 
-    Source: Ni et al. 2009, "Sensor Network Data Fault Types" (calibration: drift).
+    Source: Ni et al. 2009, "Sensor Network Data Fault Types" (calibration: drift); Gama et al. 2014, "A Survey on
+    Concept Drift Adaptation" (patterns of change over time).
 
     Example:
         {op: drift, columns: [height], slope: 0.01}
@@ -57,26 +57,54 @@ class Drift(Unit, SeriesCorruption):
 
     severities = ({"slope": 0.001}, {"slope": 0.002}, {"slope": 0.005}, {"slope": 0.01}, {"slope": 0.02})
 
-    kind: Literal["linear", "random_walk"] = "linear"
-    """linear: each row is `slope` further off than the one before it. random_walk: each is off by a fresh normal error
-    more, of mean 0; after n rows the standard deviation is the root of n times `slope`."""
+    kind: Literal["linear", "exponential", "random_walk", "sinus", "step"] = "linear"
+    """linear: each row is `slope` further off than the one before it. exponential: what is added grows by `growth` from
+    row to row. random_walk: each is off by a fresh normal error more, of mean 0; after n rows the standard deviation is
+    the root of n times `slope`. sinus: there and back, a sine that begins with `slope` a row and has a `period`; its
+    amplitude is slope * period / 6.283. step: stairs, off by slope * period at once, and by as much more after
+    every `period` rows."""
 
     slope: float = 0.005
     """How much is added at each row of a run, the first one included, in `unit`; negative: downwards. random_walk: the
-    standard deviation of what is added."""
+    standard deviation of what is added. exponential and sinus: what is added at first."""
+
+    growth: float = Field(0.01, gt=-1, le=1)
+    """exponential: by what share that which is added grows from row to row, 0.01 doubles it in 70 rows. Negative: it
+    dies away, as while an instrument warms up, and the drift comes to rest at slope / -growth."""
+
+    period: int = Field(100, ge=2, le=1_000_000_000)
+    """Rows from one wave of a sinus to the next; how many rows a step lasts."""
+
+    @model_validator(mode="after")
+    def _all_have_a_use(self) -> "Drift":
+        for name, kinds in {"growth": ("exponential",), "period": ("sinus", "step")}.items():
+            if self.kind not in kinds and name in self.model_fields_set:
+                raise ValueError(f"{name!r} is of kind {' and '.join(kinds)}, not {self.kind}")
+        return self
+
+    def keeps_some(self) -> bool:
+        return self.kind == "sinus"
 
     def memory(self) -> int:
         return 1
 
     def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        added = np.ones(len(series.values)) if self.kind == "linear" else draws.normal()
-        factors, inputs = series.struck.astype(np.float64), np.where(series.struck, added, 0.0)
+        factor = 1 + self.growth if self.kind == "exponential" else 1.0
+        added = draws.normal() if self.kind == "random_walk" else np.ones(len(series.values))
+        factors, inputs = np.where(series.struck, factor, 0.0), np.where(series.struck, added, 0.0)
         going_on = series.struck[series.starts] & (series.ordinals[series.starts] > 0)
         starts = series.starts[going_on]
-        inputs[starts] += series.memory[going_on, 0]
+        inputs[starts] += factor * series.memory[going_on, 0]
         factors[series.starts] = 0
-        off = recursion(factors, inputs)
-        return series.values + self.slope * self.size(series.values, column) * off, off[series.ends, np.newaxis]
+        run = np.clip(recursion(factors, inputs), -FARTHEST, FARTHEST)  # 0 times infinity would be no number
+        off = self.slope * self.size(series.values, column) * self._off(run)
+        return series.values + off, run[series.ends, np.newaxis]
+
+    def _off(self, run: Floats) -> Floats:
+        """Return how far off rows are, in slopes; the sum of what was added, or for two kinds the place in the run."""
+        if self.kind == "sinus":
+            return self.period / TAU * sine(run % self.period / self.period)
+        return np.ceil(run / self.period) * self.period if self.kind == "step" else run
 
 
 @register
@@ -98,6 +126,16 @@ class Spike(InUnits):
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
         return values + np.where(draws.uniform() < 0.5, -1.0, 1.0) * (self.height * self.size(values, column))
+
+
+def held(series: Series, shown: Mask) -> tuple[Floats, Floats]:
+    """Repeat in each row the last number that is shown, at first that of the series; and what is kept of that."""
+    known, before = ~np.isnan(series.values), series.memory[:, 0]
+    nothing_yet = np.isnan(before)[series.of_row]
+    first = known & nothing_yet & (_last_before(series, known) < 0)
+    source = _last(series, first | (known & shown))
+    kept = np.where(source < 0, before[series.of_row], series.values[source])
+    return np.where(known, kept, np.nan), kept[series.ends, np.newaxis]
 
 
 def _last(series: Series, marked: Mask) -> NDArray[np.intp]:

@@ -85,7 +85,7 @@ def recursion(factors: Floats, inputs: Floats) -> Floats:
     # A plain loop: the sums of a scan in blocks would round differently with where the series is cut.
     result, last = [], 0.0
     for kept, new in zip(factors.tolist(), inputs.tolist(), strict=True):
-        last = kept * last + new
+        last = kept * last + new if kept else new  # whatever came before, infinite or not
         result.append(last)
     return np.array(result, np.float64)
 

@@ -1,13 +1,58 @@
-"""Code of the user's own: it runs only when that is allowed, and the manifest records which it was."""
+"""What steps take from outside the recipe: the manifest records it, and code runs only when that is allowed."""
 
 import hashlib
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from noisecli.corruptions.table.custom import load
 from noisecli.errors import DataProblem, RecipeProblem, UsageProblem
+from noisecli.manifest import Manifest
 from noisecli.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What steps take from outside the recipe, each with the SHA-256 of its content."""
+
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Functions of the user's own, as "module:name"."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files, as the recipe names them."""
+
+
+def settle_outside(recipe: Recipe, allow_code: bool, recorded: Manifest | None = None) -> Outside:
+    """Read what the steps of a recipe take from outside, as `settle_code` and `settle_files` do."""
+    code = settle_code(recipe, allow_code, None if recorded is None else recorded.code)
+    return Outside(code, settle_files(recipe, None if recorded is None else recorded.read))
+
+
+def settle_files(recipe: Recipe, recorded: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Read the files that steps name.
+
+    Returns:
+        SHA-256 of each file, by its name.
+
+    Raises:
+        RecipeProblem: a file is not there, or not what the op wants.
+        DataProblem: it is not the one that was recorded.
+    """
+    digests: dict[str, str] = {}
+    for variant, step in [(v.recipe, step) for v in recipe.variants for step in v.recipe.steps]:
+        for key, name in step.corruption.files().items():
+            try:
+                digests[name] = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+                step.corruption.read_files()
+            except OSError as error:
+                variant.source.fault(("steps", step.number, key), f"{name!r} cannot be read: {error.strerror}", True)
+            except RecipeProblem as error:
+                variant.source.fault(("steps", step.number, key), str(error), True)
+            else:
+                if recorded is not None and recorded.get(name) != digests[name]:
+                    raise DataProblem(f"{name}: is not the file that the manifest records: replay needs the same")
+        variant.source.raise_faults()
+    return digests
 
 
 def settle_code(recipe: Recipe, allowed: bool, recorded: Mapping[str, str] | None = None) -> dict[str, str]:

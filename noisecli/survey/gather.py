@@ -4,199 +4,24 @@ Facts are summed up block by block and merged in the order of blocks and files, 
 was cut for reading. Types are decided over all rows, facts over the training rows.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from noisecli import celltext
-from noisecli.census import Census
-from noisecli.columns import NUMBER, Column, Kind, kind_of
+from noisecli.columns import Column, Kind, kind_of
 from noisecli.engine import Index, Slab, blocks, eligible_cells, strikeable
-from noisecli.errors import DataProblem
-from noisecli.mechanism import BINS, Curve, Histogram, Span
+from noisecli.mechanism import BINS, Histogram
 from noisecli.plan import QuotaKey
 from noisecli.quota import KeySample, Quota, apportion, cell_keys, share
 from noisecli.streams import Floats, Mask, Stream, Words
-from noisecli.summaries import QUARTILES, Comoments, Cutter, Frequencies, Moments, Sample, row_keys
-from noisecli.where import Where
-
-MAX_CATEGORIES = 50_000
-"""A column with more distinct values is not one of categories."""
-
+from noisecli.summaries import QUARTILES, Comoments, Cutter, row_keys
+from noisecli.survey.column import ColumnSurvey
+from noisecli.survey.request import CurveRequest, QuotaRequest, Request
 
 Groups = list[tuple[object, Index]]
 """Stratum, and which cells belong to it."""
-
-
-@dataclass(frozen=True)
-class QuotaRequest:
-    """An exact step on a column: the keys of its cells are sampled for each copy."""
-
-    step: str
-    column: str
-    rate: float
-    stratified: bool
-    as_number: bool
-    where: Where | None = None
-    nulls: bool = False
-    as_time: bool = False
-    """Whether what is struck is a date or time; `as_number` then, too."""
-
-
-@dataclass(frozen=True)
-class CurveRequest:
-    """A step that strikes cells by a curve: how many eligible cells lie in each bin."""
-
-    step: str
-    column: str
-    """"" for whole rows."""
-    curve: Curve
-    as_number: bool
-    where: Where | None = None
-    window: Span | None = None
-    nulls: bool = False
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a survey has to find out."""
-
-    columns: Mapping[str, frozenset[str]]
-    """Facts wanted of each column, as `TableCorruption.needs` lists them; maybe none, then only its type."""
-    quotas: Sequence[QuotaRequest] = ()
-    split: str | None = None
-    seed: int = 0
-    copies: int = 1
-    types: Mapping[str, Kind] = field(default_factory=dict)
-    """Columns of text whose type is said, not found out."""
-    formats: Mapping[str, str] = field(default_factory=dict)
-    """How the dates of such columns are written, where that is not ISO 8601."""
-    null_values: tuple[str, ...] = celltext.NULLS
-    settled: Mapping[str, Column] = field(default_factory=dict)
-    """Columns that conditions of quotas and curves speak of."""
-    curves: Sequence[CurveRequest] = ()
-    covariances: Sequence[tuple[str, ...]] = ()
-    """Sets of columns whose covariances are wanted."""
-
-
-@dataclass
-class ColumnSurvey:
-    """All that is gathered of one column."""
-
-    name: str
-    storage: pa.DataType
-    as_text: bool
-    wanted: frozenset[str]
-    said: Kind | None = None
-    """The type, where it is not to be found out."""
-    format: str | None = None
-    null_values: tuple[str, ...] = celltext.NULLS
-    census: Census = field(default_factory=Census)
-    moments: Moments = field(default_factory=Moments)
-    sample: Sample = field(default_factory=Sample)
-    frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
-    categories: Counter[object] = field(default_factory=Counter)
-    cutter: Cutter = field(default_factory=Cutter)
-
-    def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
-        """Take the cells of one slab; the keys of its rows are needed for quartiles."""
-        chosen = training & celltext.to_mask(pc.is_valid(cells))
-        numeric = chosen
-        if self.as_text:
-            found = self.census.add(cells, self.format)
-            self.census.null_spellings.update(null_spellings)
-            numeric = chosen & found
-        if self.wanted - {"categories", "counts"} and (self.as_text or kind_of(self.storage) in NUMBER):
-            numbers = celltext.parse_numbers(cells) if self.as_text else self._probe.to_numbers(cells)
-            values = np.where(numeric, numbers, np.nan)
-            if keys is not None and self.wanted & set(QUARTILES):
-                self.sample.add(keys, values)
-            if "mode" in self.wanted:
-                self.frequencies.add(values)
-            for block in self.cutter.add(values):
-                self.moments.add(block)
-        countable = kind_of(self.storage) is not Kind.OTHER
-        if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
-            counts = pc.value_counts(cells.filter(pa.array(chosen)))
-            values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
-            self.categories.update(dict(zip(values, numbers, strict=True)))
-
-    def end_file(self) -> None:
-        """Close the last block of a file."""
-        for block in self.cutter.end():
-            self.moments.add(block)
-
-    def eligible(self, cells: pa.Array, quota: QuotaRequest) -> Mask:
-        """Which cells may be struck, before the type of the column is known."""
-        probe = replace(self._probe, kind=Kind.DATETIME, decimals=None) if quota.as_time else self._probe
-        return probe.eligible(cells, quota.as_number, quota.nulls)
-
-    @property
-    def _probe(self) -> Column:
-        """The column as far as its storage tells."""
-        decimals = (0, 0) if self.as_text else None
-        return Column(self.name, Kind.FLOAT, self.storage, decimals, clean_text=False, format=self.format)
-
-    def merge(self, later: "ColumnSurvey") -> None:
-        """Take what was gathered in the next file."""
-        self.census.merge(later.census)
-        self.moments.merge(later.moments)
-        self.sample.merge(later.sample)
-        self.frequencies.merge(later.frequencies)
-        self.categories.update(later.categories)
-
-    def column(self) -> Column:
-        """Return the column with its facts."""
-        kind = (self.said or self.census.kind()) if self.as_text else kind_of(self.storage)
-        facts: dict[str, float] = {}
-        if self.moments.count:
-            sd = float(np.sqrt(self.moments.squares / self.moments.count))
-            if not np.isfinite(sd) and self.wanted & {"mean", "sd"}:
-                raise DataProblem(
-                    f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`, or a "
-                    "mechanism that does not go by this column"
-                )
-            facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
-        elif self.wanted - {"categories", "counts"}:
-            facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
-        if self.wanted & set(QUARTILES):
-            facts |= self.sample.quartiles()
-        if "mode" in self.wanted:
-            facts["mode"] = self.frequencies.mode()
-        numeric_text = self.as_text and kind in NUMBER
-        categories = self._categories(kind)
-        counted = categories is not None and "counts" in self.wanted
-        return Column(
-            name=self.name,
-            kind=kind,
-            storage=self.storage,
-            decimals=self._decimals() if numeric_text else None,
-            null=self.census.null(self.null_values),
-            clean_text=self.census.numbers == self.census.cells,
-            format=self.format,
-            categories=categories,
-            counts=tuple(self.categories[value] for value in categories or ()) if counted else None,
-            covariances=None,  # they depend on the step
-            **{name: value for name, value in facts.items() if name in self.wanted},
-        )
-
-    def _decimals(self) -> tuple[int, int]:
-        if self.census.numbers == 0:
-            return 0, 0
-        return self.census.least_decimals, self.census.most_decimals
-
-    def _categories(self, kind: Kind) -> tuple[object, ...] | None:
-        if not self.wanted & {"categories", "counts"} or len(self.categories) > MAX_CATEGORIES:
-            return None
-        if kind is Kind.INTEGER and self.as_text:
-            texts = pa.array(list(self.categories), self.storage)
-            texts = texts.filter(pa.array(celltext.matches(texts, celltext.NUMBER)))  # what is no number is carried
-            return tuple(text for _, text in sorted(zip(celltext.parse_numbers(texts), texts.to_pylist(), strict=True)))
-        return tuple(sorted(self.categories, key=lambda v: v.encode() if isinstance(v, str) else v))  # type: ignore[return-value,arg-type]
 
 
 @dataclass

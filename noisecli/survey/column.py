@@ -1,0 +1,148 @@
+"""What a survey gathers of one column."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisecli import celltext
+from noisecli.census import Census
+from noisecli.columns import NUMBER, Column, Kind, kind_of
+from noisecli.errors import DataProblem
+from noisecli.streams import Mask, Words
+from noisecli.summaries import QUARTILES, Cutter, Frequencies, Moments, Sample
+from noisecli.survey.request import QuotaRequest
+from noisecli.vocabulary import Vocabulary
+
+MAX_CATEGORIES = 50_000
+"""A column with more distinct values is not one of categories."""
+
+NO_FIGURES = frozenset({"categories", "counts", "words"})
+"""Facts that need no numbers."""
+
+
+@dataclass
+class ColumnSurvey:
+    """All that is gathered of one column."""
+
+    name: str
+    storage: pa.DataType
+    as_text: bool
+    wanted: frozenset[str]
+    said: Kind | None = None
+    """The type, where it is not to be found out."""
+    format: str | None = None
+    null_values: tuple[str, ...] = celltext.NULLS
+    census: Census = field(default_factory=Census)
+    moments: Moments = field(default_factory=Moments)
+    sample: Sample = field(default_factory=Sample)
+    frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
+    categories: Counter[object] = field(default_factory=Counter)
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    cutter: Cutter = field(default_factory=Cutter)
+
+    def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
+        """Take the cells of one slab; the keys of its rows are needed for quartiles."""
+        chosen = training & celltext.to_mask(pc.is_valid(cells))
+        numeric = chosen
+        if self.as_text:
+            found = self.census.add(cells, self.format)
+            self.census.null_spellings.update(null_spellings)
+            numeric = chosen & found
+        if self.wanted - NO_FIGURES and (self.as_text or kind_of(self.storage) in NUMBER):
+            numbers = celltext.parse_numbers(cells) if self.as_text else self._probe.to_numbers(cells)
+            values = np.where(numeric, numbers, np.nan)
+            if keys is not None and self.wanted & set(QUARTILES):
+                self.sample.add(keys, values)
+            if "mode" in self.wanted:
+                self.frequencies.add(values)
+            for block in self.cutter.add(values):
+                self.moments.add(block)
+        if "words" in self.wanted and kind_of(self.storage) is Kind.TEXT:
+            self.vocabulary.add(cells.filter(pa.array(chosen)))
+        countable = kind_of(self.storage) is not Kind.OTHER
+        if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
+            counts = pc.value_counts(cells.filter(pa.array(chosen)))
+            values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
+            self.categories.update(dict(zip(values, numbers, strict=True)))
+
+    def end_file(self) -> None:
+        """Close the last block of a file."""
+        for block in self.cutter.end():
+            self.moments.add(block)
+
+    def eligible(self, cells: pa.Array, quota: QuotaRequest) -> Mask:
+        """Which cells may be struck, before the type of the column is known."""
+        others = self._probe.eligible(cells, quota.as_number, quota.nulls)
+        if not quota.as_time:
+            return others
+        times = replace(self._probe, kind=Kind.DATETIME, decimals=None).eligible(cells, True, quota.nulls)
+        return times | others if quota.as_number else times
+
+    @property
+    def _probe(self) -> Column:
+        """The column as far as its storage tells."""
+        decimals = (0, 0) if self.as_text else None
+        return Column(self.name, Kind.FLOAT, self.storage, decimals, clean_text=False, format=self.format)
+
+    def merge(self, later: "ColumnSurvey") -> None:
+        """Take what was gathered in the next file."""
+        self.census.merge(later.census)
+        self.moments.merge(later.moments)
+        self.sample.merge(later.sample)
+        self.frequencies.merge(later.frequencies)
+        self.categories.update(later.categories)
+        self.vocabulary.merge(later.vocabulary)
+
+    def column(self) -> Column:
+        """Return the column with its facts."""
+        kind = (self.said or self.census.kind()) if self.as_text else kind_of(self.storage)
+        facts: dict[str, float] = {}
+        if self.moments.count:
+            sd = float(np.sqrt(self.moments.squares / self.moments.count))
+            if not np.isfinite(sd) and self.wanted & {"mean", "sd"}:
+                raise DataProblem(
+                    f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`, or a "
+                    "mechanism that does not go by this column"
+                )
+            facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
+        elif self.wanted - NO_FIGURES:
+            facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
+        if self.wanted & set(QUARTILES):
+            facts |= self.sample.quartiles()
+        if "mode" in self.wanted:
+            facts["mode"] = self.frequencies.mode()
+        numeric_text = self.as_text and kind in NUMBER
+        categories = self._categories(kind)
+        counted = categories is not None and "counts" in self.wanted
+        return Column(
+            name=self.name,
+            kind=kind,
+            storage=self.storage,
+            decimals=self._decimals() if numeric_text else None,
+            null=self.census.null(self.null_values),
+            clean_text=self.census.numbers == self.census.cells,
+            format=self.format,
+            categories=categories,
+            counts=tuple(self.categories[value] for value in categories or ()) if counted else None,
+            words=self.vocabulary.words() if "words" in self.wanted else None,
+            covariances=None,  # they depend on the step
+            **{name: value for name, value in facts.items() if name in self.wanted},
+        )
+
+    def _decimals(self) -> tuple[int, int]:
+        if self.census.numbers == 0:
+            return 0, 0
+        return self.census.least_decimals, self.census.most_decimals
+
+    def _categories(self, kind: Kind) -> tuple[object, ...] | None:
+        if not self.wanted & {"categories", "counts"} or len(self.categories) > MAX_CATEGORIES:
+            return None
+        if kind is Kind.INTEGER and self.as_text:
+            texts = pa.array(list(self.categories), self.storage)
+            texts = texts.filter(pa.array(celltext.matches(texts, celltext.NUMBER)))  # what is no number is carried
+            return tuple(text for _, text in sorted(zip(celltext.parse_numbers(texts), texts.to_pylist(), strict=True)))
+        return tuple(sorted(self.categories, key=lambda v: v.encode() if isinstance(v, str) else v))  # type: ignore[return-value,arg-type]

@@ -1,0 +1,50 @@
+"""The words of a column, so many of them that a manifest can hold them."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from noisecli.streams import word_of
+from noisecli.text import Text
+
+MOST_WORDS = 4096
+"""Of a larger vocabulary so many words are kept: those with the smallest hashes, whatever the order of the rows."""
+
+PIECE = 4096
+"""Rows whose words are looked for at once."""
+
+
+class Vocabulary:
+    """Distinct words of some texts."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[str, int] = {}
+        self._limit = 1 << 64
+
+    def add(self, texts: pa.Array) -> None:
+        """Take the words of some texts; they hold no null."""
+        for start in range(0, len(texts), PIECE):
+            text = Text(texts[start : start + PIECE])
+            self._add(pc.unique(text.strings(text.words)).to_pylist())
+
+    def merge(self, later: "Vocabulary") -> None:
+        """Take the words of other texts."""
+        self._add(later._hashes)
+
+    def words(self) -> tuple[str, ...]:
+        """Return the words, sorted by their bytes."""
+        self._trim()
+        return tuple(sorted(self._hashes, key=str.encode))
+
+    def _add(self, words: Iterable[str]) -> None:
+        for word in words:
+            if word not in self._hashes and (found := word_of(word)) < self._limit:
+                self._hashes[word] = found
+        if len(self._hashes) > 2 * MOST_WORDS:
+            self._trim()
+
+    def _trim(self) -> None:
+        if len(self._hashes) > MOST_WORDS:
+            kept = sorted(self._hashes.items(), key=lambda item: item[1])[:MOST_WORDS]
+            self._hashes, self._limit = dict(kept), kept[-1][1]
