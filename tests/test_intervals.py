@@ -9,8 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from golden import example_step
 
 from noisecli import augment, manifest, replay
+from noisecli.corruption import SeriesCorruption, registered
 from noisecli.formats import csv
 
 ROWS = 1500
@@ -33,6 +35,8 @@ STEPS: dict[str, dict[str, Any]] = {
 }
 PER_ENTITY = [name for name in STEPS if name not in ("window", "words", "season", "smooth", "coloured")]
 """Steps whose strikes are those of the entity; the others choose by the row of the file."""
+
+SERIES = sorted(name for (_, name), op in registered().items() if issubclass(op, SeriesCorruption))
 
 every_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 
@@ -92,6 +96,30 @@ def test_an_entity_has_the_same_intervals_wherever_its_rows_are_and_whoever_else
     assert by_entity(intervals(run(contiguous, tmp_path / "2", STEPS[name]))) == found
     fewer = by_entity(intervals(run(table[table.e != "a"], tmp_path / "3", STEPS[name])))
     assert fewer == [line for line in found if line[0] != "a"]
+
+
+@pytest.mark.filterwarnings("ignore:.*came out unchanged")
+@pytest.mark.parametrize("name", SERIES)
+def test_an_op_along_series_gives_an_entity_the_same_wherever_its_rows_are(
+    table: pd.DataFrame, name: str, tmp_path: Path
+) -> None:
+    table = table[table.e.notna()]
+    op = registered()["table", name]
+    given = {key: value for key, value in example_step(op).items() if key in op.model_fields}
+    absolute = {"unit": "absolute"} if "unit" in op.model_fields else {}  # not a fact of all rows together
+    columns = {"height": "x", "when": "t"}[example_step(op)["columns"][0]]
+    step = {**given, **absolute, "op": name, "columns": columns, "mechanism": BURST}
+
+    def told(frame: pd.DataFrame, folder: str) -> tuple[dict[Any, Any], list[tuple[Any, ...]]]:
+        output = run(frame, tmp_path / folder, step)
+        rows = pd.read_csv(output, dtype=str, keep_default_na=False).groupby("e")
+        return {entity: own.to_numpy().tolist() for entity, own in rows}, by_entity(intervals(output))
+
+    rows, faults = told(table, "interleaved")
+    assert faults
+    assert told(table.sort_values("e", kind="stable"), "contiguous") == (rows, faults)
+    rows.pop("a")
+    assert told(table[table.e != "a"], "fewer") == (rows, [line for line in faults if line[0] != "a"])
 
 
 @every_step
