@@ -30,6 +30,7 @@ import noisecli
 from noisecli.columns import Kind
 from noisecli.corruption import (
     Corruption,
+    FileCorruption,
     ImageCorruption,
     NumberCorruption,
     RowsCorruption,
@@ -51,7 +52,10 @@ Line = dict[str, Any]
 
 COLUMNS = ["sweep", "copy", "file", "row", "output_row", "column", "step", "before", "after", "drawn"]
 NULLS = {"", "NA", "N/A", "NaN", "null", "NULL", "None"}
-TABLE_OPS = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption)}
+TABLE_OPS = {
+    name: op for name, op in OPS.items() if issubclass(op, TableCorruption) and not issubclass(op, FileCorruption)
+}
+"""Those that act on what the file holds; tests/test_dirt.py is about those that act on the file."""
 TEXT_OPS = {op.name for op in TABLE_OPS.values() if issubclass(op, TextCorruption)}
 IMAGE_OPS = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
 

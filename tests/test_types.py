@@ -14,7 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from noisecli.columns import Column, Kind, kind_of
+<<<<<<< HEAD
 from noisecli.corruption import CellCorruption, MomentTextCorruption, TableCorruption, TextCorruption, registered
+=======
+from noisecli.corruption import CellCorruption, FileCorruption, TableCorruption, TextCorruption, registered
+>>>>>>> dirt
 from noisecli.formats.content import plain
 from noisecli.manifest import path_for
 
@@ -77,7 +81,9 @@ SCHEMA = pa.schema(
 )
 TABLE = pa.table(list(COLUMNS.values()), schema=SCHEMA)
 KINDS = {name: kind_of(plain(cells.type)) for name, cells in COLUMNS.items()}
-OPS = {name: op for (target, name), op in registered().items() if target == "table"}
+OPS = {
+    name: op for (target, name), op in registered().items() if target == "table" and not issubclass(op, FileCorruption)
+}
 STRIKERS = sorted(
     name
     for name, op in OPS.items()
