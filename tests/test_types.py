@@ -129,8 +129,11 @@ def changed(table: pa.Table) -> set[str]:
     return {name for name in COLUMNS if str(table[name].to_pylist()) != str(TABLE[name].to_pylist())}
 
 
+NEEDED = {"truncate_text": "chars: 2", "word_replace": "words: {quick: slow, ä: ö, a: an}"}
+
+
 def step_of(op: str, columns: str) -> str:
-    return f"op: {op}, columns: {columns}, rate: 0.5"
+    return f"op: {op}, columns: {columns}, rate: 0.5" + (f", {NEEDED[op]}" if op in NEEDED else "")
 
 
 def accepted(op: str) -> set[str]:

@@ -43,11 +43,11 @@ class Intermittent(CellCorruption):
         return None
 
     def corrupt(self, values: pa.Array, column: Column, draws: BlockDraws) -> pa.Array:
-        lost = pa.array(draws.uniform() < self.loss)
-        if self.fill == "null":
-            return pc.if_else(lost, pa.scalar(None, values.type), values)
+        lost = draws.uniform() < self.loss
+        if self.fill == "null":  # taken, as that works for values of every type
+            return values.take(pa.array(np.arange(len(values)), mask=lost))
         zeros = column.to_cells(np.zeros(len(values)))[0].cast(values.type)
-        return pc.if_else(lost, zeros, values)
+        return pc.if_else(pa.array(lost), zeros, values)
 
 
 @register
