@@ -19,9 +19,6 @@ RATES = ({"rate": 0.02}, {"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 
 class OneCharacter(TextCorruption):
     """Makes one edit in each struck word or cell, at any character where it can; or at each struck character."""
 
-    unit: Literal["cell", "word", "char"] = "word"
-    """What the rate is a share of: whole cells, words (what stands between white space), or characters."""
-
     def able(self, text: Text) -> Mask:
         """Say of each character whether there can be an edit."""
         raise NotImplementedError
