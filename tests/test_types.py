@@ -14,11 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from noisecli.columns import Column, Kind, kind_of
-<<<<<<< HEAD
-from noisecli.corruption import CellCorruption, MomentTextCorruption, TableCorruption, TextCorruption, registered
-=======
-from noisecli.corruption import CellCorruption, FileCorruption, TableCorruption, TextCorruption, registered
->>>>>>> dirt
+from noisecli.corruption import (
+    CellCorruption,
+    FileCorruption,
+    MomentTextCorruption,
+    TableCorruption,
+    TextCorruption,
+    registered,
+)
 from noisecli.formats.content import plain
 from noisecli.manifest import path_for
 

@@ -149,14 +149,8 @@ class Flow:
         changed = {name: mask for name, mask in changed.items() if mask.any() or self._is_outgoing(name)}
         cells = {name: self.current(name) for name in changed}
         makers = None if self.order is None else self.makers
-<<<<<<< HEAD
-        struck = Struck(
-            cells, changed, self.order, makers, self.changes, self.gone, self.scatter, self.later, self.over
-        )
-=======
         told = self.changes, self.gone
         struck = Struck(cells, changed, self.order, makers, *told, self.scatter, self.later, self.over)
->>>>>>> seng
         self.cells, self.origin, self.slab, self.changes = {}, {}, Slab(0, 0, {}), []
         return struck
 
