@@ -7,7 +7,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     class            gets                                         gives
     CellCorruption   the struck values of one column              as many new values
     MomentCorruption the struck dates or times of one column      as many new ones
-    TextCorruption   the struck words of one column               byte spans and what replaces them
+    TextCorruption   struck cells, words or characters of a text  spans and what replaces them
     JointCorruption  the struck rows of several columns           as many new cells of each
     BlockCorruption  the struck rows of a whole block             as many new ones
     SeriesCorruption some series of numbers in time order         as many new numbers
@@ -36,6 +36,8 @@ from noisecli.corruption.file import (
     SpellingCorruption,
 )
 from noisecli.corruption.image import ImageCorruption, Pixels
+from noisecli.corruption.rows import RowsCorruption
+from noisecli.corruption.series import SamplingCorruption, Series, SeriesCorruption
 from noisecli.corruption.table import (
     BlockCorruption,
     CellCorruption,
@@ -44,10 +46,6 @@ from noisecli.corruption.table import (
     MomentTextCorruption,
     NumberCorruption,
     Rows,
-    RowsCorruption,
-    SamplingCorruption,
-    Series,
-    SeriesCorruption,
     TableCorruption,
     TextCorruption,
 )

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from noisecli.columns import ANY, MOMENT, NUMBER, TEXT, Column, Kind
 from noisecli.corruption.base import Corruption
@@ -231,120 +229,5 @@ class BlockCorruption(TableCorruption):
         """Return as many new cells of each column, in its storage type; never change the input.
 
         The cells may be null. A null in the result makes the cell missing.
-        """
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Series:
-    """Consecutive numbers of some series, one series after the other, each in time order."""
-
-    values: Floats
-    """Current numbers, or times in microseconds since 1970, NaN where there is none."""
-    ordinals: NDArray[np.intp]
-    """Which of its series each is, from 0."""
-    starts: NDArray[np.intp]
-    """Where in `values` each series begins; each has a value at least."""
-    struck: Mask
-    """Which rows the step strikes, whether they hold a number or not: an op may look at runs of them."""
-    memory: Floats
-    """(series, n) what the op kept of each series when it saw the values before these; NaN before the first."""
-    times: Floats | None = None
-    """When each was, in microseconds, ascending in its series; a row without a time has that of the row before it, and
-    NaN before the first that has one. None: the recipe does not say in which column times are."""
-
-    @property
-    def lengths(self) -> NDArray[np.intp]:
-        """How many values of each series there are."""
-        return np.diff(self.starts, append=len(self.values))
-
-    @property
-    def ends(self) -> NDArray[np.intp]:
-        """Where in `values` the last value of each series is."""
-        return self.starts + self.lengths - 1
-
-    @property
-    def of_row(self) -> NDArray[np.intp]:
-        """Which series each value belongs to, from 0."""
-        return np.repeat(np.arange(len(self.starts)), self.lengths)
-
-
-class SeriesCorruption(TableCorruption):
-    """Changes struck numbers of one column, or times, by what came before them in their series.
-
-    A series is the training rows of one file that belong to one entity, or all of them, in the order of the file,
-    struck or not. The engine hands out as many as it has read, and of the result it takes those that are struck.
-    """
-
-    accepts = NUMBER
-    as_number = True
-    unchanged = NumberCorruption.unchanged
-
-    def memory(self) -> int:
-        """Return how many numbers the op keeps of a series."""
-        raise NotImplementedError
-
-    def corrupt(self, series: Series, column: Column, draws: CounterDraws) -> tuple[Floats, Floats]:
-        """Return as many new numbers, NaN only where there was none, and what is to be kept of each series.
-
-        The result for a number depends on itself, on those before it in its series, on which of them are struck, and
-        on draws; to the last bit, wherever the series was cut. Draws go by series and ordinal.
-        """
-        raise NotImplementedError
-
-
-class RowsCorruption(TableCorruption):
-    """Decides how often each row comes out, and where.
-
-    Rows are consecutive, but not always a whole block: the answer for a row must not depend on its neighbours. Cells
-    are the clean ones of the step's columns, by name; draws have one number a row and call.
-    """
-
-    strikes_columns = False
-    together = True
-    default_rate = 0.1
-
-    def looks_at(self) -> Sequence[str] | None:
-        """Selectors of the columns that the op looks at where a step names none; None: it takes no columns."""
-        return None
-
-    def times(
-        self, struck: Mask, cells: Mapping[str, pa.Array], columns: Mapping[str, Column], draws: CounterDraws
-    ) -> NDArray[np.intp]:
-        """Say how often each row comes out where it stands: 0 drops it, 1 keeps it, 2 adds a clone."""
-        return np.ones(len(struck), np.intp)
-
-    def wrong_fields(self, able: Mapping[str, Mask], draws: Mapping[str, CounterDraws]) -> Mapping[str, Mask]:
-        """Say which cells of fresh clones get an error, of those that are able to; by column."""
-        return {}
-
-    def error(self, column: Column) -> "CellCorruption | TextCorruption | None":
-        """Return the op that makes one error in a cell of a column; None: clones are exact."""
-        return None
-
-    def scatters(self) -> bool:
-        """Whether rows come out at other places of the file."""
-        return False
-
-    def scattered(self, struck: Mask, clones: Mask) -> Mask:
-        """Say which outgoing rows go to a random place of the file, all places alike; the others keep their order."""
-        return np.zeros(len(struck), bool)
-
-    def later(self, struck: Mask, draws: CounterDraws) -> NDArray[np.intp]:
-        """Say how many rows of the file later each outgoing row comes out; 0: it keeps its place."""
-        return np.zeros(len(struck), np.intp)
-
-
-class SamplingCorruption(RowsCorruption):
-    """Leaves out struck rows by where they stand in their series, which are those of a `SeriesCorruption`."""
-
-    def memory(self) -> int:
-        """Return how many numbers the op keeps of a series."""
-        raise NotImplementedError
-
-    def passed_over(self, series: Series) -> tuple[Mask, Floats]:
-        """Say which rows are left out if they are struck, and what is to be kept of each series.
-
-        There are no values. The answer must not depend on where the series was cut.
         """
         raise NotImplementedError
