@@ -16,7 +16,7 @@ class Bursts:
 
     def __init__(self, plan: Plan, stream: Callable[[StepPlan], Stream]) -> None:
         steps = {step.id: step for step in plan.steps}
-        found = {(name, unit): plan.runs(steps[name], unit) for name, unit in plan.choosers}
+        found = {(name, unit): plan.runs(steps[name], unit) for name, unit in plan.choosers if name in steps}
         self._runs = {key: runs for key, runs in found.items() if runs is not None}
         self._streams = {name: stream(steps[name]) for name, _ in self._runs}
         self._states = {key: Kept(1, np.nan) for key in self._runs}
