@@ -352,6 +352,7 @@ def test_a_century_needs_four_digits(tmp_path: Path) -> None:
     [
         ("%a %b %d %H:%M:%S %Y", "Sat Mar 23 10:00:00 2019", {"op": "format_mix"}, "time between the parts"),
         ("%d %b %Y", "23 Mar 2019", {"op": "impossible_date", "part": "month"}, "there is no thirteenth"),
+        ("%d %b %Y %%m", "23 Mar 2019 %m", {"op": "impossible_date", "part": "month"}, "there is no thirteenth"),
     ],
 )
 def test_formats_that_cannot_be_rewritten_are_refused(
