@@ -176,8 +176,7 @@ class TruncatedTail(SheetCorruption):
     severities = ({"share": 0.0}, {"share": 0.001}, {"share": 0.01}, {"share": 0.1}, {"share": 0.3})
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Share of the rows that the end of the file takes, 0..1: the first of them is cut off, the others are gone. One row
-    at the least is cut off."""
+    """Share of the rows that are lost, 0..1, of the first of them a part only; one is at the least."""
 
     def able(self, sheet: Sheet) -> bool:
         return sheet.rows > 0
