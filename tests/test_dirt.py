@@ -477,6 +477,16 @@ def test_a_tail_is_cut_within_a_row_and_later_dirt_is_counted_in_what_is_left(tm
         assert (told["output_row"], told["before"], told["after"]) == (left - 1, "Zoë,1000.5\n", lines[-1])
 
 
+def test_a_tail_is_cut_between_two_characters(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(40):
+        (folder / f"{i}.csv").write_text("a,b\n" + "éé,東京\n" * 2, encoding="utf-8")
+    left = snapshot(run(folder, tmp_path / "out", {"op": "truncated_tail"}).output)
+    lines = {data.decode().splitlines()[2] for data in left.values()}
+    assert lines == {"é", "éé", "éé,", "éé,東"}
+
+
 # Encodings and packing
 
 

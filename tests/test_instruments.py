@@ -159,9 +159,7 @@ def test_lag_by_a_duration_shows_the_last_number_that_is_so_old() -> None:
 
 
 @pytest.mark.parametrize("slab", [8, 1 << 20])
-def test_rows_before_the_first_time_are_one_moment(
-    slab: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_rows_before_the_first_time_are_one_moment(slab: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("t,x\n,1\n,2\n,3\n0,4\n60,5\n70,6\n")
     monkeypatch.setattr(csv, "SLAB_BYTES", slab)
     recipe = a_recipe({"op": "lag", "delay": "10s"}, time="t")
@@ -207,6 +205,22 @@ def test_hysteresis_is_a_loop_of_its_width() -> None:
     rising, falling = done[: len(up)], done[len(up) :][::-1]
     assert rising[20] == -1.5
     assert falling[20] == 1.5
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"op": "low_pass", "time_constant": 1},
+        {"op": "time_warp", "delay": 2, "spacing": 2},
+        {"op": "clock_drift", "ppm": -1_000_000},
+    ],
+    ids=lambda step: step["op"],
+)
+def test_the_difference_of_huge_numbers_is_not_clipped(step: dict[str, Any]) -> None:
+    huge = [1.7e308, -1.7e308] * 20
+    done = shown(huge, step)
+    assert max(map(abs, done)) <= 1.7e308 * (1 + 1e-12)
+    assert done != huge
 
 
 # Counters and sampling
