@@ -212,7 +212,6 @@ def test_hysteresis_is_a_loop_of_its_width() -> None:
     [
         {"op": "low_pass", "time_constant": 1},
         {"op": "time_warp", "delay": 2, "spacing": 2},
-        {"op": "clock_drift", "ppm": -1_000_000},
     ],
     ids=lambda step: step["op"],
 )
