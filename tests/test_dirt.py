@@ -487,6 +487,21 @@ def test_a_tail_is_cut_between_two_characters(tmp_path):
     assert lines == {"é", "éé", "éé,", "éé,東"}
 
 
+@pytest.mark.parametrize("name", ["rename_column", "duplicate_column", "reorder_columns"])
+def test_columns_are_drawn_by_their_names_whatever_stands_before_them(name, tmp_path):
+    source, names = tmp_path / "in.csv", "abcdefgh"
+    heads = []
+    for columns in (names, f"{names[1:]}xyz{names[0]}"):
+        source.write_text(f"{','.join(columns)}\n{','.join('1' * len(columns))}\n", encoding="utf-8")
+        text = run(source, tmp_path / f"{columns}.csv", {"op": name}).output.read_text(encoding="utf-8")
+        heads.append([title for title in text.partition("\n")[0].split(",") if title not in tuple("xyz")])
+    if name == "reorder_columns":
+        assert heads[0] == heads[1] != list(names)
+    else:
+        (less,), (more,) = ({title for title in head if title not in names or head.count(title) > 1} for head in heads)
+        assert less == more
+
+
 # Encodings and packing
 
 

@@ -289,6 +289,12 @@ def test_exponential_drift_beyond_all_numbers_is_clipped_and_ends_with_its_run()
     assert (np.diff(done[:900]) > 0).all()
 
 
+def test_nothing_is_added_by_a_slope_of_0_however_far_it_grows() -> None:
+    with pytest.warns(match="unchanged"):
+        done = drift(3000, kind="exponential", growth=1, slope=0)
+    assert (done == 0).all()
+
+
 @pytest.mark.parametrize(
     "wrong", [{"growth": 0.1}, {"period": 5}, {"kind": "sinus", "growth": 0.1}, {"kind": "exponential", "growth": -1}]
 )

@@ -208,8 +208,8 @@ class Damage:
     """The sheet, its columns as they were."""
     order: tuple[int, ...] | None = None
     """Which column stands at each place, in the header and in all rows; None: all as they were."""
-    cut: tuple[int, float] | None = None
-    """The last row that is left, and the share of it that is, 0..1; None: all are whole."""
+    is_cut: bool = False
+    """Whether the last row that is left is cut off in its midst."""
 
 
 class SheetCorruption(FileCorruption):
@@ -227,6 +227,6 @@ class SheetCorruption(FileCorruption):
         Args:
             sheet: the file.
             columns: places of the columns that the step names; empty where it names none.
-            draws: random numbers, one a column and call.
+            draws: random numbers, one a column and call; those of a column go by its name.
         """
         raise NotImplementedError

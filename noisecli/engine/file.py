@@ -16,7 +16,7 @@ from noisecli.engine.slab import Index, Slab, blocks, strikeable
 from noisecli.mechanism import strike_cells
 from noisecli.plan import Plan, StepPlan
 from noisecli.splice import string_buffers
-from noisecli.streams import BLOCK, CounterDraws, Mask, Stream, Words, raw_words, scramble
+from noisecli.streams import BLOCK, CounterDraws, Mask, Stream, Words, raw_words, scramble, word_of
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,12 @@ class FileEngine:
         counts.eligible += able
         if not able or not strike_cells(self._stream(step), "", 0, step.rate)[0]:
             return (lambda run: None), sheet
-        keys = raw_words(self._stream(step).generator("value", "", 0), 1)
-        draws = CounterDraws(scramble(keys, np.arange(len(sheet.columns))))
+        key = raw_words(self._stream(step).generator("value", "", 0), 1)
+        # By the columns' names: another one in front of them changes nothing.
+        words = np.array([word_of(name) for name in sheet.columns], np.uint64)
+        draws = CounterDraws(scramble(words ^ key, 0))
         damage = op.damage(sheet, [sheet.columns.index(name) for name in step.columns], draws)
-        order, cut = damage.order, damage.cut
+        order = damage.order
         new = damage.sheet if order is None else damage.sheet.arranged(order)
         counts.struck += 1
         counts.changed += 1
@@ -112,10 +114,10 @@ class FileEngine:
         def act(run: Run) -> None:
             if order is not None:
                 run.now = run.now.arranged(order, sheet.delimiter)
-            if cut is not None and cut[0] == run.first_row + len(run.now) - 1:
-                self._cut(number, run, cut[1])
+            if damage.is_cut and new.rows == run.first_row + len(run.now):
+                self._cut(number, run, float(CounterDraws(scramble(key, 0)).uniform()[0]))
 
-        if cut is None:
+        if not damage.is_cut:
             before, after = (pa.array([text], BYTES) for text in _told(sheet, new))
             self.changes.append(FileChange(number, None, None, before, after))
         return act, new

@@ -182,6 +182,5 @@ class TruncatedTail(SheetCorruption):
         return sheet.rows > 0
 
     def damage(self, sheet: Sheet, columns: Sequence[int], draws: CounterDraws) -> Damage:
-        last = sheet.rows - max(1, round(sheet.rows * self.share))
-        left = replace(sheet, rows=last + 1, footer=b"")
-        return Damage(left, cut=(last, float(draws.uniform()[0])))
+        gone = max(1, round(sheet.rows * self.share)) - 1
+        return Damage(replace(sheet, rows=sheet.rows - gone, footer=b""), is_cut=True)
