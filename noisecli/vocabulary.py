@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.streams import word_of
-from noisecli.text import Text
+from noisecli.text import Text, pieces
 
 MOST_WORDS = 4096
 """Of a larger vocabulary so many words are kept: those with the smallest hashes, whatever the order of the rows."""
-
-PIECE = 4096
-"""Rows whose words are looked for at once."""
 
 
 class Vocabulary:
@@ -24,8 +22,8 @@ class Vocabulary:
 
     def add(self, texts: pa.Array) -> None:
         """Take the words of some texts; they hold no null."""
-        for start in range(0, len(texts), PIECE):
-            text = Text(texts[start : start + PIECE])
+        for piece in pieces(np.asarray(pc.binary_length(texts), np.int64)):
+            text = Text(texts[piece])
             self._add(pc.unique(text.strings(text.words)).to_pylist())
 
     def merge(self, later: "Vocabulary") -> None:

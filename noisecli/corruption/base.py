@@ -31,8 +31,9 @@ class Corruption(Parameters):
         """Files that the op reads, by the parameter that names them; the manifest records what is in them."""
         return {}
 
-    def read_files(self) -> None:
-        """Read these files; raise RecipeProblem where one is not what it should be."""
+    def read_file(self, parameter: str, name: str) -> None:
+        """Read the file that a parameter names, even if it was read before; raise RecipeProblem where it is not what
+        it should be."""
 
     @classmethod
     def preset(cls, severity: int) -> Preset:

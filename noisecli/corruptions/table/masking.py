@@ -70,11 +70,10 @@ class WordMask(TextCorruption):
         listed = {} if self.vocabulary == "column" else {"vocabulary": self.vocabulary}
         return listed if self.tokenizer is None else {"tokenizer": self.tokenizer, **listed}
 
-    def read_files(self) -> None:
-        if self.tokenizer is not None:
-            tokenizer(self.tokenizer)
-        if self.vocabulary != "column":
-            word_list(self.vocabulary)
+    def read_file(self, parameter: str, name: str) -> None:
+        read = tokenizer if parameter == "tokenizer" else word_list
+        read.cache_clear()  # it may be another file by now
+        read(name)
 
     def keeps_some(self) -> bool:
         return self.strategy == "bert"
@@ -148,9 +147,9 @@ class WordReplace(TextCorruption):
     def files(self) -> dict[str, str]:
         return {} if self.table is None else {"table": self.table}
 
-    def read_files(self) -> None:
-        if self.table is not None:
-            replacements(self.table)
+    def read_file(self, parameter: str, name: str) -> None:
+        replacements.cache_clear()  # it may be another file by now
+        replacements(name)
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
         return self._place(text, _cores(text, sites)) >= 0
