@@ -12,6 +12,9 @@ from noisecli.text import Text, pieces
 MOST_WORDS = 4096
 """Of a larger vocabulary so many words are kept: those with the smallest hashes, whatever the order of the rows."""
 
+LONGEST = 256
+"""Words of more code points are left out: a blob without white space is none that a writer would choose."""
+
 
 class Vocabulary:
     """Distinct words of some texts."""
@@ -24,7 +27,8 @@ class Vocabulary:
         """Take the words of some texts; they hold no null."""
         for piece in pieces(np.asarray(pc.binary_length(texts), np.int64)):
             text = Text(texts[piece])
-            self._add(pc.unique(text.strings(text.words)).to_pylist())
+            words = text.words[text.words.stops - text.words.starts <= LONGEST]
+            self._add(pc.unique(text.strings(words)).to_pylist())
 
     def merge(self, later: "Vocabulary") -> None:
         """Take the words of other texts."""

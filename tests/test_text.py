@@ -173,6 +173,27 @@ def test_only_the_slips_with_a_weight_occur(only):
     assert done.counts.eligible == 200 * able
 
 
+def test_what_an_earlier_step_left_nothing_of_is_not_struck(tmp_path):
+    steps = [{"op": "word_mask", "token": "--"}, {"op": "typo"}]
+    steps = [{**step, "columns": "t", "rate": rate} for step, rate in zip(steps, (0.5, 1), strict=True)]
+    (tmp_path / "in.csv").write_text("t\n" + "red  hen\n" * 500)
+    noisecli.augment(tmp_path / "in.csv", {"noisecli": 1, "seed": 1, "steps": steps}, tmp_path / "out.csv")
+    words = (tmp_path / "out.csv").read_text().split()[1:]
+    assert {word in ("--", "red", "hen") for word in words} == {True, False}
+    assert not {"red", "hen"} & set(words)
+    manifest = json.loads((tmp_path / "out.csv.noisecli.json").read_bytes())
+    masked, typos = (step["columns"]["t"] for step in manifest["steps"])
+    assert words.count("--") == masked["changed"] == typos["void"]
+    assert typos["changed"] == 1000 - typos["void"]
+
+
+def test_what_becomes_of_a_row_is_the_same_whatever_others_hold():
+    texts = ["red  hen"] * 2000
+    gaps = [None if i % 3 else text for i, text in enumerate(texts)]
+    full, some = (strike(Typo(), pa.array(cells), rate=0.4).cells.to_pylist() for cells in (texts, gaps))
+    assert [text for text in some if text is not None] == full[::3]
+
+
 def test_slips_that_undo_each_other_are_no_change(tmp_path):
     # A letter of no key is written twice, and its neighbour left out.
     weights = {"substitute": 0, "transpose": 0}

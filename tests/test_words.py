@@ -154,7 +154,7 @@ def words_found(tmp_path, command, steps):
 def test_a_vocabulary_is_that_of_the_training_rows_of_all_files(tmp_path, command, recipe):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.csv").write_text("t,part\nred sky,train\ngrey,test\n")
-    (tmp_path / "in" / "b.csv").write_text("t,part\nblue sky,train\n,train\n")
+    (tmp_path / "in" / "b.csv").write_text(f"t,part\nblue sky {'x' * 300},train\n,train\n")
     steps = recipe("op: word_mask, columns: t, strategy: bert, rate: 1", data="{split: part}")
     assert words_found(tmp_path, command, steps) == ["blue", "red", "sky"]
 

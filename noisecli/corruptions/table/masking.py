@@ -52,7 +52,8 @@ class WordMask(TextCorruption):
 
     vocabulary: str = "column"
     """Where random words come from, for `strategy: bert`, each as likely as the others. column: the words of the
-    column's training rows, or the tokens of the tokenizer; else a file of UTF-8 text with a word on each line."""
+    column's training rows, some 4096 of at most 256 characters, or the tokens of the tokenizer; else a file of UTF-8
+    text with a word on each line."""
 
     @model_validator(mode="after")
     def _fits(self) -> "WordMask":
