@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from pydantic import field_validator
+
 from noisecli.parameters import Parameters
 
 Target = Literal["table", "images"]
@@ -22,6 +24,13 @@ class Corruption(Parameters):
     """Five presets, weak to strong; empty where strength has no natural order."""
     exact_by_default: ClassVar[bool] = False
     """Whether a step strikes an exact number of cells when it says nothing."""
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_written(cls, value: Any) -> Any:
+        if _holds_surrogate(value):
+            raise ValueError("has half of a surrogate pair, which no text can hold")
+        return value
 
     def code(self) -> str | None:
         """Function of the user's own that the op runs, as "module:name"; None: only noisecli's own code runs."""
@@ -44,3 +53,11 @@ class Corruption(Parameters):
     def summary(cls) -> str:
         """First line of the docstring."""
         return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def _holds_surrogate(value: Any) -> bool:
+    if isinstance(value, str):
+        return any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_surrogate, [*value, *value.values()]))
+    return isinstance(value, list | tuple) and any(map(_holds_surrogate, value))

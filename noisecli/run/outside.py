@@ -51,6 +51,8 @@ def settle_files(recipe: Recipe, recorded: Mapping[str, str] | None = None) -> d
                 op.read_file(key, name)
             except OSError as error:
                 variant.source.fault(("steps", step.number, key), f"{name!r} cannot be read: {error.strerror}", True)
+            except ValueError:  # it holds a zero byte
+                variant.source.fault(("steps", step.number, key), f"{name!r} is no name of a file", True)
             except RecipeProblem as error:
                 variant.source.fault(("steps", step.number, key), str(error), True)
             else:
