@@ -120,6 +120,20 @@ def test_where_a_file_is_cut_does_not_show(
     pd.testing.assert_frame_equal(*frames)
 
 
+def test_rows_without_an_entity_are_struck_each_for_itself(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"e": [None] * ROWS + ["a"] * 99, "x": 1.0})
+    lost = []
+    for group in (len(frame), 50):
+        pq.write_table(pa.Table.from_pandas(frame), tmp_path / "in.parquet", row_group_size=group)
+        recipe = a_recipe(burst(STEPS["missing"], rate=0.3), entity="e")
+        done = augment(tmp_path / "in.parquet", recipe, tmp_path / f"{group}.parquet").output
+        lost.append(pd.read_parquet(done).x.isna().to_numpy())
+    assert np.array_equal(*lost)
+    alone = lost[0][:ROWS]
+    assert abs(alone.mean() - 0.3) < 4 * (0.3 * 0.7 / ROWS) ** 0.5
+    assert abs((alone[1:] == alone[:-1]).mean() - 0.58) < 4 * (0.58 * 0.42 / ROWS) ** 0.5 * 1.5
+
+
 @every_length
 def test_runs_are_those_of_an_entity(length: Any) -> None:
     """100 entities in turn, 400 rows each: a run of the file would strike neighbours, which are other entities."""
