@@ -17,7 +17,7 @@ from noisecli.streams import CounterDraws, Floats, Purpose, Words, scramble, to_
 from noisecli.text import Edits as Replacements
 from noisecli.text import Spans, Text
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 16
 """How much text is worked on at once, unless a single cell is longer: each byte takes about 100 in passing."""
 
 
