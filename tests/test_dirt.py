@@ -267,6 +267,16 @@ def test_whole_files_with_held_out_rows_are_refused(step, tmp_path, command, rec
     assert command("augment", source, "-r", path, "-o", tmp_path / "out.csv").code == 0
 
 
+def test_runs_of_rows_are_those_of_the_file_whatever_series_they_belong_to(tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("t,e,x\n" + "".join(f"{-i},{i % 3},{i}\n" for i in range(3000)), encoding="utf-8")
+    step = {"op": "ragged_row", "mechanism": {"burst": {"length": 20}}}
+    plain = run(source, tmp_path / "1.csv", step, truth=True)
+    done = run(source, tmp_path / "2.csv", step, truth=True, data={"entity": "e", "time": "t"})  # times that fall
+    assert done.output.read_bytes() == plain.output.read_bytes() != source.read_bytes()
+    assert not (tmp_path / "2.csv.noisecli-intervals.parquet").exists()  # no labels of faults of the data
+
+
 def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
     for split in ("train", "val"):
         (tmp_path / "in" / split).mkdir(parents=True)
@@ -294,6 +304,10 @@ def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
         (["op: ragged_row, mechanism: {mar: {columns: a}}"], "takes no mechanism but mcar and burst"),
         (["op: ragged_row, mechanism: {burst: {length: 5min}}"], "it takes no duration: give a number of rows"),
         (["op: decimal_comma, columns: a, mechanism: mnar"], "takes no mechanism but mcar and burst"),
+        (
+            ["op: ragged_row, mechanism: {burst: {length: 5min}}"],
+            ":4:50: op 'ragged_row' acts on the finished file, it takes no length in time: give a number of rows",
+        ),
         (["op: ragged_row, joint: true"], "takes no 'joint'"),
         (["op: decimal_comma, columns: a, nulls: strike"], "takes no 'nulls'"),
         (["op: decimal_comma, patterns: [{columns: a}]"], "takes no 'patterns'"),

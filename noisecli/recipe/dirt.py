@@ -54,4 +54,5 @@ def _check_keys(source: Source, step: PlannedStep, op: FileCorruption, loc: Loc)
     elif mechanism is not None and not isinstance(mechanism, Burst | Mcar):
         source.fault((*loc, "mechanism"), f"{named} mechanism but mcar and burst: clean cells are not at hand")
     elif isinstance(mechanism, Burst) and isinstance(mechanism.length, Duration):
-        source.fault((*loc, "mechanism", "burst", "length"), f"{named} duration: give a number of rows")
+        what = f"{named} length in time: give a number of rows, as in {{burst: {{length: 20}}}}"
+        source.fault((*loc, "mechanism", "burst", "length"), what)
