@@ -516,6 +516,23 @@ def test_columns_are_drawn_by_their_names_whatever_stands_before_them(name, tmp_
         assert less == more
 
 
+def test_a_row_that_lost_a_cell_is_not_taken_apart_again(tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("a,b\n" + "1,2\n" * 9, encoding="utf-8")
+    steps = {"op": "ragged_row", "cells": "fewer", "rate": 1}, {"op": "mixed_delimiter", "rate": 1}
+    done = run(source, tmp_path / "out.csv", *steps)
+    assert done.output.read_text(encoding="utf-8") == "a,b\n" + "1\n" * 9
+    assert counts(done, 1)[""]["void"] == 9
+
+
+def test_a_footer_begins_a_line_of_its_own_and_a_quoted_title_stays_quoted(tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text('"a",b\r\n1,2', encoding="utf-8", newline="")
+    steps = {"op": "footer_lines"}, {"op": "rename_column", "columns": "a", "new_name": "c"}
+    done = run(source, tmp_path / "out.csv", *steps)
+    assert done.output.read_bytes() == b'"c",b\r\n1,2\r\nEnd of report\r\n'
+
+
 # Encodings and packing
 
 
