@@ -23,8 +23,8 @@ OTHER, LETTER, MARK, SPACE = range(4)
 NEAR = 8
 """Edits that are no more code points apart are compared as one: they may exchange characters."""
 
-PIECE_BYTES = 1 << 20
-"""How much text is worked on at once, unless a single cell is longer: each byte takes about 100 in passing."""
+PIECE_BYTES = 1 << 16
+"""How much text is worked on at once, unless a single cell is longer: each byte takes up to 300 in passing."""
 
 _pages: dict[int, NDArray[np.uint8]] = {}
 

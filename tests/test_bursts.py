@@ -196,7 +196,7 @@ def test_without_entities_runs_are_those_of_the_file(table: pd.DataFrame) -> Non
     """Nor are times looked at, which fall between the entities here."""
     step = burst(STEPS["missing"])
     assert noisy(table, step, time="t").x.equals(noisy(table, step, id="t").x)
-    with pytest.raises(DataProblem, match="earlier than in a row before it: sort the rows by 't'"):
+    with pytest.raises(DataProblem, match=r"sort the rows by 't', name the devices with `data: {entity: COLUMN}` if"):
         noisy(table, burst(STEPS["missing"], "20min"), time="t")
 
 
@@ -286,8 +286,8 @@ def test_a_number_counts_seconds(times: Callable[[pd.Series], Any], tmp_path: Pa
 @pytest.mark.parametrize(
     ("length", "data", "what"),
     [
-        ("5min", {}, "steps.0.mechanism.burst.length: length: 5min is a duration, but not when a row was: say so with "
-         "`data: {time: COLUMN}`, or give a number of rows"),
+        ("5min", {}, "steps.0.mechanism.burst.length: length: 5min is a duration, and nothing says when a row was: "
+         "name the column of times with `data: {time: COLUMN}`, or give a number of rows"),
         ("5 minutes", ROLES, "length: '5 minutes' is neither a number of rows nor a duration as in 7d, 24h, 30min"),
         ("0s", ROLES, "length: '0s' should be a microsecond at least"),
         (0.5, ROLES, "length: should be greater than or equal to 1"),

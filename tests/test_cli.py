@@ -335,6 +335,23 @@ def test_ops(command: Command) -> None:
         assert "Example" in shown.out
         assert any(op["target"] == entry["target"] for op in command("ops", entry["name"], "--json").json)
     assert "did you mean 'typo'?" in command("ops", "tyop").errors[0]
+    assert "did you mean 'typo'?" in command("ops", "TYPO").errors[0]
+    assert "`noisecli ops` lists them" in command("ops", "no_such").errors[0]
+
+
+def test_ops_says_what_may_be_given(command: Command) -> None:
+    for entry in command("ops", "--json").json:
+        shown = " ".join(command("ops", entry["name"]).out.split())
+        for op in command("ops", entry["name"], "--json").json:
+            for parameter in op["parameters"].values():
+                assert all(choice in shown or repr(choice) in shown for choice in parameter["choices"])
+    assert "Known: qwerty, qwertz, azerty" in " ".join(command("ops", "typo").out.split())
+    assert r"Known: ',', ';', '\t', '|'." in " ".join(command("ops", "mixed_delimiter").out.split())
+
+
+def test_wrong_arguments_point_to_the_help_of_their_command(command: Command, source: Path) -> None:
+    assert "(see noisecli augment --help)" in command("augment", source).errors[0]
+    assert "(see noisecli --help)" in command("agument").errors[0]
 
 
 def test_ops_says_what_must_be_given(command: Command) -> None:

@@ -283,6 +283,16 @@ def test_a_value_that_is_no_time_is_a_fault_at_its_place(source: Path, command: 
     assert "recipe.yaml:5:" in done.errors[0]
 
 
+def test_dates_that_are_text_are_told_how_to_be_dates(command: Command, recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("when\n01.02.2024\n13.02.2024\n")
+    done = command("validate", recipe("op: swap_day_month, columns: when"), tmp_path / "in.csv")
+    assert "'when' is text: for dates in CSV and JSON Lines say their type and format under `data.types`" in done.err
+    done = command("validate", recipe("op: swap_day_month, columns: datetime"), tmp_path / "in.csv")
+    assert "no column that 'swap_day_month' can strike: it takes date or datetime columns" in done.err
+    done = command("validate", recipe("op: gaussian_noise, columns: when"), tmp_path / "in.csv")
+    assert done.errors[0].endswith("op 'gaussian_noise' takes float or integer columns; 'when' is text")
+
+
 def test_the_schema_knows_both_forms(command: Command) -> None:
     definitions = command("schema").json["$defs"]
     plain, written = definitions["Data"]["properties"]["types"]["additionalProperties"]["oneOf"]

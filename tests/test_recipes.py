@@ -107,6 +107,17 @@ def test_a_name_that_is_none_is_told_the_names(said: str, answer: str, command: 
         assert command("recipes", said).errors == done.errors
 
 
+def test_a_name_without_its_prefix_is_told_of_it(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command("augment", SAMPLE, "-r", "human-typing", "-o", tmp_path / "out.csv")
+    assert done.code == 2
+    assert "no such recipe file; did you mean 'builtin:human-typing'?" in done.err
+    (tmp_path / "human-typing").write_text("noisecli: 1\nseed: 1\nsteps: [{op: missing, columns: age}]\n")
+    assert command("validate", "human-typing").code == 0
+
+
 # ------------------------------------------------------------------------------------------------------- they run
 
 

@@ -29,7 +29,8 @@ def explain(name: str, json: bool) -> None:
     found = [op for (_, known), op in registered().items() if known == name]
     if not found:
         instead = [said for target in ALIASES if (said := written_as(name, target))]
-        unknown = f"unknown op {name!r}{did_you_mean(name, sorted({n for _, n in registered()}))}"
+        nearest = did_you_mean(name, sorted({n for _, n in registered()}))
+        unknown = f"unknown op {name!r}{nearest}; `noisecli ops` lists them"
         raise UsageProblem(instead[0] if instead else unknown)
     if json:
         as_json([describe(op) for op in found])
@@ -79,6 +80,7 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
             key: {
                 "required": key in schema.get("required", ()),
                 "default": field.get("default"),
+                "choices": _choices(field),
                 "description": " ".join(field.get("description", "").split()),
             }
             for key, field in schema.get("properties", {}).items()
@@ -107,7 +109,7 @@ def _print(op: type[Corruption]) -> None:
         print("missing cells: struck, too, with `nulls: strike`")
     print(f"rate when the step gives none: {about['default_rate']:g}")
     if about["parameters"]:
-        rows = [[key, _default(p), p["description"]] for key, p in about["parameters"].items()]
+        rows = [[key, _default(p), _meaning(p)] for key, p in about["parameters"].items()]
         table("\nParameters", ["name", "default", "meaning"], rows)
     if about["severities"]:
         print("\nSeverities" + (" (224 px; small images: --json)" if "severities_by_side" in about else ""))
@@ -120,6 +122,19 @@ def _default(parameter: dict[str, Any]) -> str:
     if parameter["required"]:
         return "required"
     return "-" if parameter["default"] is None else str(parameter["default"])
+
+
+def _choices(field: dict[str, Any]) -> list[str]:
+    """The words that a parameter, or an entry of a list, may be; numbers may be allowed besides."""
+    parts = [field, field.get("items", {}), *field.get("anyOf", [])]
+    return [choice for part in parts for choice in part.get("enum", [])]
+
+
+def _meaning(parameter: dict[str, Any]) -> str:
+    said, choices = parameter["description"], parameter["choices"]
+    if all(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said) for choice in choices):
+        return str(said)
+    return f"{said} Known: {', '.join(choice if choice[0].isalnum() else repr(choice) for choice in choices)}."
 
 
 def _family(op: type[Corruption]) -> str:

@@ -277,7 +277,8 @@ def run() -> int:
             return 2  # the help has been shown
         # Click and the Typer that vendors it have different classes for wrong arguments; both can describe themselves.
         if hasattr(error, "format_message"):
-            raise UsageProblem(f"{error.format_message()} (see noisecli --help)") from None
+            command = getattr(getattr(error, "ctx", None), "command_path", "noisecli")
+            raise UsageProblem(f"{error.format_message()} (see {command} --help)") from None
         raise
     if result == 130:  # what Typer makes of Ctrl-C
         raise KeyboardInterrupt

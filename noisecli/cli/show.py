@@ -137,7 +137,8 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
             }
         )
     elif not quiet:
-        print(f"input     {len(dataset.struck)} files of {dataset.target} to strike, ", end="")
+        struck = len(dataset.struck)
+        print(f"input     {struck} {'file' if struck == 1 else 'files'} to strike ({dataset.target}), ", end="")
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
         print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
         if spill:

@@ -79,6 +79,8 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> Source:
     spec = str(recipe)
     if spec.startswith(builtin.PREFIX):
         return sources.parse(builtin.text(spec.removeprefix(builtin.PREFIX)), spec)
+    if spec in builtin.names() and not Path(spec).exists():
+        raise RecipeProblem(f"{spec}: no such recipe file; did you mean {builtin.PREFIX + spec!r}?")
     return sources.read(spec)
 
 

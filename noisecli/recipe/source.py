@@ -126,6 +126,7 @@ def from_data(data: Any, name: str) -> Source:
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Suggest the nearest known word, or list them if they are few."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.55)
+    near = near or [name for name in known if name.casefold() == word.casefold()]
     if near:
         return f"; did you mean {shorten(repr(near[0]))}?"
     names = [shorten(name if name.isprintable() else repr(name)) for name in known]

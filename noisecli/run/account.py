@@ -124,7 +124,7 @@ def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, C
     unchanged = "no effect"
     if isinstance(op, TableCorruption):
         unchanged = "" if op.keeps_some() else op.unchanged
-    lost = "had been removed by an earlier step" if on_table else "cannot be read and are carried"
+    lost = "could not be changed any more after an earlier step" if on_table else "cannot be read and are carried"
     narrow = [f"its `{key}`" for key, said in (("where", step.where), ("window", step.window)) if said]
     yield "nothing is eligible" + (f"; see {' and '.join(narrow)}" if narrow else ""), lambda _, c: c.eligible == 0
     yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda _, c: c.eligible > 0 and c.struck == 0

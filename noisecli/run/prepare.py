@@ -157,6 +157,11 @@ def _bare_step(step: PlannedStep) -> StepPlan:
     )
 
 
+def _takes(op: TableCorruption) -> str:
+    kinds = sorted(kind.value for kind in op.accepts)
+    return " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
+
+
 def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: Mapping[str, Column]) -> StepPlan:
     """Settle one step on what is known of the columns; faults are left with the recipe."""
     i, op = step.number, step.corruption
@@ -175,9 +180,9 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
                 recipe.source.fault(("steps", i, "columns"), f"column {column.name!r} {objection}")
         elif choice.named:
             refused = True
-            kinds = sorted(kind.value for kind in op.accepts)
-            takes = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
-            message = f"op {op.name!r} takes {takes} columns; {column.name!r} is {column.kind.value}"
+            message = f"op {op.name!r} takes {_takes(op)} columns; {column.name!r} is {column.kind.value}"
+            if column.kind is Kind.TEXT and Kind.DATETIME in op.accepts:
+                message += ": for dates in CSV and JSON Lines say their type and format under `data.types`"
             recipe.source.fault(("steps", i, "columns"), message)
     if step.where is not None and set(step.where.columns) <= set(columns):
         try:
@@ -200,6 +205,7 @@ def plan_step(recipe: Recipe, step: PlannedStep, selection: Selection, columns: 
     bare = _bare_step(step)
     if not chosen and not refused and (step.columns is not None or op.strikes_columns):
         if not step.optional:
-            recipe.source.fault(("steps", i, "columns"), f"selects no column that {op.name!r} can strike")
+            message = f"selects no column that {op.name!r} can strike: it takes {_takes(op)} columns"
+            recipe.source.fault(("steps", i, "columns"), message)
         bare = replace(bare, rate=0.0)
     return replace(bare, columns=tuple(chosen), within=partner_column(recipe, step), window=window)
