@@ -211,7 +211,7 @@ def test_tokens_of_one_letter_are_one(tmp_path):
 
 def test_a_replay_needs_the_same_files(tmp_path, command, recipe):
     table = tmp_path / "table.tsv"
-    table.write_text("two\tzwei\ntwo\tdeux\nred\trot\n")
+    table.write_text("two\tzwei\ntwo\tdeux\nred\trot\n", encoding="utf-8-sig")
     (tmp_path / "in.csv").write_text("t\n" + "one two (red)\n" * 100)
     out = tmp_path / "out.csv"
     steps = recipe(f"op: word_replace, columns: t, table: '{table}', rate: 1")
