@@ -120,6 +120,13 @@ def test_where_a_file_is_cut_does_not_show(
     pd.testing.assert_frame_equal(*frames)
 
 
+def test_all_words_of_struck_rows_are_struck_and_no_others(table: pd.DataFrame) -> None:
+    done = noisy(table, burst({"op": "word_mask", "columns": "w"})).w
+    masked = done == "[MASK] [MASK]"
+    assert done[~masked].equals(table.w[~masked])
+    assert 0.15 < masked.mean() < 0.45
+
+
 def test_rows_without_an_entity_are_struck_each_for_itself(tmp_path: Path) -> None:
     frame = pd.DataFrame({"e": [None] * ROWS + ["a"] * 99, "x": 1.0})
     lost = []

@@ -40,6 +40,8 @@ def outcomes(op, cell, tries=300):
         (Ocr(), "ш", {"щ"}),
         (Ocr(), "dx", {"clx", "tlx", "dX"}),
         (Ocr(), "rn", {"m"}),
+        (Ocr(unit="char"), "rnn", {"mh", "mu", "mri", "mrr"}),
+        (Case(to="title"), "ab ba ab", {"Ab Ba Ab"}),
         (Ocr(), "rrx", {"nx", "rrX"}),
         (Ocr(), "w!", {"vv!", "W!", "w1"}),
         (Ocr(), "é", {"e", "è"}),

@@ -10,7 +10,7 @@ import pytest
 from golden import strike
 from tokenizers import Tokenizer
 from tokenizers.models import BPE, WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.pre_tokenizers import ByteLevel, WhitespaceSplit
 
 import noisecli
 from noisecli.corruptions.table.masking import WordMask, WordReplace
@@ -198,9 +198,20 @@ def test_every_token_counts_and_always_the_same(tmp_path):
     assert set(noisy["t"].to_pylist()) == {"[MASK] [MASK] [MASK] [MASK]"}
 
 
+def test_tokens_of_one_letter_are_one(tmp_path):
+    """Where a tokenizer knows bytes alone, a letter beyond ASCII has several tokens."""
+    model = Tokenizer(BPE({letter: i for i, letter in enumerate(sorted(ByteLevel.alphabet()))}, []))
+    model.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    model.save(str(tmp_path / "tokenizer.json"))
+    step = {"op": "word_mask", "columns": "t", "unit": "token", "tokenizer": str(tmp_path / "tokenizer.json")}
+    recipe = {"noisecli": 1, "seed": 1, "steps": [{**step, "token": "_", "rate": 1}]}
+    noisy = noisecli.corrupt(pa.table({"t": ["xé 日👩‍💻", "é"]}), recipe)
+    assert noisy["t"].to_pylist() == ["__ ____", "_"]
+
+
 def test_a_replay_needs_the_same_files(tmp_path, command, recipe):
     table = tmp_path / "table.tsv"
-    table.write_text("two\tzwei\ntwo\tdeux\nred\trot\n")
+    table.write_text("two\tzwei\ntwo\tdeux\nred\trot\n", encoding="utf-8-sig")
     (tmp_path / "in.csv").write_text("t\n" + "one two (red)\n" * 100)
     out = tmp_path / "out.csv"
     steps = recipe(f"op: word_replace, columns: t, table: '{table}', rate: 1")
