@@ -72,6 +72,8 @@ class Parameters(BaseModel):
     @classmethod
     def _text_stays_text(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         """Take a scalar as what YAML makes of it; where the field wants text, as what the user wrote."""
+        if not _is_whole(value):
+            raise ValueError("holds half of a surrogate pair, which is no text")
         if _holds_model(cls.model_fields[str(info.field_name)].annotation) and not isinstance(value, str):
             return handler(value)  # the fields of the model inside see to themselves
         try:
@@ -88,6 +90,15 @@ class Parameters(BaseModel):
             except ValueError:
                 pass
             raise
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether every text in a value can be written."""
+    if isinstance(value, Mapping):
+        return all(map(_is_whole, [*value, *value.values()]))
+    if isinstance(value, list | tuple):
+        return all(map(_is_whole, value))
+    return not isinstance(value, str) or not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
 def _holds_model(annotation: Any) -> bool:

@@ -220,8 +220,10 @@ class Plan:
 
     def lasts(self, step: StepPlan) -> bool:
         """Whether what a step strikes are faults that last, of which intervals tell."""
+        if step.rate == 0 or isinstance(step.corruption, FileCorruption):
+            return False
         runs = any(isinstance(chooser, Runs) for (name, _), chooser in self.choosers.items() if name == step.id)
-        return step.rate > 0 and (runs or step.window is not None or isinstance(step.corruption, SeriesCorruption))
+        return runs or step.window is not None or isinstance(step.corruption, SeriesCorruption)
 
     def telling(self) -> "Plan":
         """Return the plan of a run that tells the intervals of what lasts."""

@@ -1,7 +1,7 @@
 """Text cells as code points, characters and words, straight from Arrow buffers."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -22,6 +22,9 @@ OTHER, LETTER, MARK, SPACE = range(4)
 
 NEAR = 8
 """Edits that are no more code points apart are compared as one: they may exchange characters."""
+
+PIECE_BYTES = 1 << 16
+"""How much text is worked on at once, unless a single cell is longer: each byte takes up to 300 in passing."""
 
 _pages: dict[int, NDArray[np.uint8]] = {}
 
@@ -84,12 +87,13 @@ class Text:
     """A string array without nulls, as code points.
 
     Attributes:
+        array: the strings themselves.
         points: all code points, (n,) uint32.
         bounds: (rows + 1,) offsets of the rows into `points`.
     """
 
     def __init__(self, cells: pa.Array) -> None:
-        self._type = cells.type
+        self.array = cells
         self._data, self._byte_bounds = string_buffers(cells)
         raw = np.frombuffer(self._data, np.uint8)
         self.ascii = not (len(raw) and raw.max() >= 0x80)
@@ -179,11 +183,6 @@ class Text:
         one, other = (self.points[stretches(s.starts, s.starts + size)] for s in (some, others))
         return np.asarray(alike & (count_within(one != other, size) == 0), dtype=bool)
 
-    def rows(self) -> list[str]:
-        """Return the text of each row."""
-        points = self.points.astype("<u4").tobytes().decode("utf-32-le")
-        return [points[start:stop] for start, stop in pairwise(self.bounds.tolist())]
-
     def texts(self) -> list[str]:
         """Return the text of each row."""
         points = self.points.astype("<u4").tobytes().decode("utf-32-le")
@@ -204,7 +203,7 @@ class Text:
         np.add.at(growth, edits.rows + 1, np.diff(replaced) - (stops - starts))
         bounds = self._byte_bounds + np.cumsum(growth)
         wide = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
-        return wide.cast(self._type)
+        return wide.cast(self.array.type)
 
     def distance(self, edits: Edits) -> int:
         """Count the code points that edits replace, add or remove: the edit distance, or a little more where edits far
@@ -241,6 +240,17 @@ def _joined(pool: Points, *parts: tuple[Offsets, Offsets]) -> tuple[Points, Offs
     starts, stops = (np.stack(ends, axis=1) for ends in zip(*parts, strict=True))
     offsets = np.concatenate([[0], np.cumsum((stops - starts).sum(axis=1))])
     return pool[stretches(starts.ravel(), stops.ravel())], offsets
+
+
+def pieces(sizes: Offsets) -> Iterator[slice]:
+    """Cut cells of so many bytes each where they become too much to be worked on at once."""
+    ends = np.cumsum(sizes)
+    first = 0
+    while first < len(sizes):
+        done = int(ends[first - 1]) if first else 0
+        stop = max(first + 1, int(np.searchsorted(ends, done + PIECE_BYTES, side="right")))
+        yield slice(first, stop)
+        first = stop
 
 
 def points_of(texts: Sequence[str]) -> tuple[Points, Offsets]:

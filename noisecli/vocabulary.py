@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.streams import word_of
-from noisecli.text import Text
+from noisecli.text import Text, pieces
 
 MOST_WORDS = 4096
 """Of a larger vocabulary so many words are kept: those with the smallest hashes, whatever the order of the rows."""
 
-PIECE = 4096
-"""Rows whose words are looked for at once."""
+LONGEST = 256
+"""Words of more code points are left out: a blob without white space is none that a writer would choose."""
 
 
 class Vocabulary:
@@ -24,9 +25,10 @@ class Vocabulary:
 
     def add(self, texts: pa.Array) -> None:
         """Take the words of some texts; they hold no null."""
-        for start in range(0, len(texts), PIECE):
-            text = Text(texts[start : start + PIECE])
-            self._add(pc.unique(text.strings(text.words)).to_pylist())
+        for piece in pieces(np.asarray(pc.binary_length(texts), np.int64)):
+            text = Text(texts[piece])
+            words = text.words[text.words.stops - text.words.starts <= LONGEST]
+            self._add(pc.unique(text.strings(words)).to_pylist())
 
     def merge(self, later: "Vocabulary") -> None:
         """Take the words of other texts."""

@@ -120,6 +120,20 @@ def test_where_a_file_is_cut_does_not_show(
     pd.testing.assert_frame_equal(*frames)
 
 
+def test_rows_without_an_entity_are_struck_each_for_itself(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"e": [None] * ROWS + ["a"] * 99, "x": 1.0})
+    lost = []
+    for group in (len(frame), 50):
+        pq.write_table(pa.Table.from_pandas(frame), tmp_path / "in.parquet", row_group_size=group)
+        recipe = a_recipe(burst(STEPS["missing"], rate=0.3), entity="e")
+        done = augment(tmp_path / "in.parquet", recipe, tmp_path / f"{group}.parquet").output
+        lost.append(pd.read_parquet(done).x.isna().to_numpy())
+    assert np.array_equal(*lost)
+    alone = lost[0][:ROWS]
+    assert abs(alone.mean() - 0.3) < 4 * (0.3 * 0.7 / ROWS) ** 0.5
+    assert abs((alone[1:] == alone[:-1]).mean() - 0.58) < 4 * (0.58 * 0.42 / ROWS) ** 0.5 * 1.5
+
+
 @every_length
 def test_runs_are_those_of_an_entity(length: Any) -> None:
     """100 entities in turn, 400 rows each: a run of the file would strike neighbours, which are other entities."""
@@ -182,7 +196,7 @@ def test_without_entities_runs_are_those_of_the_file(table: pd.DataFrame) -> Non
     """Nor are times looked at, which fall between the entities here."""
     step = burst(STEPS["missing"])
     assert noisy(table, step, time="t").x.equals(noisy(table, step, id="t").x)
-    with pytest.raises(DataProblem, match="earlier than in a row before it: sort the rows by 't'"):
+    with pytest.raises(DataProblem, match=r"sort the rows by 't', name the devices with `data: {entity: COLUMN}` if"):
         noisy(table, burst(STEPS["missing"], "20min"), time="t")
 
 
@@ -272,8 +286,8 @@ def test_a_number_counts_seconds(times: Callable[[pd.Series], Any], tmp_path: Pa
 @pytest.mark.parametrize(
     ("length", "data", "what"),
     [
-        ("5min", {}, "steps.0.mechanism.burst.length: length: 5min is a duration, but not when a row was: say so with "
-         "`data: {time: COLUMN}`, or give a number of rows"),
+        ("5min", {}, "steps.0.mechanism.burst.length: length: 5min is a duration, and nothing says when a row was: "
+         "name the column of times with `data: {time: COLUMN}`, or give a number of rows"),
         ("5 minutes", ROLES, "length: '5 minutes' is neither a number of rows nor a duration as in 7d, 24h, 30min"),
         ("0s", ROLES, "length: '0s' should be a microsecond at least"),
         (0.5, ROLES, "length: should be greater than or equal to 1"),

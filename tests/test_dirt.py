@@ -267,6 +267,16 @@ def test_whole_files_with_held_out_rows_are_refused(step, tmp_path, command, rec
     assert command("augment", source, "-r", path, "-o", tmp_path / "out.csv").code == 0
 
 
+def test_runs_of_rows_are_those_of_the_file_whatever_series_they_belong_to(tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("t,e,x\n" + "".join(f"{-i},{i % 3},{i}\n" for i in range(3000)), encoding="utf-8")
+    step = {"op": "ragged_row", "mechanism": {"burst": {"length": 20}}}
+    plain = run(source, tmp_path / "1.csv", step, truth=True)
+    done = run(source, tmp_path / "2.csv", step, truth=True, data={"entity": "e", "time": "t"})  # times that fall
+    assert done.output.read_bytes() == plain.output.read_bytes() != source.read_bytes()
+    assert not (tmp_path / "2.csv.noisecli-intervals.parquet").exists()  # no labels of faults of the data
+
+
 def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
     for split in ("train", "val"):
         (tmp_path / "in" / split).mkdir(parents=True)
@@ -292,7 +302,12 @@ def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
         (["op: decimal_comma"], "missing key 'columns'"),
         (["op: bom, mechanism: {burst: {length: 3}}"], "it takes no 'mechanism': its rate is the chance of a file"),
         (["op: ragged_row, mechanism: {mar: {columns: a}}"], "takes no mechanism but mcar and burst"),
+        (["op: ragged_row, mechanism: {burst: {length: 5min}}"], "it takes no duration: give a number of rows"),
         (["op: decimal_comma, columns: a, mechanism: mnar"], "takes no mechanism but mcar and burst"),
+        (
+            ["op: ragged_row, mechanism: {burst: {length: 5min}}"],
+            ":4:50: op 'ragged_row' acts on the finished file, it takes no length in time: give a number of rows",
+        ),
         (["op: ragged_row, joint: true"], "takes no 'joint'"),
         (["op: decimal_comma, columns: a, nulls: strike"], "takes no 'nulls'"),
         (["op: decimal_comma, patterns: [{columns: a}]"], "takes no 'patterns'"),
@@ -421,6 +436,33 @@ def test_bursts_strike_runs_of_rows(tmp_path):
     assert 10 < len(rows) / runs < 40
 
 
+def test_bursts_are_those_of_the_file_whatever_its_entities_and_times(tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("t,e\n" + "".join(f"{-i},{i % 7}\n" for i in range(500)), encoding="utf-8")
+    step = {"op": "blank_lines", "rate": 0.2, "mechanism": {"burst": {"length": 20}}}
+    plain = run(source, tmp_path / "plain.csv", step)
+    with_series = run(source, tmp_path / "series.csv", step, data={"time": "t", "entity": "e"}, truth=True)
+    assert with_series.output.read_bytes() == plain.output.read_bytes() != source.read_bytes()
+    assert not (tmp_path / "series.csv.noisecli-intervals.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("step", "cell", "written"),
+    [
+        ({"op": "decimal_comma"}, "  2.5 ", "  2,5 "),
+        ({"op": "thousands_separator", "separator": " "}, " -12345.5", " -12 345.5"),
+        ({"op": "thousands_separator", "separator": ";"}, " 1234", '"1;234"'),
+        ({"op": "thousands_separator", "separator": ";", "quote": False}, " 1234", " 1;234"),
+        ({"op": "units_in_values", "unit": "kg"}, '"7"', '"7kg"'),
+    ],
+)
+def test_padding_stays_around_a_number_without_quotes(step, cell, written, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text(f"x;y\n{cell};1\n", encoding="utf-8")
+    done = run(source, tmp_path / "out.csv", {**step, "columns": "x", "rate": 1})
+    assert done.output.read_text(encoding="utf-8") == f"x;y\n{written};1\n"
+
+
 def test_rows_that_do_not_fit_are_carried(tmp_path):
     source = tmp_path / "in.csv"
     source.write_text("a,b,x\n" + "1,é,1000.5\nodd row\n1,2,3,4\n" * 30, encoding="utf-8")
@@ -436,7 +478,7 @@ def test_a_tail_is_cut_within_a_row_and_later_dirt_is_counted_in_what_is_left(tm
     source = tmp_path / "in.csv"
     source.write_text("name,x\n" + "Zoë,1000.5\n" * 1000 + "\n\n", encoding="utf-8")
     clean = source.read_bytes()
-    for share, left in ((0, 1000), (0.25, 751), (1, 1)):
+    for share, left in ((0, 1000), (0.25, 751), (0.9, 101), (1, 1)):
         steps = {"op": "blank_lines", "rate": 1}, {"op": "truncated_tail", "share": share}
         done = run(source, tmp_path / f"{share}.csv", *steps, truth=True)
         assert counts(done)[""]["eligible"] == left == done.manifest.outputs[0].rows
@@ -447,6 +489,16 @@ def test_a_tail_is_cut_within_a_row_and_later_dirt_is_counted_in_what_is_left(tm
         assert 0 < len(lines[-1]) < len("Zoë,1000.5")
         (told,) = (line for line in lines_of(done) if line["step"] == "truncated_tail")
         assert (told["output_row"], told["before"], told["after"]) == (left - 1, "Zoë,1000.5\n", lines[-1])
+
+
+def test_a_tail_is_cut_between_two_characters(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(40):
+        (folder / f"{i}.csv").write_text("a,b\n" + "éé,東京\n" * 2, encoding="utf-8")
+    left = snapshot(run(folder, tmp_path / "out", {"op": "truncated_tail"}).output)
+    lines = {data.decode().splitlines()[2] for data in left.values()}
+    assert lines == {"é", "éé", "éé,", "éé,東"}
 
 
 # Encodings and packing

@@ -3,7 +3,12 @@
 Seeds are fixed; statistical bounds are 4 standard errors.
 """
 
+import hashlib
+import json
 import math
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 from noisecli import NoiseError, augment, corrupt
 from noisecli.formats import csv
@@ -96,6 +102,30 @@ def test_where_a_file_is_cut_does_not_matter(
         assert augment(tmp_path / "in.csv", recipe, tmp_path / f"{size}.csv", workers=1).output.read_bytes() == whole
 
 
+def bits(frame: pd.DataFrame) -> dict[str, str]:
+    """A digest of what each step makes of a table, to the last bit."""
+    steps = {**STEPS, "in time": {"op": "lag", "delay": 1, "rate": 0.4, "mechanism": {"burst": {"length": "3min"}}}}
+    return {name: hashlib.sha256(noisy(frame, step).tobytes()).hexdigest() for name, step in steps.items()}
+
+
+def test_the_last_bits_do_not_depend_on_the_features_of_the_cpu(table: pd.DataFrame, tmp_path: Path) -> None:
+    features = [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
+    if not features:
+        pytest.skip("numpy has nothing to switch off on this CPU")
+    table.to_parquet(tmp_path / "table.parquet")
+    script = (
+        "import json, sys; import pandas as pd, test_instruments;"
+        f"assert not any(test_instruments.__cpu_features__[name] for name in {features});"
+        "print(json.dumps(test_instruments.bits(pd.read_parquet(sys.argv[1]))))"
+    )
+    tests = Path(__file__).parent
+    changed = {"NPY_DISABLE_CPU_FEATURES": " ".join(features), "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
+    command = [sys.executable, "-c", script, str(tmp_path / "table.parquet")]
+    done = subprocess.run(command, env={**os.environ, **changed}, capture_output=True, text=True, timeout=80)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == bits(table)
+
+
 WITHOUT_RUNS = {name: step for name, step in STEPS.items() if step["op"] != "drift"}
 
 
@@ -126,6 +156,15 @@ def test_lag_by_a_duration_shows_the_last_number_that_is_so_old() -> None:
     assert shown([1, 2, 3, 4, 5, 6, 7], {"op": "lag", "delay": "10s"}, times) == [1, 1, 2, 2, 2, 5, 6]
     with_gaps = [0, NAN, 20, NAN, 30]
     assert shown([1, 2, 3, 4, 5], {"op": "lag", "delay": "10s"}, with_gaps) == [1, 1, 2, 2, 4]
+
+
+@pytest.mark.parametrize("slab", [8, 1 << 20])
+def test_rows_before_the_first_time_are_one_moment(slab: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("t,x\n,1\n,2\n,3\n0,4\n60,5\n70,6\n")
+    monkeypatch.setattr(csv, "SLAB_BYTES", slab)
+    recipe = a_recipe({"op": "lag", "delay": "10s"}, time="t")
+    done = pd.read_csv(augment(tmp_path / "in.csv", recipe, tmp_path / "out.csv", workers=1).output).x
+    assert done.tolist() == [1, 1, 1, 3, 4, 5]
 
 
 @pytest.mark.parametrize("slab", [500, 1 << 20])
@@ -166,6 +205,21 @@ def test_hysteresis_is_a_loop_of_its_width() -> None:
     rising, falling = done[: len(up)], done[len(up) :][::-1]
     assert rising[20] == -1.5
     assert falling[20] == 1.5
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"op": "low_pass", "time_constant": 1},
+        {"op": "time_warp", "delay": 2, "spacing": 2},
+    ],
+    ids=lambda step: step["op"],
+)
+def test_the_difference_of_huge_numbers_is_not_clipped(step: dict[str, Any]) -> None:
+    huge = [1.7e308, -1.7e308] * 20
+    done = shown(huge, step)
+    assert max(map(abs, done)) <= 1.7e308 * (1 + 1e-12)
+    assert done != huge
 
 
 # Counters and sampling

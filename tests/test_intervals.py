@@ -168,6 +168,14 @@ def test_intervals_are_runs_of_what_the_truth_tells(
         assert found[end].tolist() == [times[i] for i in found[row]]
 
 
+def test_masked_words_that_stay_are_no_change(table: pd.DataFrame, tmp_path: Path) -> None:
+    step = {"op": "word_mask", "columns": "w", "strategy": "bert", "rate": 0.3, "mechanism": BURST}
+    output = run(table, tmp_path / "run", step)
+    truth = pq.read_table(f"{output}.noisecli-truth.parquet").to_pandas()
+    really = truth.before != truth.after
+    assert intervals(output).changed.sum() == really.sum() < len(truth)
+
+
 def test_overlapping_faults_each_keep_their_line(table: pd.DataFrame, tmp_path: Path) -> None:
     steps = STEPS["missing"], STEPS["noise"], STEPS["drift"], {**STEPS["drop"], "rate": 0.1}
     found = intervals(run(table, tmp_path / "all", *steps))

@@ -167,6 +167,8 @@ def test_parts_of_the_day_are_those_of_the_cells_own_clock(tmp_path: Path) -> No
         ({"op": "dst_hour", "zone": "Europe/Berlin"}, "2024-01-04 12:00", "2024-01-04 12:00"),
         ({"op": "dst_hour", "zone": "Australia/Lord_Howe"}, "2024-01-04 12:00", "2024-01-04 11:30"),
         ({"op": "dst_hour", "zone": "Europe/Dublin"}, "2024-07-04 12:00", "2024-07-04 11:00"),
+        # In Morocco clocks are put back for Ramadan, which is neither its winter nor a summer time.
+        ({"op": "dst_hour", "zone": "Africa/Casablanca"}, "2024-03-20 12:00", "2024-03-20 12:00"),
         # 02:30 comes twice in Berlin on 27 October 2024, at 00:30Z and at 01:30Z, and not at all on 31 March.
         (IN_BERLIN, "2024-10-27T00:30Z", "2024-10-27T00:30Z"),
         (IN_BERLIN, "2024-10-27T01:30Z", "2024-10-27T00:30Z"),
@@ -352,6 +354,7 @@ def test_a_century_needs_four_digits(tmp_path: Path) -> None:
     [
         ("%a %b %d %H:%M:%S %Y", "Sat Mar 23 10:00:00 2019", {"op": "format_mix"}, "time between the parts"),
         ("%d %b %Y", "23 Mar 2019", {"op": "impossible_date", "part": "month"}, "there is no thirteenth"),
+        ("%d %b %Y %%m", "23 Mar 2019 %m", {"op": "impossible_date", "part": "month"}, "there is no thirteenth"),
     ],
 )
 def test_formats_that_cannot_be_rewritten_are_refused(

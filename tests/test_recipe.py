@@ -287,3 +287,19 @@ def test_the_schema_has_its_definitions() -> None:
         return [name for item in node for name in references(item)] if isinstance(node, list) else []
 
     assert {name.removeprefix("#/$defs/") for name in references(found)} <= set(found["$defs"])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        'op: footer_lines, lines: [a, "\\ud800"]',
+        'op: disguised_missing, columns: x, tokens: ["\\udfff"]',
+        'op: missing, columns: x, where: {x: {eq: "\\ud800"}}',
+        'op: word_replace, columns: x, words: {"\\ud800": [b]}',
+    ],
+)
+def test_half_of_a_surrogate_pair_is_no_text(step, command, recipe):
+    done = command("validate", recipe(step))
+    assert done.code == 2
+    assert ":4:" in done.err
+    assert "holds half of a surrogate pair, which is no text" in done.err

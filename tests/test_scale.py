@@ -62,6 +62,22 @@ def test_300_columns(run: Run, tmp_path: Path, size: int) -> None:
     assert [name for name in after.column_names if after[name].null_count] == ["sensor_7"]
 
 
+@sizes(small=40_000, large=1_000_000)
+def test_many_sentences(run: Run, tmp_path: Path, size: int) -> None:
+    words = ["the", "quick", "Straße", "élève", "привет", "क्षत्रिय", "天気", "over", "lazy", "👍🏽"]
+    sentences = [" ".join(words[(i * k) % 10] for k in range(1, 11)) for i in range(1000)]
+    source, output = tmp_path / "text.csv", tmp_path / "out.csv"
+    with source.open("w", encoding="utf-8") as file:
+        file.write("text\n")
+        for _ in range(size // 1000):
+            file.write("\n".join(sentences) + "\n")
+    steps = ("op: typo, columns: text, unit: char, rate: 0.05", "op: word_mask, columns: text, strategy: bert")
+    run(source, output, *steps)
+    lines = output.read_text(encoding="utf-8").splitlines()  # fails on what is no UTF-8
+    assert len(lines) == size + 1
+    assert sum(new != old for new, old in zip(lines[1:], sentences * (size // 1000), strict=True)) > 0.9 * size
+
+
 @sizes(small=30_000, large=5_000_000)
 def test_a_long_parquet_file(run: Run, tmp_path: Path, size: int) -> None:
     source, output = tmp_path / "long.parquet", tmp_path / "out.parquet"

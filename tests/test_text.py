@@ -1,10 +1,12 @@
 """Text as code points and words, and typos, on every script: what is not struck stays, letters are never torn."""
 
+import json
 import unicodedata
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import regex
 from golden import strike
@@ -12,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
+import noisecli
 from noisecli.columns import Column, Kind
 from noisecli.corruptions.table.keyboard import KEY_ROWS
 from noisecli.corruptions.table.typo import Typo
@@ -168,6 +171,47 @@ def test_only_the_slips_with_a_weight_occur(only):
     assert kinds == {only}
     able = {"substitute": 3, "insert": 3, "delete": 2, "transpose": 1}[only]
     assert done.counts.eligible == 200 * able
+
+
+def test_what_an_earlier_step_left_nothing_of_is_not_struck(tmp_path):
+    steps = [{"op": "word_mask", "token": "--"}, {"op": "typo"}]
+    steps = [{**step, "columns": "t", "rate": rate} for step, rate in zip(steps, (0.5, 1), strict=True)]
+    (tmp_path / "in.csv").write_text("t\n" + "red  hen\n" * 500)
+    noisecli.augment(tmp_path / "in.csv", {"noisecli": 1, "seed": 1, "steps": steps}, tmp_path / "out.csv")
+    words = (tmp_path / "out.csv").read_text().split()[1:]
+    assert {word in ("--", "red", "hen") for word in words} == {True, False}
+    assert not {"red", "hen"} & set(words)
+    manifest = json.loads((tmp_path / "out.csv.noisecli.json").read_bytes())
+    masked, typos = (step["columns"]["t"] for step in manifest["steps"])
+    assert words.count("--") == masked["changed"] == typos["void"]
+    assert typos["changed"] == 1000 - typos["void"]
+
+
+def test_what_becomes_of_a_row_is_the_same_whatever_others_hold():
+    texts = ["red  hen"] * 2000
+    gaps = [None if i % 3 else text for i, text in enumerate(texts)]
+    full, some = (strike(Typo(), pa.array(cells), rate=0.4).cells.to_pylist() for cells in (texts, gaps))
+    assert [text for text in some if text is not None] == full[::3]
+
+
+def test_slips_that_undo_each_other_are_no_change(tmp_path):
+    # A letter of no key is written twice, and its neighbour left out.
+    weights = {"substitute": 0, "transpose": 0}
+    step = {"op": "typo", "columns": "t", "unit": "char", "weights": weights, "rate": 0.5}
+    pq.write_table(pa.table({"t": ["нн"] * 3000}), tmp_path / "in.parquet")
+    noisecli.augment(tmp_path / "in.parquet", {"noisecli": 1, "seed": 1, "steps": [step]}, tmp_path / "out", truth=True)
+    differ = [new != "нн" for new in pq.read_table(tmp_path / "out")["t"].to_pylist()]
+    lines = pq.read_table(tmp_path / "out.noisecli-truth.parquet").to_pylist()
+    assert [line["row"] for line in lines] == np.flatnonzero(differ).tolist()
+    assert all(line["before"] != line["after"] for line in lines)
+    manifest = json.loads((tmp_path / "out.noisecli.json").read_bytes())
+    counts = manifest["steps"][0]["columns"]["t"]
+    undone = counts["struck"] - counts["changed"]
+    assert undone > 0
+    assert manifest["warnings"] == [
+        f"step 'typo', column 't': {undone} of {counts['struck']} struck came out unchanged: one edit undid another in "
+        "the same text"
+    ]
 
 
 def edits_of(pairs):

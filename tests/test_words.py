@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from golden import strike
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
+from tokenizers.models import BPE, WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
+import noisecli
 from noisecli.corruptions.table.masking import WordMask, WordReplace
 from noisecli.corruptions.table.words import (
     Abbreviate,
@@ -22,6 +23,7 @@ from noisecli.corruptions.table.words import (
     WordSplit,
     WordSwap,
 )
+from noisecli.errors import DataProblem
 from noisecli.vocabulary import MOST_WORDS
 
 TEXTS = ["one  two, three", " a\tb ", "alone", "", "x x", None]
@@ -144,6 +146,58 @@ def test_tokens_are_those_of_the_file(tmp_path, command, recipe, tokenizer):
     assert set(" ".join(noisy).split()) == {"[MASK]", "red", "green", "blue", "sky"}
 
 
+def words_found(tmp_path, command, steps):
+    assert command("augment", tmp_path / "in", "-r", steps, "-o", tmp_path / "out").code == 0
+    return json.loads((tmp_path / "out.noisecli.json").read_bytes())["facts"]["columns"]["t"]["words"]
+
+
+def test_a_vocabulary_is_that_of_the_training_rows_of_all_files(tmp_path, command, recipe):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("t,part\nred sky,train\ngrey,test\n")
+    (tmp_path / "in" / "b.csv").write_text(f"t,part\nblue sky {'x' * 300},train\n,train\n")
+    steps = recipe("op: word_mask, columns: t, strategy: bert, rate: 1", data="{split: part}")
+    assert words_found(tmp_path, command, steps) == ["blue", "red", "sky"]
+
+
+def test_recorded_facts_without_words_are_not_enough(tmp_path):
+    (tmp_path / "in.csv").write_text("t\none two\n")
+    steps = [{"op": "typo", "columns": "t", "rate": 1}]
+    noisecli.augment(tmp_path / "in.csv", {"noisecli": 1, "seed": 1, "steps": steps}, tmp_path / "old.csv")
+    steps = [{"op": "word_mask", "columns": "t", "strategy": "bert"}]
+    pinned = {"noisecli": 1, "seed": 1, "facts": str(tmp_path / "old.csv"), "steps": steps}
+    with pytest.raises(DataProblem, match="no words of column 't', which step 'word_mask' needs: leave `facts:` out"):
+        noisecli.augment(tmp_path / "in.csv", pinned, tmp_path / "new.csv")
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path):
+    table = tmp_path / "table.tsv"
+    steps = [{"op": "word_replace", "columns": "t", "table": str(table), "rate": 1}]
+    steps.append({"op": "word_mask", "columns": "t", "strategy": "bert", "vocabulary": str(tmp_path / "words.txt")})
+    for new in ("eins", "uno"):
+        table.write_text(f"one\t{new}\n")
+        (tmp_path / "words.txt").write_text(f"{new.upper()}\n")
+        noisy = noisecli.corrupt(pa.table({"t": ["one"] * 400}), {"noisecli": 1, "seed": 1, "steps": steps})
+        assert set(noisy["t"].to_pylist()) == {new, new.upper(), "[MASK]"}
+
+
+def test_every_token_counts_and_always_the_same(tmp_path):
+    letters = {"[UNK]": 0, "r": 1, "e": 2, "re": 3}
+    model = Tokenizer(BPE(letters, [("r", "e")], dropout=0.5, unk_token="[UNK]"))
+    model.pre_tokenizer = WhitespaceSplit()
+    model.enable_truncation(2)
+    model.enable_padding(length=9, pad_token="r")
+    model.save(str(tmp_path / "tokenizer.json"))
+    step = {
+        "op": "word_mask",
+        "columns": "t",
+        "unit": "token",
+        "tokenizer": str(tmp_path / "tokenizer.json"),
+        "rate": 1,
+    }
+    noisy = noisecli.corrupt(pa.table({"t": ["re re re re"] * 50}), {"noisecli": 1, "seed": 1, "steps": [step]})
+    assert set(noisy["t"].to_pylist()) == {"[MASK] [MASK] [MASK] [MASK]"}
+
+
 def test_a_replay_needs_the_same_files(tmp_path, command, recipe):
     table = tmp_path / "table.tsv"
     table.write_text("two\tzwei\ntwo\tdeux\nred\trot\n")
@@ -172,16 +226,26 @@ def test_a_replay_needs_the_same_files(tmp_path, command, recipe):
         ("op: word_replace, columns: t, table: FILE", b"\xff\xfe\x00", "is not UTF-8 text"),
         ("op: word_mask, columns: t, strategy: bert, vocabulary: FILE", b" \n", "has no words"),
         ("op: word_mask, columns: t, unit: token, tokenizer: FILE", b"{}", "is no file of a tokenizer"),
+        (
+            "op: word_mask, columns: t, unit: token, tokenizer: FINE, strategy: bert, vocabulary: FILE",
+            b"",
+            "has no words",
+        ),
         ("op: word_mask, columns: t, unit: token", b"", "`unit: token` and `tokenizer` go together"),
         ("op: word_mask, columns: t, vocabulary: FILE", b"a\n", "`vocabulary` is of `strategy: bert`"),
         ("op: word_replace, columns: t", b"", "takes `words` or `table`"),
+        ('op: word_replace, columns: t, table: "a\\0b"', b"", "'a\\x00b' is no name of a file"),
+        ('op: word_replace, columns: t, words: {a: "\\ud800"}', b"", "words: has half of a surrogate pair"),
+        ('op: extraneous, columns: t, templates: ["{}\\ud800"]', b"", "templates: has half of a surrogate pair"),
+        ("op: truncate_text, columns: t, bytes: 99999999999999999999", b"", "less than 2147483648"),
         ("op: word_replace, columns: t, words: {a b: c}", b"", "'a b' is not one word"),
         ("op: extraneous, columns: t, templates: [x]", b"", "should have {} once"),
     ],
 )
-def test_what_is_wrong_is_said_where_it_stands(tmp_path, command, recipe, step, content, message):
+def test_what_is_wrong_is_said_where_it_stands(tmp_path, command, recipe, tokenizer, step, content, message):
     (tmp_path / "in.csv").write_text("t\none two\n")
     file = tmp_path / "words.txt"
+    step = step.replace("FINE", f"'{tokenizer}'")
     if content is not None:
         file.write_bytes(content)
     steps = recipe(step.replace("FILE", f"'{file}'"))

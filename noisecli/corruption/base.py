@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from pydantic import field_validator
+
 from noisecli.parameters import Parameters
 
 Target = Literal["table", "images"]
@@ -23,6 +25,13 @@ class Corruption(Parameters):
     exact_by_default: ClassVar[bool] = False
     """Whether a step strikes an exact number of cells when it says nothing."""
 
+    @field_validator("*")
+    @classmethod
+    def _can_be_written(cls, value: Any) -> Any:
+        if _holds_surrogate(value):
+            raise ValueError("has half of a surrogate pair, which no text can hold")
+        return value
+
     def code(self) -> str | None:
         """Function of the user's own that the op runs, as "module:name"; None: only noisecli's own code runs."""
         return None
@@ -31,8 +40,9 @@ class Corruption(Parameters):
         """Files that the op reads, by the parameter that names them; the manifest records what is in them."""
         return {}
 
-    def read_files(self) -> None:
-        """Read these files; raise RecipeProblem where one is not what it should be."""
+    def read_file(self, parameter: str, name: str) -> None:
+        """Read the file that a parameter names, even if it was read before; raise RecipeProblem where it is not what
+        it should be."""
 
     @classmethod
     def preset(cls, severity: int) -> Preset:
@@ -43,3 +53,11 @@ class Corruption(Parameters):
     def summary(cls) -> str:
         """First line of the docstring."""
         return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def _holds_surrogate(value: Any) -> bool:
+    if isinstance(value, str):
+        return any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_surrogate, [*value, *value.values()]))
+    return isinstance(value, list | tuple) and any(map(_holds_surrogate, value))

@@ -192,10 +192,12 @@ class SpellingCorruption(FileCorruption):
         return pa.array([self._written(cell, sheet) for cell in cells.to_pylist()], BYTES)
 
     def _written(self, cell: bytes, sheet: Sheet) -> bytes:
-        number = cell.strip(b" \t")
-        is_quoted = number.startswith(b'"')
-        new = self.spell(number.strip(b'"').decode()).encode()
-        return b'"' + new + b'"' if is_quoted or (sheet.delimiter in new and self.quotes()) else new
+        padded = cell.strip(b" \t")
+        number = padded.strip(b'"')
+        new = self.spell(number.decode()).encode()
+        if padded == number and sheet.delimiter in new and self.quotes():
+            return b'"' + new + b'"'  # quotes behind a blank would be none
+        return cell.replace(number, new)
 
 
 @dataclass(frozen=True)

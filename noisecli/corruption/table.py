@@ -139,7 +139,7 @@ class TextCorruption(TableCorruption):
 
     accepts = TEXT
     default_rate = 0.1
-    unchanged = "an earlier step had changed the text there"
+    unchanged = "one edit undid another in the same text"
 
     unit: Literal["cell", "word", "char"] = "word"
     """What the rate is a share of: whole cells, words (what stands between white space), or characters."""

@@ -126,9 +126,8 @@ class FileEngine:
         row = replace(old := run.now.take(last), above=old.repeated(b""))
         line = row.written()
         text = line[0].as_py().rstrip(b"\r\n")
-        stop = 1 + int(share * (len(text) - 1)) if len(text) > 1 else 0
-        while stop and text[stop] & 0xC0 == 0x80:
-            stop -= 1
+        characters = [i for i in range(1, len(text)) if text[i] & 0xC0 != 0x80]
+        stop = characters[int(share * len(characters))] if characters else 0
         rest = pa.array([text[:stop]], BYTES)
         run.now = run.now.put(last, old, old.as_wholes(rest))
         self.changes.append(FileChange(number, None, last + run.first_row, line, rest))

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from noisecli.celltext import as_written
 from noisecli.corruption import RowsCorruption, TextCorruption
+from noisecli.engine.edits import differs
 from noisecli.engine.flow import Flow
 from noisecli.engine.lineup import ALONE, Lineup
 from noisecli.engine.slab import Index, Slab
@@ -140,7 +141,8 @@ def _changed(flow: Flow, number: int, column: str) -> Mask:
             mask[rows] = True
     for change in flow.changes:
         if (change.step, change.column) == (number, column) and change.places is None:
-            mask[change.rows] = True
+            # A word may be struck and meant to stay.
+            mask[change.rows] = differs(change.after, change.before) if change.drawn is not None else True
     return mask
 
 

@@ -124,10 +124,12 @@ class Lines:
             return
         row = int(wrong.min())
         said = slab.cells[column.name][row].as_py()
-        same = "" if self._entity is None else f" of the same {self._entity.name!r}"
+        same, several = "", ", name the devices with `data: {entity: COLUMN}` if there are several"
+        if self._entity is not None:
+            same, several = f" of the same {self._entity.name!r}", ""
         raise OutOfOrder(
             f"row {slab.first_row + row + 1}: {column.name!r} is {said}, earlier than in a row{same} "
-            f"before it: sort the rows by {column.name!r}, or leave `time` out of `data:`"
+            f"before it: sort the rows by {column.name!r}{several}, or leave `time` out of `data:`"
         )
 
 

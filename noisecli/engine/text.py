@@ -1,7 +1,7 @@
 """Strike parts of texts: words, characters or whole cells of one column."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,11 @@ import pyarrow.compute as pc
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption
 from noisecli.engine.counts import Counts
-from noisecli.engine.edits import Edits
+from noisecli.engine.edits import Edits, differs
 from noisecli.engine.slab import Block, Index
 from noisecli.streams import CounterDraws, Floats, Purpose, Words, scramble, to_uniform
 from noisecli.text import Edits as Replacements
-from noisecli.text import Spans, Text
-
-PIECE_BYTES = 1 << 20
-"""How much text is worked on at once, unless a single cell is longer: each byte takes about 100 in passing."""
+from noisecli.text import Spans, Text, pieces
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,9 @@ class TextStrike:
             edits: where new cells go.
         """
         keys, values = words("strike"), words("value")
-        for mine in _pieces(rows, clean[block.rows]):
+        sizes = np.asarray(pc.binary_length(clean[block.rows]).fill_null(0), np.int64)[rows]
+        for piece in pieces(sizes):
+            mine = rows[piece]
             text = Text(_taken(clean, block, mine))
             sites = self.op.sites(text)
             sites = sites[self.op.can_edit(text, sites, self.column)]
@@ -74,10 +73,15 @@ class TextStrike:
         draws = CounterDraws(scramble(keys[struck.rows], struck.ordinals))
         made = self.op.edit(text, struck, self.column, draws)
         self.counts.edited += text.distance(made)
-        self.counts.changed += len(struck) - (text.count_same(made) if self.op.keeps_some() else 0)
-        touched = np.unique(made.rows)
-        drawn = _sites(text, made) if self.op.keeps_some() and self.keep_changes else None
-        return touched, text.replace(made).take(pa.array(touched)), drawn
+        touched, new = np.unique(made.rows), text.replace(made)
+        if self.op.keeps_some():
+            self.counts.changed += len(struck) - text.count_same(made)
+            drawn = _sites(text, made) if self.keep_changes else None
+            return touched, new.take(pa.array(touched)), drawn
+        # One slip may undo another: a letter is doubled, and its neighbour left out.
+        touched = touched[differs(new.take(pa.array(touched)), text.array.take(pa.array(touched)))]
+        self.counts.changed += int(np.count_nonzero(np.isin(struck.rows, touched)))
+        return touched, new.take(pa.array(touched)), None
 
     def _find_again(self, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:
         """Find struck sites in text that an earlier step has changed, by their place in the row."""
@@ -100,15 +104,3 @@ def _sites(text: Text, made: Replacements) -> pa.Array:
 
 def _taken(cells: pa.Array, block: Block, rows: Index) -> pa.Array:
     return cells[block.rows].take(pa.array(rows))
-
-
-def _pieces(rows: Index, cells: pa.Array) -> Iterator[Index]:
-    """Cut rows where their texts become too much to be worked on at once."""
-    sizes = np.asarray(pc.fill_null(pc.binary_length(cells), 0), np.int64)[rows]
-    ends = np.cumsum(sizes)
-    first = 0
-    while first < len(rows):
-        done = int(ends[first - 1]) if first else 0
-        stop = max(first + 1, int(np.searchsorted(ends, done + PIECE_BYTES, side="right")))
-        yield rows[first:stop]
-        first = stop

@@ -51,8 +51,8 @@ def _check_durations(source: Source, step: PlannedStep, settings: TableStep, loc
         lengths["mechanism", "burst", "length"] = settings.mechanism.burst.length
     for inner, length in lengths.items():
         if isinstance(length, Duration) and step.time is None:
-            what = "a duration, but not when a row was: say so with `data: {time: COLUMN}`, or give a number of rows"
-            source.fault((*loc, *inner), f"{inner[-1]}: {length} is {what}")
+            way = "name the column of times with `data: {time: COLUMN}`, or give a number of rows"
+            source.fault((*loc, *inner), f"{inner[-1]}: {length} is a duration, and nothing says when a row was: {way}")
 
 
 def _check_joint(source: Source, step: PlannedStep, settings: TableStep, loc: Loc) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from noisecli.corruption import FileCorruption, RecordCorruption, SheetCorruption
+from noisecli.parameters import Duration
 from noisecli.recipe.mechanisms import Burst, Mcar
 from noisecli.recipe.models import Head, PlannedStep, TableStep
 from noisecli.recipe.source import Loc, Source
@@ -52,3 +53,6 @@ def _check_keys(source: Source, step: PlannedStep, op: FileCorruption, loc: Loc)
         source.fault((*loc, "mechanism"), f"{named} 'mechanism': its rate is the chance of a file", True)
     elif mechanism is not None and not isinstance(mechanism, Burst | Mcar):
         source.fault((*loc, "mechanism"), f"{named} mechanism but mcar and burst: clean cells are not at hand")
+    elif isinstance(mechanism, Burst) and isinstance(mechanism.length, Duration):
+        what = f"{named} length in time: give a number of rows, as in {{burst: {{length: 20}}}}"
+        source.fault((*loc, "mechanism", "burst", "length"), what)

@@ -39,13 +39,20 @@ def settle_files(recipe: Recipe, recorded: Mapping[str, str] | None = None) -> d
         DataProblem: it is not the one that was recorded.
     """
     digests: dict[str, str] = {}
+    seen: set[tuple[str, str, str]] = set()
     for variant, step in [(v.recipe, step) for v in recipe.variants for step in v.recipe.steps]:
-        for key, name in step.corruption.files().items():
+        op = step.corruption
+        for key, name in op.files().items():
+            if (op.name, key, name) in seen:
+                continue
+            seen.add((op.name, key, name))
             try:
                 digests[name] = hashlib.sha256(Path(name).read_bytes()).hexdigest()
-                step.corruption.read_files()
+                op.read_file(key, name)
             except OSError as error:
                 variant.source.fault(("steps", step.number, key), f"{name!r} cannot be read: {error.strerror}", True)
+            except ValueError:  # it holds a zero byte
+                variant.source.fault(("steps", step.number, key), f"{name!r} is no name of a file", True)
             except RecipeProblem as error:
                 variant.source.fault(("steps", step.number, key), str(error), True)
             else:

@@ -1,15 +1,16 @@
 """Facts in a manifest: written down after a run, and taken from there instead of from the data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
 
-from noisecli.columns import CATEGORY
+from noisecli.columns import CATEGORY, Column
 from noisecli.corruption import TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.facts import ColumnFacts, Facts, QuotaFacts
-from noisecli.plan import Plan, QuotaKey
+from noisecli.plan import Plan, QuotaKey, StepPlan
 from noisecli.quota import Quota
 from noisecli.recipe import Variant
 from noisecli.run.choose import peaks, recorded_choosers, shifts
@@ -18,6 +19,9 @@ from noisecli.run.joint import covariance_facts, plan_soft_labels, softening, wi
 from noisecli.run.prepare import plan_step, split_column
 from noisecli.run.selection import Selection
 from noisecli.run.series import plan_series, series_columns
+
+MEASURED = frozenset({"mean", "sd", "min", "max", "q1", "median", "q3", "counts", "words"})
+"""Facts that every column has for which they were asked."""
 
 
 def to_facts(plans: Mapping[str, Plan]) -> Facts:
@@ -59,6 +63,7 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
             message = "the manifest's facts are of another type or format: leave `facts:` out, or the type as it was"
             recipe.source.fault(("data", "types", name), message)
     steps = tuple(plan_step(recipe, step, selection, columns) for step in recipe.steps)
+    _check_needs(steps, columns)
     soft, series = plan_soft_labels(recipe, columns), plan_series(recipe, columns)
     recipe.source.raise_faults()
     ours = [entry for entry in facts.quotas if entry.sweep == (variant.folder or None)]
@@ -81,3 +86,16 @@ def plan_from_facts(variant: Variant, selection: Selection, fields: Mapping[str,
                 quotas[step.id, column, copy] = Quota(strata, limits)
     plan = Plan(recipe.seed, steps, columns, quotas, split=split, soft=soft, series=series)
     return recorded_choosers(recipe, with_covariances(plan, facts.covariances), facts, variant.folder or None)
+
+
+def _check_needs(steps: Iterable[StepPlan], columns: Mapping[str, Column]) -> None:
+    """Refuse facts that lack some which a step needs; which categories and covariances there are is checked apart."""
+    for step in steps:
+        assert isinstance(step.corruption, TableCorruption)
+        for fact, name in product(sorted(step.corruption.needs() & MEASURED), step.columns):
+            found = getattr(columns[name], fact)
+            if found is None or found != found:  # NaN
+                raise DataProblem(
+                    f"the manifest has no {fact} of column {name!r}, which step {step.id!r} needs: leave `facts:` out, "
+                    "or take them from a run of this step"
+                )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from noisecli.columns import NUMBER, Column, Kind
-from noisecli.corruption import SamplingCorruption, SeriesCorruption
+from noisecli.corruption import FileCorruption, SamplingCorruption, SeriesCorruption
 from noisecli.parameters import Duration
 from noisecli.plan import SeriesPlan
 from noisecli.recipe import PlannedStep, Recipe
@@ -37,8 +37,9 @@ def plan_series(recipe: Recipe, columns: Mapping[str, Column]) -> SeriesPlan | N
 
 
 def _series(recipe: Recipe) -> SeriesPlan | None:
-    along = any(_goes_along(recipe, step) for step in recipe.steps)
-    lasts = any(isinstance(step.mechanism, Burst | Window) for step in recipe.steps)
+    steps = [step for step in recipe.steps if not isinstance(step.corruption, FileCorruption)]
+    along = any(_goes_along(recipe, step) for step in steps)
+    lasts = any(isinstance(step.mechanism, Burst | Window) for step in steps)
     return SeriesPlan(recipe.head.data.entity, recipe.head.data.time, along) if along or lasts else None
 
 

@@ -176,12 +176,12 @@ class TruncatedTail(SheetCorruption):
     severities = ({"share": 0.0}, {"share": 0.001}, {"share": 0.01}, {"share": 0.1}, {"share": 0.3})
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Share of the rows that are lost, 0..1; of one more a part is, of the last one at the least."""
+    """Share of the rows that are lost, 0..1, of the first of them a part only; one is at the least."""
 
     def able(self, sheet: Sheet) -> bool:
         return sheet.rows > 0
 
     def damage(self, sheet: Sheet, columns: Sequence[int], draws: CounterDraws) -> Damage:
-        last = min(int(sheet.rows * (1 - self.share)), sheet.rows - 1)
+        last = sheet.rows - max(1, round(sheet.rows * self.share))
         left = replace(sheet, rows=last + 1, footer=b"")
         return Damage(left, cut=(last, float(draws.uniform()[0])))

@@ -76,7 +76,7 @@ class ImpossibleDate(MomentTextCorruption):
     """day: one that the month lacks, up to the 31st, all alike, or the 32nd; month: the thirteenth."""
 
     def objection(self, column: Column) -> str | None:
-        if self.part == "month" and column.format is not None and "%m" not in column.format:
+        if self.part == "month" and column.format is not None and "%m" not in column.format.replace("%%", ""):
             return "is written with months by name, of which there is no thirteenth: use `part: day`"
         return None
 

@@ -52,7 +52,8 @@ class WordMask(TextCorruption):
 
     vocabulary: str = "column"
     """Where random words come from, for `strategy: bert`, each as likely as the others. column: the words of the
-    column's training rows, or the tokens of the tokenizer; else a file of UTF-8 text with a word on each line."""
+    column's training rows, some 4096 of at most 256 characters, or the tokens of the tokenizer; else a file of UTF-8
+    text with a word on each line."""
 
     @model_validator(mode="after")
     def _fits(self) -> "WordMask":
@@ -70,11 +71,10 @@ class WordMask(TextCorruption):
         listed = {} if self.vocabulary == "column" else {"vocabulary": self.vocabulary}
         return listed if self.tokenizer is None else {"tokenizer": self.tokenizer, **listed}
 
-    def read_files(self) -> None:
-        if self.tokenizer is not None:
-            tokenizer(self.tokenizer)
-        if self.vocabulary != "column":
-            word_list(self.vocabulary)
+    def read_file(self, parameter: str, name: str) -> None:
+        read = tokenizer if parameter == "tokenizer" else word_list
+        read.cache_clear()  # it may be another file by now
+        read(name)
 
     def keeps_some(self) -> bool:
         return self.strategy == "bert"
@@ -148,9 +148,9 @@ class WordReplace(TextCorruption):
     def files(self) -> dict[str, str]:
         return {} if self.table is None else {"table": self.table}
 
-    def read_files(self) -> None:
-        if self.table is not None:
-            replacements(self.table)
+    def read_file(self, parameter: str, name: str) -> None:
+        replacements.cache_clear()  # it may be another file by now
+        replacements(name)
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
         return self._place(text, _cores(text, sites)) >= 0

@@ -73,8 +73,9 @@ class Lag(SeriesCorruption):
             ordinals, mine = series.ordinals[start:end], now[start:end]
             there = min(int(ordinals[0]), MOST_IN_TIME)
             times = np.concatenate([kept[k, MOST_IN_TIME - there :], mine])
-            found = np.searchsorted(times, mine - delay.micros, side="right") - 1
-            back[start:end] = np.where(found < 0, ordinals + 1, there + np.arange(end - start) - found)
+            found, here = np.searchsorted(times, mine - delay.micros, side="right") - 1, there + np.arange(end - start)
+            # Before the first time all rows are one moment, of which none is older than another.
+            back[start:end] = np.where((found < 0) | (found >= here), ordinals + 1, here - found)
             kept[k] = np.concatenate([kept[k], mine])[-MOST_IN_TIME:]
         if (back[series.struck] > MOST_IN_TIME).any():
             raise DataProblem(

@@ -69,8 +69,9 @@ class Drift(Unit, SeriesCorruption):
     standard deviation of what is added. exponential and sinus: what is added at first."""
 
     growth: float = Field(0.01, gt=-1, le=1)
-    """exponential: by what share that which is added grows from row to row, 0.01 doubles it in 70 rows. Negative: it
-    dies away, as while an instrument warms up, and the drift comes to rest at slope / -growth."""
+    """exponential: by what share that which is added grows from row to row: 0.01 doubles it in 70 rows, and makes
+    it 20,000 times as much in 1,000, so long runs want less. Negative: it dies away, as while an instrument warms up,
+    and the drift comes to rest at slope / -growth."""
 
     period: int = Field(100, ge=2, le=1_000_000_000)
     """Rows from one wave of a sinus to the next; how many rows a step lasts."""

@@ -51,6 +51,12 @@ def tokenizer(name: str) -> Tokenizer:
     except ModuleNotFoundError:
         raise RecipeProblem("`unit: token` takes the package tokenizers: pip install 'noisecli[tokens]'") from None
     try:
-        return Tokenizer(tokenizers.Tokenizer.from_file(name))
+        model = tokenizers.Tokenizer.from_file(name)
     except Exception as error:  # the package raises nothing more exact
         raise RecipeProblem(f"{name}: is no file of a tokenizer: {error}") from None
+    # What a file may ask for besides: only the first so many tokens, others behind them, or merges left out by chance.
+    model.no_truncation()
+    model.no_padding()
+    if getattr(model.model, "dropout", None) is not None:
+        model.model.dropout = None
+    return Tokenizer(model)

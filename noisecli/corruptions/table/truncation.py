@@ -1,9 +1,9 @@
 """Text that was cut off."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption, register
@@ -11,6 +11,9 @@ from noisecli.corruptions.table.characters import RATES
 from noisecli.splice import Offsets
 from noisecli.streams import CounterDraws, Mask
 from noisecli.text import Edits, Spans, Text
+
+Length = Annotated[int, Field(gt=0, lt=2**31)]
+"""No cell is longer than what Arrow can hold."""
 
 
 @register
@@ -30,13 +33,13 @@ class TruncateText(TextCorruption):
     unit: Literal["cell"] = "cell"
     """What the rate is a share of: cells, always."""
 
-    chars: PositiveInt | None = None
+    chars: Length | None = None
     """How many characters are left, as people see them."""
 
-    words: PositiveInt | None = None
+    words: Length | None = None
     """How many words are left."""
 
-    bytes: PositiveInt | None = None
+    bytes: Length | None = None
     """How many bytes of UTF-8 are left at most; a character that does not fit in whole is left out."""
 
     @model_validator(mode="after")
