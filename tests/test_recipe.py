@@ -85,7 +85,7 @@ steps:
         ("noisecli: 1\nsteps: [missing]\n", "r.yaml:2:9: a step is a mapping with an `op:`"),
         ("noisecli: 1\nsteps: [{columns: x}]\n", "a step is a mapping with an `op:`"),
         ("noisecli: 2\n" + STEP, "r.yaml:1:11: noisecli: should be 1"),
-        (STEP, "missing key 'noisecli'"),
+        (STEP, "missing key 'noisecli': the format of the recipe, `noisecli: 1`"),
         ("noisecli: 1\nseed: 1\nseed: 2\n" + STEP, "r.yaml:3:1: duplicate key 'seed' (first in line 2)"),
         ("noisecli: 1\nsteps: [{op: typo, op: typo, columns: x}]\n", "duplicate key 'op' (first in line 2)"),
         ("noisecli: 1\nsteps:\n  - {op: typo, columns: x\n", "not valid YAML"),

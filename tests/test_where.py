@@ -333,7 +333,8 @@ def test_replay(command: Command, recipe: Recipe, source: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ("{n: {foo: 3}}", "unknown key 'foo'"),
+        ("{n: {foo: 3}}", "unknown key 'foo'; known: eq, ne, gt, ge, lt, le, in, between, null, matches"),
+        ("{any: [{n: {beetween: [1, 2]}}]}", "unknown key 'beetween'; did you mean 'between'?"),
         ("{words_: 3}", "did you mean 'words'?"),
         ("{any: [{n: 3}, {nope: 3}]}", "no column 'nope' in in."),
         ("{n: {gt: abc}}", "'abc' is no number"),

@@ -21,6 +21,7 @@ from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.aliases import written_as
 from noisecli.recipe.checks import check_columns, check_soft_labels, check_together
+from noisecli.recipe.conditions import Condition
 from noisecli.recipe.dirt import check_dirt
 from noisecli.recipe.mechanisms import Burst
 from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
@@ -259,7 +260,8 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
         known = [*model.model_fields, *also] if len(inner) == 1 else _nested_keys(model, inner)
         source.fault(where, f"unknown key {key!r}{of}{did_you_mean(key, known)}", at_key=True)
     elif fault["type"] == "missing":
-        source.fault(where[:-1], f"missing key {key!r}{of}")
+        what = ": the format of the recipe, `noisecli: 1`" if key == "noisecli" else ""
+        source.fault(where[:-1], f"missing key {key!r}{of}{what}")
     else:
         message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
         if fault["type"] in _PLAIN:
@@ -270,6 +272,8 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
 
 def _nested_keys(model: type[BaseModel], loc: Loc) -> list[str]:
     """Keys that a model inside a model knows."""
+    if loc[0] == "where":  # between the two stand names of columns
+        model, loc = Condition, ()
     for key in loc[:-1]:
         said = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
         # What may be left out is a union with None.
