@@ -19,7 +19,7 @@ from PIL import Image
 import noisecli
 from noisecli.corruption import registered
 from noisecli.errors import NoiseError
-from tests.test_types import COLUMNS, OPS, ROWS, STRIKERS, TABLE
+from tests.test_types import COLUMNS, NEEDED, OPS, ROWS, STRIKERS, TABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
 
@@ -60,7 +60,7 @@ def same_as_through_parquet(table: pa.Table, recipe: dict[str, Any], folder: Pat
 
 SPLIT = pa.array([("train", "test", "Train ", None)[i % 4] for i in range(ROWS)])
 RECIPES: dict[str, dict[str, Any]] = {
-    **{op: recipe_of({"op": op, "columns": "all", "rate": 0.5}) for op in STRIKERS},
+    **{op: recipe_of({"op": op, "columns": "all", "rate": 0.5, **NEEDED.get(op, {})}) for op in STRIKERS},
     # Parquet has no times to the second: it keeps them to the millisecond, and so what becomes of them.
     "date_jitter": recipe_of({"op": "date_jitter", "columns": ["date*", "timestamp [mun]*"], "rate": 0.5}),
     "epoch_unit": recipe_of({"op": "epoch_unit", "columns": ["timestamp [mun]*", "*int*"], "rate": 0.5}),
@@ -250,7 +250,7 @@ def as_arrow(table: pd.DataFrame) -> pa.Table:
 
 
 FRAME_RECIPES = {
-    **{op: recipe_of({"op": op, "columns": "all", "rate": 0.5}) for op in STRIKERS},
+    **{op: recipe_of({"op": op, "columns": "all", "rate": 0.5, **NEEDED.get(op, {})}) for op in STRIKERS},
     "label_flip": recipe_of({"op": "label_flip", "rate": 0.4}, data={"label": "category"}),
     "duplicate": recipe_of({"op": "duplicate", "rate": 0.4}),
     "many": RECIPES["many"]

@@ -10,20 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from noisecli.columns import Column, Kind
-from noisecli.corruption import TextCorruption, registered
 from noisecli.errors import DataProblem, RecipeProblem, UsageProblem
 from noisecli.formats import csv as csv_format
 from noisecli.run import augment, inspect
 from noisecli.splice import splice
-from noisecli.streams import CounterDraws, scramble
-from noisecli.text import Text
 
 MISSING = {"op": "missing", "columns": "x", "rate": 0.5}
-TEXT_OPS = [op for op in registered().values() if issubclass(op, TextCorruption)]
 
 
 def recipe(*steps: dict[str, Any], **head: Any) -> dict[str, Any]:
@@ -121,22 +114,6 @@ def test_clones_of_steps_with_like_names_differ(table: Path, tmp_path: Path) -> 
         counts.append({rows.count(row) for row in rows})
     # Independent strikes give every count from 1 to 8; equal ones leave gaps.
     assert all(len(found) >= 5 for found in counts)
-
-
-@given(st.lists(st.text("ab \u200d\u0301é", max_size=6), min_size=1, max_size=5))
-@pytest.mark.parametrize("op", TEXT_OPS, ids=lambda op: op.name)
-def test_text_ops_see_one_row_at_a_time(op: type[TextCorruption], rows: list[str]) -> None:
-    column = Column("x", Kind.TEXT, pa.string())
-
-    def edited(cells: list[str], keys: Any) -> list[str]:
-        text = Text(pa.array(cells, pa.string()))
-        sites = op().sites(text)
-        sites = sites[op().can_edit(text, sites, column)]
-        draws = CounterDraws(scramble(keys[sites.rows], sites.ordinals))
-        return list(text.replace(op().edit(text, sites, column, draws)).to_pylist())
-
-    keys = scramble(7, range(len(rows)))
-    assert edited(rows, keys) == [edited([row], keys[i : i + 1])[0] for i, row in enumerate(rows)]
 
 
 @pytest.mark.parametrize("type_", [pa.float16(), pa.duration("s"), pa.list_(pa.int64())])

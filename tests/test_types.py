@@ -129,11 +129,16 @@ def changed(table: pa.Table) -> set[str]:
     return {name for name in COLUMNS if str(table[name].to_pylist()) != str(TABLE[name].to_pylist())}
 
 
-NEEDED = {"truncate_text": "chars: 2", "word_replace": "words: {quick: slow, ä: ö, a: an}"}
+NEEDED: dict[str, dict[str, Any]] = {
+    "truncate_text": {"chars": 2},
+    "word_replace": {"words": {"quick": "slow", "lazy": "busy", "a": "an", "small": "tiny", "medium": "mean"}},
+}
+"""Parameters that ops cannot do without."""
 
 
 def step_of(op: str, columns: str) -> str:
-    return f"op: {op}, columns: {columns}, rate: 0.5" + (f", {NEEDED[op]}" if op in NEEDED else "")
+    needed = "".join(f", {key}: {json.dumps(value)}" for key, value in NEEDED.get(op, {}).items())
+    return f"op: {op}, columns: {columns}, rate: 0.5{needed}"
 
 
 def accepted(op: str) -> set[str]:

@@ -49,7 +49,7 @@ ROWS = 400
 WORDS = ("Ada", "Zoë", "Иван", "köln", "river", "Oak Street", "naïve", "देव", "e\u0301tude", "x1")
 SIZES = ((8, 8), (31, 57), (40, 24))
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
-PHRASES = ("their house is new", "do you see", "one two")
+PHRASES = ("their house is new", "do you see", "you two")
 
 LABEL = "kind"
 """Column of the classes."""
@@ -215,6 +215,8 @@ class Result:
     order: list[int]
     """Incoming row of each outgoing one."""
     counts: Counts
+    widened: bool
+    """Whether the column became text."""
 
 
 def strike(
@@ -267,7 +269,8 @@ def strike(
             order += (local + slab.first_row).tolist()
             keys.append(arranged.keys(struck, slab, len(cells)))
     by_key = np.argsort(np.concatenate(keys), kind="stable").tolist()
-    return Result(pa.concat_arrays(pieces), [order[i] for i in by_key], next(iter(engine.tally.values()), Counts()))
+    counts = next(iter(engine.tally.values()), Counts())
+    return Result(pa.concat_arrays(pieces), [order[i] for i in by_key], counts, name in widened)
 
 
 def _slabs(table: dict[str, pa.Array], cuts: Sequence[int]) -> Iterator[Slab]:
