@@ -120,10 +120,10 @@ class Manifest(_Model):
         return (json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-def environment() -> dict[str, str]:
-    """Return the versions that may decide about bytes."""
+def environment(packages: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions that may decide about bytes, those of some more packages too."""
     codecs = {name: features.version(name) or "none" for name in ("libjpeg_turbo", "zlib", "zlib_ng")}
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}, **codecs}
+    return {"python": platform.python_version(), **{name: version(name) for name in (*LIBRARIES, *packages)}, **codecs}
 
 
 def rng() -> dict[str, Any]:

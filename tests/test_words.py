@@ -44,6 +44,7 @@ TEXTS = ["one  two, three", " a\tb ", "alone", "", "x x", None]
         ),
         (WordMask(), ["[MASK]  [MASK] [MASK]", " [MASK]\t[MASK] ", "[MASK]", "", "[MASK] [MASK]", None]),
         (WordReplace(words={"two": "zwei", "x": "y"}), ["one  zwei, three", " a\tb ", "alone", "", "y y", None]),
+        (WordReplace(words={"two,": "2", "two": "zwei"}), ["one  2 three", " a\tb ", "alone", "", "x x", None]),
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",
 )
@@ -144,6 +145,7 @@ def test_tokens_are_those_of_the_file(tmp_path, command, recipe, tokenizer):
     noisy = (tmp_path / "out.csv").read_text().splitlines()[1:]
     assert all("  " in line for line in noisy)
     assert set(" ".join(noisy).split()) == {"[MASK]", "red", "green", "blue", "sky"}
+    assert "tokenizers" in json.loads((tmp_path / "out.csv.noisecli.json").read_bytes())["environment"]
 
 
 def words_found(tmp_path, command, steps):
@@ -246,8 +248,8 @@ def test_a_replay_needs_the_same_files(tmp_path, command, recipe):
         ("op: word_mask, columns: t, vocabulary: FILE", b"a\n", "`vocabulary` is of `strategy: bert`"),
         ("op: word_replace, columns: t", b"", "takes `words` or `table`"),
         ('op: word_replace, columns: t, table: "a\\0b"', b"", "'a\\x00b' is no name of a file"),
-        ('op: word_replace, columns: t, words: {a: "\\ud800"}', b"", "words: has half of a surrogate pair"),
-        ('op: extraneous, columns: t, templates: ["{}\\ud800"]', b"", "templates: has half of a surrogate pair"),
+        ('op: word_replace, columns: t, words: {a: "\\ud800"}', b"", "words: holds half of a surrogate pair"),
+        ('op: extraneous, columns: t, templates: ["{}\\ud800"]', b"", "templates: holds half of a surrogate pair"),
         ("op: truncate_text, columns: t, bytes: 99999999999999999999", b"", "less than 2147483648"),
         ("op: word_replace, columns: t, words: {a b: c}", b"", "'a b' is not one word"),
         ("op: extraneous, columns: t, templates: [x]", b"", "should have {} once"),

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import field_validator
-
 from noisecli.parameters import Parameters
 
 Target = Literal["table", "images"]
@@ -25,16 +23,13 @@ class Corruption(Parameters):
     exact_by_default: ClassVar[bool] = False
     """Whether a step strikes an exact number of cells when it says nothing."""
 
-    @field_validator("*")
-    @classmethod
-    def _can_be_written(cls, value: Any) -> Any:
-        if _holds_surrogate(value):
-            raise ValueError("has half of a surrogate pair, which no text can hold")
-        return value
-
     def code(self) -> str | None:
         """Function of the user's own that the op runs, as "module:name"; None: only noisecli's own code runs."""
         return None
+
+    def packages(self) -> tuple[str, ...]:
+        """Packages that the op needs besides those of noisecli; the manifest records their versions."""
+        return ()
 
     def files(self) -> Mapping[str, str]:
         """Files that the op reads, by the parameter that names them; the manifest records what is in them."""
@@ -53,11 +48,3 @@ class Corruption(Parameters):
     def summary(cls) -> str:
         """First line of the docstring."""
         return (cls.__doc__ or "").strip().splitlines()[0]
-
-
-def _holds_surrogate(value: Any) -> bool:
-    if isinstance(value, str):
-        return any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, Mapping):
-        return any(map(_holds_surrogate, [*value, *value.values()]))
-    return isinstance(value, list | tuple) and any(map(_holds_surrogate, value))

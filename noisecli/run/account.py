@@ -38,7 +38,7 @@ def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, 
 def _manifest(prepared: Prepared, record: Record) -> Manifest:
     recipe = prepared.recipe
     return Manifest(
-        environment=manifests.environment(),
+        environment=manifests.environment(_packages(prepared)),
         purpose=recipe.head.purpose,
         seed=recipe.seed,
         rng=manifests.rng(),
@@ -57,6 +57,11 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
         code=dict(record.outside.code),
         read=dict(record.outside.files),
     )
+
+
+def _packages(prepared: Prepared) -> set[str]:
+    steps = (step for variant in prepared.recipe.variants for step in variant.recipe.steps)
+    return {package for step in steps for package in step.corruption.packages()}
 
 
 def _code_warnings(record: Record) -> list[str]:

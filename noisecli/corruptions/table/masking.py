@@ -67,6 +67,9 @@ class WordMask(TextCorruption):
         own = self.strategy == "bert" and self.vocabulary == "column" and self.unit == "word"
         return frozenset({"words"} if own else ())
 
+    def packages(self) -> tuple[str, ...]:
+        return () if self.tokenizer is None else ("tokenizers",)
+
     def files(self) -> dict[str, str]:
         listed = {} if self.vocabulary == "column" else {"vocabulary": self.vocabulary}
         return listed if self.tokenizer is None else {"tokenizer": self.tokenizer, **listed}
@@ -116,8 +119,8 @@ class WordMask(TextCorruption):
 class WordReplace(TextCorruption):
     """Replace words by others as a table says: variant spellings, dialect, slang, known confusions.
 
-    Words that the table does not have are not eligible. What stands before and after the letters and digits of a word,
-    such as a comma, stays; case counts.
+    Words that the table does not have are not eligible. A word is looked up as it stands, as U.S., then without what is
+    no letter or digit at its ends, such as a comma, which stays; case counts.
 
     Source: Wei and Zou 2019, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification
     Tasks" (synonym replacement, with a table of one's own).
@@ -153,21 +156,27 @@ class WordReplace(TextCorruption):
         replacements(name)
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return self._place(text, _cores(text, sites)) >= 0
+        return self._found(text, sites)[1] >= 0
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
-        cores, table = _cores(text, sites), self._table
+        (spans, place), table = self._found(text, sites), self._table
         counts = np.array([len(news) for news in table.values()])
         firsts = np.cumsum(counts) - counts
-        place = self._place(text, cores)
         chosen = firsts[place] + (draws.uniform() * counts[place]).astype(np.int64)
-        return Edits.by(cores, [new for news in table.values() for new in news], chosen)
+        return Edits.by(spans, [new for news in table.values() for new in news], chosen)
 
     @property
     def _table(self) -> Replacements:
         if self.table is not None:
             return replacements(self.table)
         return {word: (new,) if isinstance(new, str) else tuple(new) for word, new in (self.words or {}).items()}
+
+    def _found(self, text: Text, words: Spans) -> tuple[Spans, NDArray[np.int64]]:
+        """Return what of each word the table may have, all of it first, and which entry that is; -1: none."""
+        cores = _cores(text, words)
+        whole, inner = self._place(text, words), self._place(text, cores)
+        starts, stops = np.where(whole >= 0, [words.starts, words.stops], [cores.starts, cores.stops])
+        return Spans(starts, stops, words.rows, words.ordinals), np.where(whole >= 0, whole, inner)
 
     def _place(self, text: Text, cores: Spans) -> NDArray[np.int64]:
         """Which entry of the table each word is; -1: none."""
