@@ -302,7 +302,7 @@ def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
         (["op: decimal_comma"], "missing key 'columns'"),
         (["op: bom, mechanism: {burst: {length: 3}}"], "it takes no 'mechanism': its rate is the chance of a file"),
         (["op: ragged_row, mechanism: {mar: {columns: a}}"], "takes no mechanism but mcar and burst"),
-        (["op: ragged_row, mechanism: {burst: {length: 5min}}"], "it takes no duration: give a number of rows"),
+        (["op: ragged_row, mechanism: {burst: {length: 5min}}"], "it takes no length in time: give a number of rows"),
         (["op: decimal_comma, columns: a, mechanism: mnar"], "takes no mechanism but mcar and burst"),
         (
             ["op: ragged_row, mechanism: {burst: {length: 5min}}"],
