@@ -278,11 +278,15 @@ def test_a_higher_rate_strikes_all_that_a_lower_one_strikes_in_the_same_way(op):
 
 @table_op
 def test_its_rate_means_what_it_says(op):
-    """On 10^5 cells a count lies within 4 standard deviations of a binomial one; exact steps have just so many."""
-    cells = cells_for(op, 100_000)
+    """On 10^5 cells a count lies within 4 standard deviations of a binomial one; exact steps have just so many.
+
+    Ops on texts are slower, and tried in many scripts elsewhere.
+    """
+    size = 20_000 if issubclass(op, TextCorruption) else 100_000
+    cells = cells_for(op, size)
     for rate in (0.01, 0.1, 0.5):
         counts = strike(made(op), cells, rate).counts
-        assert counts.eligible >= 80_000
+        assert counts.eligible >= 0.8 * size
         off = 0.5 if op.exact_by_default else 4 * np.sqrt(counts.eligible * rate * (1 - rate))
         assert abs(counts.struck - rate * counts.eligible) <= off
 

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 
-from noisecli.columns import CATEGORY, Column
+from noisecli.columns import CATEGORY, NUMBER, Column, Kind
 from noisecli.corruption import TableCorruption
 from noisecli.errors import DataProblem
 from noisecli.facts import ColumnFacts, Facts, QuotaFacts
@@ -21,7 +21,7 @@ from noisecli.run.selection import Selection
 from noisecli.run.series import plan_series, series_columns
 
 MEASURED = frozenset({"mean", "sd", "min", "max", "q1", "median", "q3", "counts", "words"})
-"""Facts that every column has for which they were asked."""
+"""Facts that every column of a fitting kind has for which they were asked."""
 
 
 def to_facts(plans: Mapping[str, Plan]) -> Facts:
@@ -93,9 +93,17 @@ def _check_needs(steps: Iterable[StepPlan], columns: Mapping[str, Column]) -> No
     for step in steps:
         assert isinstance(step.corruption, TableCorruption)
         for fact, name in product(sorted(step.corruption.needs() & MEASURED), step.columns):
-            found = getattr(columns[name], fact)
-            if found is None or found != found:  # NaN
+            if _lacks(columns[name], fact):
                 raise DataProblem(
                     f"the manifest has no {fact} of column {name!r}, which step {step.id!r} needs: leave `facts:` out, "
                     "or take them from a run of this step"
                 )
+
+
+def _lacks(column: Column, fact: str) -> bool:
+    """Whether a column of this kind has such a fact, and it was not recorded."""
+    if fact == "words":
+        return column.kind is Kind.TEXT and column.words is None
+    if fact == "counts":
+        return column.categories is not None and column.counts is None
+    return column.kind in NUMBER and bool(np.isnan(getattr(column, fact)))
