@@ -21,7 +21,7 @@ def main() -> NoReturn:
 
 
 def _guarded() -> int:
-    from noisecli.cli.commands import run
+    from noisecli.cli.app import run
 
     try:
         code = run()

@@ -6,74 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
-from noisecli import __version__
-from noisecli.errors import UsageProblem
-
-app = typer.Typer(
-    name="noisecli",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+from noisecli.cli.app import app
+from noisecli.cli.options import (
+    AllowCode,
+    Copies,
+    Force,
+    Input,
+    Json,
+    Output,
+    Quiet,
+    RecipeFile,
+    Seed,
+    Set,
+    Severity,
+    Workers,
 )
-
-Input = Annotated[
-    Path,
-    typer.Argument(
-        metavar="INPUT",
-        help="A CSV, JSON Lines, Parquet or Arrow file, an image, a folder of them, or - for CSV from stdin.",
-    ),
-]
-RecipeFile = Annotated[
-    str,
-    typer.Option(
-        "--recipe", "-r", metavar="RECIPE", help="YAML recipe, a key of a file: params.yaml#noise, or builtin:NAME."
-    ),
-]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output", "-o", metavar="OUTPUT", help="Where the copies go, the manifest beside them; or - for stdout."
-    ),
-]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes; default: one a core. The result does not depend on it.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; warnings and errors only.")]
-AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Let `op: custom` run functions that the recipe names. Read them first.")
-]
-Severity = Annotated[
-    int | None,
-    typer.Option(min=0, max=5, help="Replace the severity of every step; an error where a step has none. 0 is clean."),
-]
-Seed = Annotated[int | None, typer.Option(min=0, max=2**64 - 1, help="Replace the recipe's seed.")]
-Copies = Annotated[int | None, typer.Option(min=1, help="Replace the number of copies.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value: steps.names.rate=0.2 (by id, op or number)."),
-]
-
-
-def _version(show: bool) -> None:
-    if show:
-        typer.echo(f"noisecli {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Controlled, reproducible damage to datasets: noisy copies from a YAML recipe, and a manifest that proves them.
-
-    Exit codes: 0 done, 1 the environment, 2 recipe or arguments, 3 the data, 4 a check failed, 130 and 143 interrupted.
-    """
+from noisecli.errors import UsageProblem
 
 
 @app.command()
@@ -259,27 +207,3 @@ def _overrides(settings: list[str] | None, seed: int | None, copies: int | None)
         if value is not None:
             overrides.append((name, value, f"--{name} {value}"))
     return overrides
-
-
-def run() -> int:
-    """Parse the arguments and run the command; return its exit code."""
-    try:
-        result = app(standalone_mode=False, prog_name="noisecli")
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    except SystemExit as end:
-        # Click leaves in this way when nobody reads stdout any more.
-        if isinstance(end.__context__, BrokenPipeError):
-            raise end.__context__ from None
-        raise
-    except Exception as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            return 2  # the help has been shown
-        # Click and the Typer that vendors it have different classes for wrong arguments; both can describe themselves.
-        if hasattr(error, "format_message"):
-            command = getattr(getattr(error, "ctx", None), "command_path", "noisecli")
-            raise UsageProblem(f"{error.format_message()} (see {command} --help)") from None
-        raise
-    if result == 130:  # what Typer makes of Ctrl-C
-        raise KeyboardInterrupt
-    return result if isinstance(result, int) else 0
