@@ -26,6 +26,7 @@ LAYERS = [
     {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
     {"compare"},
+    {"report"},
     {"cli"},
     {"__main__"},
 ]
