@@ -1,16 +1,20 @@
 """Measures of drift, held against scipy's and a plain formula."""
 
+import json
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 from scipy.spatial import distance
 
-from noisecli.compare import measures
+from noisecli.compare import images, measures
+from tests.record_ssim import SHAPES, pictures
 
 whole = st.integers(-5, 5).map(float)  # ties
 numbers = st.lists(whole | st.floats(-1e6, 1e6), max_size=60).map(lambda values: np.sort(np.array(values, float)))
@@ -58,3 +62,26 @@ def test_bins_end_with_their_upper_bound():
     first, second = measures.decile_counts(clean, np.array([0.0, 0.5, 9.0, 100.0]))
     assert first.tolist() == [1] * 10
     assert second.tolist() == [1, 1, *[0] * 7, 2]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_images_are_measured_as_by_scikit_image(name):
+    recorded = json.loads(Path(__file__).with_name("ssim.json").read_text(encoding="utf-8"))[name]
+    clean, noisy = pictures(name)
+    assert math.isclose(images.ssim(clean, noisy), recorded["ssim"], abs_tol=1e-3)
+    assert math.isclose(images.psnr(clean, noisy), recorded["psnr"], abs_tol=1e-3)
+    assert (images.ssim(clean, clean), images.psnr(noisy, noisy)) == (pytest.approx(1), math.inf)
+
+
+def test_images_are_measured_in_bands_as_whole(monkeypatch):
+    pair = pictures("colour")
+    whole = images.ssim(*pair), images.psnr(*pair)
+    monkeypatch.setattr(images, "BAND", 500)
+    assert (images.ssim(*pair), images.psnr(*pair)) == pytest.approx(whole, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (10, 10)])
+def test_images_smaller_than_the_window(size):
+    clean = pictures("colour")[0][: size[0], : size[1]]
+    assert images.ssim(clean, clean) == pytest.approx(1)
+    assert images.ssim(clean, 255 - clean) < 0.9

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisecli.compare.model import ImagePair, ImagesComparison
-from noisecli.compare.sides import Pair, Sides, struck
+from noisecli.compare.sides import Pair, Sides
 from noisecli.corruption import Pixels
 from noisecli.formats.images import ImageFile, parse_image
 from noisecli.streams import Stream
@@ -27,11 +27,10 @@ MOST_IMAGES = 1000
 
 
 def compare_images(sides: Sides) -> ImagesComparison:
-    """Compare images that belong together; those that a run did not strike are passed over, where it struck any."""
-    pairs = struck(sides.pairs)
-    chosen = _some(pairs)
+    """Compare images that belong together."""
+    chosen = _some(sides.pairs)
     compared = tuple(_compared(pair) for pair in chosen)
-    sampled = len(chosen) if len(chosen) < len(pairs) else None
+    sampled = len(chosen) if len(chosen) < len(sides.pairs) else None
     return ImagesComparison(compared, (*sides.missing, *sides.added), sampled)
 
 
