@@ -75,7 +75,7 @@ def _by_truth(sides: Sides, pair: Pair, rows: tuple[int, int], space: Path) -> L
     origin = _numbers(space / "origin", rows[1], ADDED)
     lies = []
     for lines in truth_lines(sides, pair, ["row", "output_row", "column"]):
-        whole = lines.filter(pc.is_null(lines["column"]) & pc.is_valid(lines["output_row"]))
+        whole = lines.filter(pc.field("column").is_null() & pc.field("output_row").is_valid())
         source, place = (np.asarray(pc.fill_null(whole[name], -1)) for name in ("row", "output_row"))
         known = (source >= 0) & (source < rows[0]) & (place >= 0) & (place < rows[1])
         twice = np.zeros(len(place), bool)

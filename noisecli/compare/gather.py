@@ -106,7 +106,7 @@ def look(sides: Sides, pairs: Sequence[Pair], only: Sequence[str] | None = None)
     names = [name for name in names if only is None or name in only]
     if not names:
         raise DataProblem(f"{pairs[0].clean.name}, {pairs[0].noisy.name}: no column is on both sides")
-    said = sides.head.data.column_types
+    said = sides.data.column_types
     census = {name: Census() for name in names}
     values = {name: Values() for name in names}
     rows = {}

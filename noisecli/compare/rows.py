@@ -1,6 +1,5 @@
 """Rows of two tables, brought together: read piece by piece, whatever place they have in their files."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -133,7 +132,7 @@ class Store:
         """Put the next rows aside."""
         batch = pa.RecordBatch.from_pydict(dict(cells))
         if self._writer is None:
-            self._writer = ipc.new_file(os.fsencode(self._path), batch.schema)
+            self._writer = ipc.new_file(str(self._path), batch.schema)
         self._writer.write_batch(batch)
         self._rows += rows
 

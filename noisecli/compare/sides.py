@@ -13,7 +13,7 @@ from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import Reading
 from noisecli.listing import OutputEntry
 from noisecli.manifest import BESIDE, INTERVALS, TRUTH, Manifest
-from noisecli.recipe.models import Head
+from noisecli.recipe.models import Data
 from noisecli.run.dataset import IMAGES, TABLES, InputFile, table_suffix
 
 
@@ -47,7 +47,7 @@ class Sides:
     """Files of the clean side only."""
     added: tuple[str, ...]
     """Files of the noisy side only."""
-    head: Head
+    data: Data
     """What the recipe says of the data, as far as there is one."""
     manifest: Manifest | None = None
     output: Path | None = None
@@ -77,7 +77,7 @@ class Sides:
     @property
     def moves_rows(self) -> bool:
         """Whether a step may have moved, repeated or dropped rows."""
-        if self.head.data.soft_labels == "weighted" and self.manifest is not None:
+        if self.data.soft_labels == "weighted" and self.manifest is not None:
             return any(step.outgoing for step in self.manifest.steps) or self._has(RowsCorruption)
         return self._has(RowsCorruption)
 
@@ -153,8 +153,8 @@ def _recorded(
             raise UsageProblem(f"{clean}: is one file, and {noisy} has copies of several: give the folder")
     elif clean.is_dir() and entries[0].input == ".":
         raise UsageProblem(f"{clean}: is a folder, and {noisy} a copy of one file: give the file")
-    head = _head_of(manifest, output)
-    reading = _reading(head, spool)
+    data = _data_of(manifest, output)
+    reading = _reading(data, spool)
     pairs, missing, added = [], [], []
     for entry in entries:
         before = clean if clean.is_file() else manifests.place(clean, entry.input)
@@ -173,15 +173,15 @@ def _recorded(
     mine = tuple(pair for pair in pairs if _shared_target(pair) == target)
     others = tuple(pair for pair in pairs if _shared_target(pair) != target)
     sweep = next(iter(swept), None)
-    return Sides(target, mine, others, tuple(missing), tuple(added), head, manifest, output, sweep, copy)
+    return Sides(target, mine, others, tuple(missing), tuple(added), data, manifest, output, sweep, copy)
 
 
 def _unrecorded(clean: Path, noisy: Path, spool: Path) -> Sides:
     if clean.is_dir() != noisy.is_dir():
         folder = clean if clean.is_dir() else noisy
         raise UsageProblem(f"{folder}: is a folder, and the other a file: give two files, or two folders")
-    head = Head(noisecli=1)
-    reading = _reading(head, spool)
+    data = Data()
+    reading = _reading(data, spool)
     left, right = ({".": clean}, {".": noisy}) if clean.is_file() else (_files(clean), _files(noisy))
     names = [name for name in left if name in right]
     pairs = [Pair(name, _file(left[name], reading), _file(right[name], reading)) for name in names]
@@ -195,24 +195,23 @@ def _unrecorded(clean: Path, noisy: Path, spool: Path) -> Sides:
     (target,) = targets
     mine = tuple(pair for pair in pairs if _shared_target(pair) == target)
     others = tuple(pair for pair in pairs if _shared_target(pair) != target)
-    return Sides(target, mine, others, _only(left, right), _only(right, left), head)
+    return Sides(target, mine, others, _only(left, right), _only(right, left), data)
 
 
 def _only(mine: Iterable[str], theirs: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(mine) - set(theirs)))
 
 
-def _head_of(manifest: Manifest, output: Path) -> Head:
+def _data_of(manifest: Manifest, output: Path) -> Data:
     try:
-        return Head.model_validate({key: value for key, value in manifest.recipe.items() if key != "steps"})
+        return Data.model_validate(manifest.recipe.get("data", {}))
     except ValidationError as error:
         fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
+        where = ".".join(map(str, ("data", *fault["loc"])))
         raise DataProblem(f"{manifests.path_for(output)}: recipe: {where}: {fault['msg']}") from None
 
 
-def _reading(head: Head, spool: Path) -> Reading:
-    data = head.data
+def _reading(data: Data, spool: Path) -> Reading:
     nulls = NULLS if data.null_values is None else tuple(data.null_values)
     return Reading(data.delimiter, data.encoding, data.header, nulls, skip_errors=True, spool=spool)
 

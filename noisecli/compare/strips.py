@@ -46,7 +46,7 @@ class Strips:
     def __init__(self, sides: Sides, clean: Mapping[str, Column], noisy: Mapping[str, Column]) -> None:
         self._sides = sides
         self._clean, self._noisy = clean, noisy
-        roles = sides.head.data.roles
+        roles = sides.data.roles
         self._names = [n for n, column in clean.items() if column.kind in NUMBER and n not in roles.values()]
         time, entity = roles.get("time"), roles.get("entity")
         self._time = time if time is not None and time in clean and clean[time].kind in MOMENT else None
