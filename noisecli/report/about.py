@@ -49,9 +49,13 @@ def lede(subject: Subject) -> str:
 def summary(subject: Subject) -> Section:
     """Return the first facts."""
     found = subject.comparison
-    tiles = [*(_of_images(found) if isinstance(found, ImagesComparison) else _of_table(found)), *_of_run(subject)]
-    drifts = [] if isinstance(found, ImagesComparison) else _drifts(found)
-    return Section("summary", "Summary", {"tiles": tiles, "drifts": drifts, "faults": subject.faults})
+    if isinstance(found, ImagesComparison):
+        tiles, drifts = _of_images(found, subject.manifest is not None), []
+    else:
+        tiles, drifts = _of_table(found), _drifts(found)
+    return Section(
+        "summary", "Summary", {"tiles": tiles + _of_run(subject), "drifts": drifts, "faults": subject.faults}
+    )
 
 
 def _of_table(found: TableComparison) -> list[Tile]:
@@ -71,11 +75,11 @@ def _kinds(found: TableComparison) -> str:
     return f"{large} with a large drift" if large else "none with a large drift"
 
 
-def _of_images(found: ImagesComparison) -> list[Tile]:
+def _of_images(found: ImagesComparison, recorded: bool) -> list[Tile]:
     differing = sum(not math.isinf(pair.psnr) for pair in found.pairs)
     psnr = sorted(pair.psnr for pair in found.pairs if math.isfinite(pair.psnr))
     ssim = sorted(pair.ssim for pair in found.pairs if math.isfinite(pair.psnr))
-    of = "all" if found.sampled is None else "a sample"
+    of = "a sample" if found.sampled is not None else "all that the run struck" if recorded else "all"
     tiles = [
         Tile("Images compared", number(len(found.pairs)), of),
         Tile("Images that differ", number(differing), share(differing / len(found.pairs) if found.pairs else None)),

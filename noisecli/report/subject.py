@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from noisecli.compare import compare
+from noisecli.compare.gather import compare
 from noisecli.compare.model import ImagesComparison, TableComparison
 from noisecli.compare.sides import Sides, open_sides
 from noisecli.manifest import SUFFIX, Manifest, verify

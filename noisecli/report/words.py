@@ -12,9 +12,9 @@ DASH = "–"
 """Stands for what there is not."""
 
 HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
-"""Characters that a page cannot hold, or that would turn the text around them."""
+"""Characters that a page cannot hold, that nobody sees, or that would turn the text around them."""
 
 PSI_SMALL, PSI_LARGE = 0.1, 0.25
 """Siddiqi 2006, Credit Risk Scorecards: below no, above a major shift."""
