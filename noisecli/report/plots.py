@@ -8,7 +8,7 @@ import numpy as np
 
 from noisecli.compare.model import ColumnComparison, Strip
 from noisecli.report.svg import AFTER, BEFORE, FAULT, INK, LINE, figure, inline
-from noisecli.report.words import moment, number, share
+from noisecli.report.words import moment, share, tick
 from noisecli.streams import Floats
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _places(axes: "Axes", moments: bool, most: int) -> None:
 
     if not moments:
         axes.xaxis.set_major_locator(MaxNLocator(most))
-        axes.xaxis.set_major_formatter(FuncFormatter(_labelled(number)))
+        axes.xaxis.set_major_formatter(FuncFormatter(_labelled(tick)))
         return
     low, high = axes.get_xlim()
     ticks = np.linspace(low, high, 4)[1:-1] if high - low < 86_400 * 3 else np.linspace(low, high, 5)[1:-1]
@@ -134,7 +134,7 @@ def _values(axes: "Axes") -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_formatter(FuncFormatter(_labelled(number)))
+    axes.yaxis.set_major_formatter(FuncFormatter(_labelled(tick)))
     axes.grid(axis="y", linewidth=0.6, color=LINE)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from noisecli.columns import MOMENT, Kind
+from noisecli.compare.gather import OTHERS
 from noisecli.compare.model import (
     ColumnComparison,
     Correlation,
@@ -28,7 +29,7 @@ MOST_CARDS = 40
 MOST_BARS = 10
 MOST_TEXTS = 40
 MOST_STRIPS = 12
-WIDE, NARROW = 920, 360
+WIDE, NARROW = 1000, 360
 """Widths in pixels of pictures that are drawn twice, for large and small screens."""
 
 
@@ -84,7 +85,7 @@ def _left_out(others: int, same: int) -> str:
 
 def _card(column: ColumnComparison, name: str) -> dict[str, Any]:
     changed, facts = changed_share(column), []
-    facts.append("unchanged" if changed == 0 else f"{share(changed)} changed" if changed is not None else "")
+    facts.append("no cell changed" if changed == 0 else f"{share(changed)} changed" if changed is not None else "")
     before, after = (missing_share(side.missing, side.rows) for side in (column.clean, column.noisy))
     if before or after:
         facts.append(f"missing {share(before)} → {share(after)}")
@@ -122,8 +123,9 @@ def _bars(column: ColumnComparison) -> list[dict[str, Any]]:
     shares = [(each.value, each.clean / totals[0], each.noisy / totals[1]) for each in counted]
     if len(shares) > MOST_BARS + 1:
         rest = shares[MOST_BARS:]
-        shares = [*shares[:MOST_BARS], ("…", sum(each[1] for each in rest), sum(each[2] for each in rest))]
-    most = max((max(clean, noisy) for _, clean, noisy in shares), default=0.0) or 1.0
+        shares = [*shares[:MOST_BARS], (OTHERS, sum(each[1] for each in rest), sum(each[2] for each in rest))]
+    # All others together have no bar: it would dwarf the others.
+    most = max((max(clean, noisy) for value, clean, noisy in shares if value != OTHERS), default=0.0) or 1.0
     return [
         {
             "value": value,
@@ -131,6 +133,7 @@ def _bars(column: ColumnComparison) -> list[dict[str, Any]]:
             "noisy": noisy,
             "before": f"{100 * clean / most:.1f}",
             "after": f"{100 * noisy / most:.1f}",
+            "drawn": value != OTHERS,
         }
         for value, clean, noisy in shares
     ]

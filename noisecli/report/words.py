@@ -51,10 +51,15 @@ def number(value: float | None, digits: int = 4) -> str:
         text = f"{int(value):,}"
     elif 1e-4 <= abs(value) < 1e9:
         whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
-        text = f"{value:,.{max(digits - whole, 0)}f}" if whole else f"{value:.{digits - 1}g}"
+        text = f"{value:,.{max(digits - whole, 0)}f}" if whole else f"{value:#.{digits - 1}g}"
     else:
         text = f"{value:.{digits - 1}g}"
     return text.replace(",", "\u202f").replace("-", "−")
+
+
+def tick(value: float) -> str:
+    """Write a number beside an axis, as short as it is."""
+    return f"{value:,.6g}".replace(",", "\u202f").replace("-", "−")
 
 
 def share(value: float | None, decimals: int = 1) -> str:
