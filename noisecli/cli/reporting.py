@@ -10,6 +10,9 @@ from noisecli.cli.options import Json
 
 PAGE = Path("report.html")
 
+MOST_FAULTS = 5
+"""Faults that are told on stderr; the page and --json have more."""
+
 
 @app.command()
 def report(
@@ -45,4 +48,6 @@ def report(
     else:
         for path in filter(None, (wanted, table)):
             print(f"report    {path}  ({path.stat().st_size} bytes)")
-    show.warn([f"not as the manifest says: {fault}" for fault in subject.faults])
+    more = len(subject.faults) - MOST_FAULTS
+    faults = [*subject.faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+    show.warn([f"not as the manifest says: {fault}" for fault in faults])
