@@ -27,6 +27,9 @@ def report(
         ),
     ] = None,
     copy: Annotated[int | None, typer.Option(min=0, help="Which copy; default: the first noisy one.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="A column that tells rows apart, where they moved.")
+    ] = None,
     table: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the measures as CSV too, for plots of DVC.")
     ] = None,
@@ -42,7 +45,7 @@ def report(
     from noisecli.cli import show
 
     wanted = page or (None if json or table else PAGE)
-    subject = reports.make(output, source, copy=copy, page=wanted, table=table)
+    subject = reports.make(output, source, copy=copy, key=key, page=wanted, table=table)
     if json:
         show.as_json(reports.as_document(subject))
     else:
