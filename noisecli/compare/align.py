@@ -40,7 +40,7 @@ def link(sides: Sides, pair: Pair, rows: tuple[int, int], key: str | None, space
     if key is not None:
         return _by_key(pair, rows, key, space)
     advice = "name a column that tells rows apart with --key"
-    if pair.carried or not sides.moves_rows:
+    if pair.carried or not sides.row_steps:
         if rows[0] == rows[1]:
             return Link("position")
         dirt = "; steps damaged the text of the file" if sides.is_dirty else ""
@@ -104,7 +104,7 @@ def _by_key(pair: Pair, rows: tuple[int, int], key: str, space: Path) -> Link:
     origin = _numbers(space / "origin", rows[1], ADDED)
     if rows[0] == 0:
         return Link(f"key {key}", origin)
-    with Store(clean, space) as store:
+    with Store(space) as store:
         index = _Index(clean, key, pair.clean.name, store, rows[0], space)
         for first, _, cells in cut(noisy, [key]):
             origin[first : first + len(cells[key])] = index.find(cells[key])

@@ -72,7 +72,7 @@ def pieces(clean: TableFile, noisy: TableFile, columns: Sequence[str], link: Lin
         yield from (Piece(clean=cells, first=first, rows=rows) for first, rows, cells in cut(clean, columns))
         yield from (Piece(noisy=cells, first=first, rows=rows) for first, rows, cells in cut(noisy, columns))
         return
-    with Store(clean, space) as store:
+    with Store(space) as store:
         for first, rows, cells in cut(clean, columns):
             store.add(cells, rows)
             yield Piece(clean=cells, first=first, rows=rows)
@@ -114,9 +114,8 @@ class Store:
 
     _names = count()
 
-    def __init__(self, table: TableFile, space: Path) -> None:
+    def __init__(self, space: Path) -> None:
         self._path = space / f"store{next(self._names)}"
-        self._fields = table.fields()
         self._writer: ipc.RecordBatchFileWriter | None = None
         self._rows = 0
         self._read: Partners | None = None
@@ -140,7 +139,7 @@ class Store:
         """Return the cells of some rows, null for those that are ADDED."""
         self._close()
         if self._rows == 0:
-            return {name: pa.nulls(len(rows), self._fields[name]) for name in columns}
+            return {name: pa.nulls(len(rows), pa.string()) for name in columns}
         if self._read is None:
             self._read = Partners(self._path, self._rows, {})
         found = self._read.fetch(columns, np.maximum(rows, 0))

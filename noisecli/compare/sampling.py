@@ -42,7 +42,7 @@ class RowSample:
         self.keys.append(keys[chosen])
         self.values.append(values[:, chosen])
         self.waiting += len(self.keys[-1])
-        if self.waiting > 2 * self.size:
+        if self.waiting > 1.5 * self.size:
             self._prune()
 
     def up_to(self, limit: np.uint64) -> NDArray[np.float64]:
@@ -70,8 +70,8 @@ class RowSample:
 
 
 def size_for(columns: int) -> int:
-    """Return how many rows a sample of so many columns holds: the pieces that wait take as much again."""
-    return max(1, CELLS // (2 * max(1, columns)))
+    """Return how many rows the sample of one side holds; the key of a row takes as much as a number."""
+    return max(1, CELLS // (2 * (columns + 1)))
 
 
 def sorted_numbers(values: Floats) -> Floats:

@@ -75,19 +75,16 @@ class Sides:
         return {name: op for name, op in found.items() if op is not None}
 
     @property
-    def moves_rows(self) -> bool:
-        """Whether a step may have moved, repeated or dropped rows."""
-        if self.data.soft_labels == "weighted" and self.manifest is not None:
-            return any(step.outgoing for step in self.manifest.steps) or self._has(RowsCorruption)
-        return self._has(RowsCorruption)
+    def row_steps(self) -> int:
+        """How many steps may have moved, repeated or dropped rows."""
+        steps = [] if self.manifest is None else self.manifest.steps
+        weighted = self.data.soft_labels == "weighted" and any(step.outgoing for step in steps)
+        return weighted + sum(issubclass(op, RowsCorruption) for op in self.ops().values())
 
     @property
     def is_dirty(self) -> bool:
         """Whether a step damaged the text of the finished files."""
-        return self._has(FileCorruption)
-
-    def _has(self, kind: type) -> bool:
-        return any(issubclass(op, kind) for op in self.ops().values())
+        return any(issubclass(op, FileCorruption) for op in self.ops().values())
 
     def _companion(self, suffix: str) -> Path | None:
         path = None if self.output is None else manifests.beside(self.output, suffix)
