@@ -8,6 +8,7 @@ import typer
 
 from noisecli.cli.app import app
 from noisecli.cli.options import (
+    RESULT,
     AllowCode,
     Copies,
     Force,
@@ -34,16 +35,19 @@ def augment(
     severity: Severity = None,
     set_: Set = None,
     truth: Annotated[
-        bool, typer.Option("--truth", help="Write down every change, cell by cell, in OUTPUT.noisecli-truth.parquet.")
+        bool, typer.Option("--truth", help="Write every changed cell down beside it.", rich_help_panel=RESULT)
     ] = False,
     allow_code: AllowCode = False,
     workers: Workers = None,
     force: Force = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; say what would be done.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write noisy copies of INPUT, and a manifest beside them."""
+    """Write noisy copies of INPUT, and a manifest beside them.
+
+    Example: noisecli augment sales.csv -r recipe.yaml -o noisy.csv --truth
+    """
     from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show
@@ -101,7 +105,10 @@ def validate(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Check a recipe, and with INPUT whether it fits the data; nothing is written."""
+    """Check a recipe, and with INPUT whether it fits the data.
+
+    Example: noisecli validate recipe.yaml sales.csv
+    """
     from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import show
@@ -117,9 +124,12 @@ def validate(
 
 @app.command()
 def ops(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Explain one op.")] = None, json: Json = False
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The op to explain.")] = None, json: Json = False
 ) -> None:
-    """List every op, or explain one: parameters, units, severities, example, source."""
+    """List every op, or explain one with its parameters and units.
+
+    Example: noisecli ops gaussian_noise
+    """
     from noisecli.cli import catalogue
 
     if name is None:
@@ -130,10 +140,13 @@ def ops(
 
 @app.command("recipes")
 def built_in(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print the YAML of one.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The recipe whose YAML is printed.")] = None,
     json: Json = False,
 ) -> None:
-    """List the recipes that come with noisecli, for -r builtin:NAME; or print one, to be saved and edited."""
+    """List the recipes for -r builtin:NAME, or print one to edit.
+
+    Example: noisecli recipes human-typing > recipe.yaml
+    """
     from noisecli.cli import catalogue
 
     if name is None:
@@ -144,7 +157,10 @@ def built_in(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of recipes, for editors and checkers."""
+    """Print the JSON Schema of recipes, for editors and checkers.
+
+    Example: noisecli schema > recipe.schema.json
+    """
     from noisecli import recipe as recipes
     from noisecli.cli import show
 
@@ -159,7 +175,10 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check every file of an output against its manifest."""
+    """Check every file of an output against its manifest.
+
+    Example: noisecli verify noisy.csv --input sales.csv
+    """
     from noisecli import manifest
     from noisecli.cli import show
 
@@ -178,7 +197,10 @@ def replay(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Do again what a manifest records, and compare."""
+    """Do again what a manifest records, and compare.
+
+    Example: noisecli replay noisy.csv --input sales.csv -o again.csv
+    """
     from noisecli import run
     from noisecli.cli import show
     from noisecli.cli.progress import progress
