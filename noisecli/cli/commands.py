@@ -12,6 +12,7 @@ from noisecli.cli.options import (
     AllowCode,
     Copies,
     Force,
+    IfChanged,
     Input,
     Json,
     Output,
@@ -40,6 +41,15 @@ def augment(
     allow_code: AllowCode = False,
     workers: Workers = None,
     force: Force = False,
+    if_changed: IfChanged = False,
+    stamp: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a digest there when done, for Make and DVC.", rich_help_panel=RESULT),
+    ] = None,
+    depfile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a rule there for Make: what was read.", rich_help_panel=RESULT),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; say what would be done.")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -54,10 +64,10 @@ def augment(
     from noisecli.cli.progress import progress
 
     to_pipe = output == pipes.PIPE
-    if to_pipe and json:
-        raise UsageProblem("--json: the data goes to stdout; name an output file")
-    if to_pipe and truth:
-        raise UsageProblem("--truth: it stands beside the output, and a pipe has no place; name an output file")
+    if to_pipe:
+        pipes.refuse(json=json, truth=truth, if_changed=if_changed, stamp=stamp, depfile=depfile)
+    if depfile and str(source) == pipes.PIPE:
+        raise UsageProblem("--depfile: stdin has no name that a rule of Make could hold; name the input")
     overrides = _overrides(set_, seed, copies)
     _see_own_code(allow_code)
     if to_pipe:
@@ -72,7 +82,7 @@ def augment(
                 severity=severity,
                 allow_code=allow_code,
                 workers=workers,
-                force=force,
+                force=force or if_changed,
                 progress=meter,
             )
         else:
@@ -86,6 +96,9 @@ def augment(
                 allow_code=allow_code,
                 workers=workers,
                 force=force,
+                if_changed=if_changed,
+                stamp=stamp,
+                depfile=depfile,
                 progress=meter,
             )
     if dry_run:
@@ -194,6 +207,7 @@ def replay(
     allow_code: AllowCode = False,
     workers: Workers = None,
     force: Force = False,
+    if_changed: IfChanged = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -210,7 +224,14 @@ def replay(
         raise UsageProblem("-: the input of a replay cannot be a pipe: name the file")
     with progress(quiet) as meter:
         outcome, same_content, different = run.replay(
-            manifest, source, output, allow_code=allow_code, workers=workers, force=force, progress=meter
+            manifest,
+            source,
+            output,
+            allow_code=allow_code,
+            workers=workers,
+            force=force,
+            if_changed=if_changed,
+            progress=meter,
         )
     show.replayed(outcome, same_content, different, json, quiet)
 

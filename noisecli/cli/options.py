@@ -25,6 +25,9 @@ Workers = Annotated[
     typer.Option(metavar="N", min=1, help="Processes (one a core); the result is the same."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.", rich_help_panel=RESULT)]
+IfChanged = Annotated[
+    bool, typer.Option("--if-changed", help="As --force, but equal files keep their times.", rich_help_panel=RESULT)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
 AllowCode = Annotated[
