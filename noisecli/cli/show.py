@@ -52,6 +52,7 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
                 "output": str(done.output),
                 "manifest": str(done.manifest_path),
                 **companions,
+                "unchanged": done.unchanged,
                 "seed": manifest.seed,
                 "purpose": manifest.purpose,
                 **manifest.model_dump(include={"outputs"}, by_alias=True, exclude_none=True),
@@ -63,7 +64,8 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
     elif not quiet:
         struck = sum(not entry.carried for entry in manifest.outputs)
         files = f"{len(manifest.outputs)} files, {struck} of them changed"
-        print(f"output    {done.output}  ({files if done.output.is_dir() else f'{manifest.outputs[0].bytes} bytes'})")
+        size = files if done.output.is_dir() else f"{manifest.outputs[0].bytes} bytes"
+        print(f"output    {done.output}  ({size}{', unchanged' if done.unchanged else ''})")
         print(f"manifest  {done.manifest_path}")
         for key, path in companions.items():
             print(f"{key:<10}{path}")
