@@ -36,9 +36,18 @@ app = App(
 )
 
 
-def _version(show: bool) -> None:
-    if show:
+def _version(asked: bool) -> None:
+    if asked:
         typer.echo(f"noisecli {__version__}")
+        raise typer.Exit
+
+
+def _versions(asked: bool) -> None:
+    if asked:
+        from noisecli.manifest import environment
+
+        for name, version in {"noisecli": __version__, **environment()}.items():
+            typer.echo(f"{name} {version}")
         raise typer.Exit
 
 
@@ -46,6 +55,12 @@ def _version(show: bool) -> None:
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    versions: Annotated[
+        bool,
+        typer.Option(
+            "--versions", callback=_versions, is_eager=True, help="Print the versions of all that decides bytes."
+        ),
     ] = False,
 ) -> None:
     """Controlled, reproducible damage to datasets, from a recipe in YAML.
