@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from noisecli import __version__
+from noisecli.cli.completion import mend_colons
 from noisecli.cli.help import Command, Group
 from noisecli.errors import UsageProblem
 
@@ -81,6 +82,7 @@ def run() -> int:
     """Parse the arguments and run the command; return its exit code."""
     from noisecli.cli import commands  # noqa: F401 - puts its commands into the app
 
+    mend_colons()
     try:
         result = app(standalone_mode=False, prog_name="noisecli")
     except typer.Abort:
