@@ -29,6 +29,7 @@ ADVISERS: tuple[Adviser, ...] = (
     columns.flags,
     columns.near_constant,
     strikes.nothing_to_strike,
+    strikes.nothing_eligible,
     strikes.strikes_none,
     strikes.no_spread,
     strikes.below_resolution,

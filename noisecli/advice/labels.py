@@ -69,7 +69,7 @@ def beyond_learning(case: Case) -> Iterator[Advice]:
 def _is_lost(op: LabelFlip | CategorySwap, column: Column, label: str, rate: float) -> bool:
     """Whether rows of a class are called another one as often as their own, or oftener."""
     wrong = _wrong(op, column, label)
-    return rate > 0 and bool(wrong) and 1 - rate * sum(wrong.values()) <= rate * max(wrong.values())
+    return bool(wrong) and 1 - rate * sum(wrong.values()) <= rate * max(wrong.values()) + 1e-9
 
 
 def _limit(op: LabelFlip | CategorySwap, column: Column) -> float:

@@ -28,6 +28,8 @@ class Result:
     tally: Tally
     changed: Mapping[str, Mapping[str, Mask]]
     """Which rows each step changed, by its id and the column."""
+    differs: Mapping[str, Mask]
+    """Which cells came out other than they went in, by column; none where other rows came out."""
     cells: Mapping[str, pa.Array]
     order: Index
     """Which row each outgoing one comes from."""
@@ -40,16 +42,21 @@ class Result:
 
     def count(self, step: str) -> int:
         """Count the cells that a step changed."""
-        return sum(int(np.count_nonzero(rows)) for rows in self.changed.get(step, {}).values())
+        return sum(int(np.count_nonzero(rows)) for rows in self.changed[step].values())
 
     def untouched(self, step: str) -> int:
         """Count those of them that no later step changed again."""
-        later = list(self.changed)[list(self.changed).index(step) + 1 :] if step in self.changed else []
+        later = list(self.changed)[list(self.changed).index(step) + 1 :]
         left = 0
-        for name, rows in self.changed.get(step, {}).items():
+        for name, rows in self.changed[step].items():
             again = [self.changed[other][name] for other in later if name in self.changed[other]]
             left += int(np.count_nonzero(rows & ~np.any(again, axis=0))) if again else int(np.count_nonzero(rows))
         return left
+
+    def undone(self, step: str) -> int:
+        """Count those of them that later steps made what they had been."""
+        both = ((rows, self.differs[name]) for name, rows in self.changed[step].items() if name in self.differs)
+        return sum(int(np.count_nonzero(rows & ~differ)) for rows, differ in both)
 
     def distance(self, other: "Result") -> int | None:
         """Count the cells that differ from those of another run; None: other rows came out, or elsewhere."""
@@ -77,12 +84,18 @@ class Trial:
         self._results: dict[frozenset[str], Result] = {}
         self._finer: dict[str, Result] = {}
         self.slab = slab
+        self.whole = whole
         self.enough = 1 if whole else 20
         """From so many struck cells on something can be said of a step."""
 
+    @property
+    def training_rows(self) -> Index:
+        """Which of the rows are training data."""
+        return np.flatnonzero(strikeable(self.slab, self._plan.split))
+
     def training(self, column: str) -> pa.Array:
         """Return the clean training cells of a column."""
-        return self.slab.cells[column].filter(pa.array(strikeable(self.slab, self._plan.split)))
+        return self.slab.cells[column].take(pa.array(self.training_rows))
 
     def run(self, *without: str) -> Result:
         """Try the steps, but for some."""
@@ -108,8 +121,11 @@ class Trial:
                 rows[change.rows] = True
         order = np.arange(self.slab.rows) if struck.order is None else struck.order
         which = pa.array(order)
-        cells = {name: clean.take(which) for name, clean in self.slab.cells.items() if name not in struck.cells}
-        return Result(engine.tally, changed, {**cells, **struck.cells}, order, (struck.scatter, struck.later))
+        cells = {name: column.take(which) for name, column in self.slab.cells.items() if name not in struck.cells}
+        clean = {name: np.zeros(self.slab.rows, bool) for name in cells}
+        differ = {**clean, **struck.changed} if struck.order is None else {}
+        places = (struck.scatter, struck.later)
+        return Result(engine.tally, changed, differ, {**cells, **struck.cells}, order, places)
 
 
 def _muted(plan: Plan, ids: set[str] | frozenset[str]) -> Plan:
