@@ -18,7 +18,7 @@ ENOUGH = 20
 IDENTIFIERS = re.compile(r"(?:.*[_\W])?(?i:id|uuid|guid|key|index|number|no|nr)|.*[a-z](?:Id|ID|Key)|Unnamed: 0")
 """Names of columns that may identify rows."""
 
-LABELS = frozenset({"label", "labels", "target", "class", "y"})
+LABELS = frozenset({"label", "labels", "target", "y_true"})
 
 COMMON = 0.95
 """Share of one value from which on a column is near-constant; a frequency ratio of 95/5 in Kuhn and Johnson 2013,

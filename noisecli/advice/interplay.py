@@ -64,9 +64,10 @@ def work_in_vain(case: Case) -> Iterator[Advice]:
             text = f"step {others[-1].id!r} puts most of it back to what it was: leave one of them out"
             yield Advice("vain", text, step.id, step.columns)
         elif left is not None and left < MOST_LEFT * made:
-            who = [other for other in later if _left(trial, step, other.id) > left]
+            left_without = {other.id: _left(trial, step, other.id) for other in later}
+            who = max(left_without, key=lambda other: left_without[other], default="")
             what = f"{percent(left, made)} of what it changes is left" if left else "nothing of what it changes is left"
-            whom = f"step {who[0].id!r} overwrites it" if who else "later steps overwrite it"
+            whom = f"step {who!r} overwrites it" if left_without.get(who, 0) > left else "later steps overwrite it"
             yield Advice("vain", f"{what}, since {whom}: leave one out, or change their order", step.id, step.columns)
 
 

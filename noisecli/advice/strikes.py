@@ -120,7 +120,8 @@ def below_resolution(case: Case) -> Iterator[Advice]:
             text = (
                 f"{share} of its strikes change nothing, being smaller than half of the last digit{_digit(case, names)}"
             )
-            yield Advice("resolution", f"{text}: make it stronger, or allow more `decimals`", step.id, tuple(names))
+            how = ", or allow more `decimals`" if case.plan.columns[names[0]].stored_as_text else ""
+            yield Advice("resolution", f"{text}: make it stronger{how}", step.id, tuple(names))
 
 
 def _is_too_fine(case: Case, step: StepPlan, name: str, effect: _Effect) -> bool:

@@ -3,7 +3,7 @@
 A step draws the same numbers whatever other steps there are, so two such runs differ in what that step did.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -134,23 +134,42 @@ def _muted(plan: Plan, ids: set[str] | frozenset[str]) -> Plan:
     return replace(plan, steps=steps, choosers={key: c for key, c in plan.choosers.items() if key[0] not in ids})
 
 
-def prepare_trial(prepared: Prepared, plan: Plan, folder: Path) -> Trial:
-    """Read the first rows of the largest table; partners of rows are found among them, and spilled to a folder."""
+def prepare_trial(prepared: Prepared, plan: Plan, folder: Path) -> Trial | None:
+    """Read the first rows of the largest table; partners of rows are found among them, and spilled to a folder.
+
+    Returns:
+        what tries the plan on them; None: there are no rows.
+    """
     counted = {path: sum(part.rows for part in table.parts) for path, table in prepared.tables.items()}
     file = max(prepared.dataset.struck, key=lambda file: counted[file.relative])
     table = replace(file, reading=replace(file.reading, spool=folder)).table()
     plan = plan.without_dirt
     names = list(dict.fromkeys([*plan.touched, *columns_of_partners(plan)]))
-    slab = _shortened(next(slab for _, slab in table.scan(names)))
+    slab = _first_rows(slab for _, slab in table.scan(names))
+    if slab.rows == 0:
+        return None
     spilled = with_partners({"": plan}, [(file.address, [slab])], table.fields(), folder / "partners")
     return Trial(spilled[""], slab, file.address, whole=slab.rows == sum(counted.values()))
 
 
-def _shortened(slab: Slab) -> Slab:
-    return replace(
-        slab,
-        rows=min(slab.rows, ROWS),
-        cells={name: cells.slice(0, ROWS) for name, cells in slab.cells.items()},
-        misfits=None if slab.misfits is None else slab.misfits[:ROWS],
-        absent={name: mask[:ROWS] for name, mask in slab.absent.items()},
+def _first_rows(slabs: Iterator[Slab]) -> Slab:
+    """Join slabs until there are enough rows, and cut off what is more."""
+    parts: list[Slab] = []
+    for slab in slabs:
+        parts.append(slab)
+        if sum(part.rows for part in parts) >= ROWS:
+            break
+    names = parts[0].cells if parts else ()
+    absent = dict.fromkeys(name for part in parts for name in part.absent)
+    return Slab(
+        first_row=0,
+        rows=min(sum(part.rows for part in parts), ROWS),
+        cells={name: pa.concat_arrays([part.cells[name] for part in parts]).slice(0, ROWS) for name in names},
+        misfits=_joined([part.misfits for part in parts], parts),
+        absent={name: _joined([part.absent.get(name) for part in parts], parts) for name in absent},
     )
+
+
+def _joined(masks: Sequence[Mask | None], parts: Sequence[Slab]) -> Mask:
+    whole = (np.zeros(part.rows, bool) if mask is None else mask for mask, part in zip(masks, parts, strict=True))
+    return np.concatenate([np.zeros(0, bool), *whole])[:ROWS]
