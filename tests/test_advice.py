@@ -62,6 +62,7 @@ ROUND = {**KNOWN, "purpose": "evaluate"}
 CASES = {
     # what it is about: [steps, head] that get it, [steps, head] that do not
     "split": ([[noise("plain")], {}], [[noise("plain")], KNOWN]),
+    "split, minded": ([[noise("plain")], {}], [[noise("plain", where={"fold": "train"})], {}]),
     "where": ([[noise("plain", where={"fold": "test"})], KNOWN], [[noise("plain", where={"fold": "train"})], KNOWN]),
     "purpose": ([[noise("plain")], ROUND], [[noise("plain")], KNOWN]),
     "id": ([[noise("numeric")], KNOWN], [[noise(["PassengerId", "plain"])], KNOWN]),
