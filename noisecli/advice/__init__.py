@@ -29,6 +29,7 @@ ADVISERS: tuple[Adviser, ...] = (
     columns.flags,
     columns.near_constant,
     strikes.nothing_to_strike,
+    strikes.nothing_eligible,
     strikes.strikes_none,
     strikes.no_spread,
     strikes.below_resolution,
@@ -81,8 +82,8 @@ def _advise(case: Case, folder: str, space: str) -> list[Advice]:
     try:
         if case.recipe.target == "table":
             case = replace(case, trial=prepare_trial(case.prepared, case.plan, Path(space)))
-            assert case.trial is not None
-            case.trial.run()
+            if case.trial is not None:
+                case.trial.run()
     except NoiseError as error:
         case = replace(case, trial=None)
         found.append(Advice("trial", f"the steps fail on the first rows: {error}"))

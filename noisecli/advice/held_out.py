@@ -31,8 +31,9 @@ def unnamed_split(case: Case) -> Iterator[Advice]:
     head = case.recipe.head
     if head.purpose != "train" or head.data.split is not None or case.prepared.survey is None:
         return
-    for name in case.prepared.survey.columns:
-        held_out = _held_out_values(case, name) if SPLIT_NAMES.fullmatch(name) else []
+    for name in filter(SPLIT_NAMES.fullmatch, case.prepared.survey.columns):
+        minded = all(step.where is not None and name in step.where.columns for _, step in case.steps)
+        held_out = [] if minded else _held_out_values(case, name)
         if held_out:
             text = (
                 f"it calls some rows {held_out[0]!r}, and they will be struck like training rows, as no split is named"
