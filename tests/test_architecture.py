@@ -25,7 +25,7 @@ LAYERS = [
     {"engine", "survey"},
     {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
-    {"compare", "starter"},
+    {"advice", "compare", "starter"},
     {"cli"},
     {"__main__"},
 ]
