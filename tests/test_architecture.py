@@ -25,7 +25,7 @@ LAYERS = [
     {"engine", "survey"},
     {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
-    {"advice", "compare"},
+    {"advice", "compare", "starter"},
     {"cli"},
     {"__main__"},
 ]
