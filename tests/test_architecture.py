@@ -26,6 +26,7 @@ LAYERS = [
     {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
     {"advice", "compare", "starter"},
+    {"report"},
     {"cli"},
     {"__main__"},
 ]
