@@ -37,7 +37,7 @@ def _root(
 
 def run() -> int:
     """Parse the arguments and run the command; return its exit code."""
-    from noisecli.cli import commands  # noqa: F401 - puts its commands into the app
+    from noisecli.cli import commands, previewing  # noqa: F401 - they put their commands into the app
 
     try:
         result = app(standalone_mode=False, prog_name="noisecli")
