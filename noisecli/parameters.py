@@ -98,7 +98,7 @@ class Parameters(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        # Pydantic itself would read the docstrings of all models at every start, which takes longer than all else there.
+        # Pydantic itself would read the docstrings of all models at every start, which takes longer than all the rest.
         schema = handler(core)
         properties = handler.resolve_ref_schema(schema).get("properties", {})
         for name, text in _docstrings(cls).items():

@@ -24,8 +24,8 @@ WIDEST = 100_000
 MOST_STEPS = 30
 """Columns that the steps of a change take in a list."""
 
-LIST_NAMES = 3
-"""Columns that name a row in a list."""
+MOST_NAME = 24
+"""Columns that the name of a column takes in a list."""
 
 
 def show_table(found: TablePreview, source: Path, json_: bool) -> None:
@@ -174,24 +174,34 @@ def _fate(row: PreviewRow) -> Text:
 def _as_list(found: TablePreview, width: int) -> Iterator[Text]:
     """Rows one below the other, each with a line for every cell that changed."""
     changed = {change.column for row in found.rows for change in row.changes}
-    named = [name for name in found.context if name not in changed][:LIST_NAMES]
-    names = min(24, max((len(visible(name)) for name in (*changed, *found.added)), default=0))
-    steps = max((len(_steps(row, name)) for row in found.rows for name in changed), default=0)
-    steps = min(steps, MOST_STEPS)
+    names = min(MOST_NAME, max((len(visible(name)) for name in (*changed, *found.added)), default=0))
+    steps = min(MOST_STEPS, max((len(_steps(row, name)) for row in found.rows for name in changed), default=0))
     room = max(10, (width - names - steps - 14) // 2)
-    rows = max(len(str(row.row)) for row in found.rows)
-    for row in found.rows:
-        where = f"{visible(row.file)} row {row.row}" if len(found.files) > 1 else f"row {row.row:<{rows}}"
-        title = Text.assemble((where, "bold"), "  " if row.fate else "", _fate(row))
-        for name in named:
-            title.append_text(Text.assemble(("  " + visible(name) + " ", ASIDE), plain(row.cells.get(name), 24, ASIDE)))
-        yield title
-        for name in [name for name in row.cells if any(change.column == name for change in row.changes)]:
-            line = Text.assemble("  ", (_fit(visible(name), names), ""), "  ", _cell(row, name, room))
-            line.pad_right(max(0, names + 2 * room + 10 - line.cell_len))
-            yield line.append(f"  {_fit(_steps(row, name), steps)}", ASIDE)
+    cells = [{name: _cell(row, name, room) for name in _changed(row)} for row in found.rows]
+    widest = max((text.cell_len for texts in cells for text in texts.values()), default=0)
+    for row, texts in zip(found.rows, cells, strict=True):
+        yield _title(row, found, width)
+        for name, text in texts.items():
+            text.pad_right(widest - text.cell_len)
+            line = Text.assemble("  ", _fit(visible(name), names), "  ", text)
+            yield line.append(f"  {_fit(_steps(row, name), steps)}".rstrip(), ASIDE)
         for name, value in (row.added or {}).items():
             yield Text.assemble("  ", _fit(visible(name), names), "  ", plain(value, room, AFTER), ("  (added)", ASIDE))
+
+
+def _title(row: PreviewRow, found: TablePreview, width: int) -> Text:
+    """Which row it is, what becomes of it as a whole, and some cells that did not change."""
+    where = f"{visible(row.file)} row {row.row}" if len(found.files) > 1 else f"row {row.row}"
+    title = Text.assemble((where, "bold"), "  " if row.fate else "", _fate(row))
+    for name in [name for name in found.context if name not in _changed(row)]:
+        more = Text.assemble(("  " + visible(name) + " ", ASIDE), plain(row.cells.get(name), MOST_NAME, ASIDE))
+        if title.cell_len + more.cell_len <= width:
+            title.append_text(more)
+    return title
+
+
+def _changed(row: PreviewRow) -> list[str]:
+    return [name for name in row.cells if any(change.column == name for change in row.changes)]
 
 
 def _fit(name: str, width: int) -> str:
