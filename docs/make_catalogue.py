@@ -121,7 +121,8 @@ def section(op: type[Corruption]) -> str:
 
 
 def _ordered() -> list[type[Corruption]]:
-    return sorted(registered().values(), key=lambda op: (op.target != "table", family(op), op.name))
+    own = [op for op in registered().values() if op.package is None]
+    return sorted(own, key=lambda op: (op.target != "table", family(op), op.name))
 
 
 def _title(op: type[Corruption]) -> str:

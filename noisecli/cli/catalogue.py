@@ -87,6 +87,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
         },
         "severities": [dict(row) for row in op.severities],
     }
+    if op.package is not None:
+        result["package"] = op.package
     if issubclass(op, TableCorruption) and op.strikes_columns:
         result["accepts"] = sorted(kind.value for kind in op.accepts)
     if issubclass(op, FileCorruption):
@@ -100,7 +102,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
 
 def _print(op: type[Corruption]) -> None:
     about = describe(op)
-    print(f"\n{about['name']} (on {about['target']})\n\n{about['description']}\n")
+    package = f", from {about['package']}" if "package" in about else ""
+    print(f"\n{about['name']} (on {about['target']}{package})\n\n{about['description']}\n")
     if "breaks" in about:
         print(f"what it breaks: {about['breaks']}\n")
     if "accepts" in about:

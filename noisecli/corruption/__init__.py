@@ -106,4 +106,7 @@ def registered() -> dict[tuple[str, str], type[Corruption]]:
             importlib.import_module(module.name)
         for plugin in entry_points(group=ENTRY_POINTS):
             plugin.load()
+            for op in _registry.values():
+                if plugin.dist is not None and f"{op.__module__}.".startswith(f"{plugin.module}."):
+                    op.package = plugin.dist.name
     return dict(sorted(_registry.items()))
