@@ -1,6 +1,7 @@
 """The documentation: what is made from the code is up to date, and what readers may copy runs."""
 
 import ast
+import functools
 import importlib
 import io
 import os
@@ -263,16 +264,28 @@ def test_the_recipe_reference_describes_every_key() -> None:
     assert keys - set(re.findall(r"\w+", " ".join(code))) == set()
 
 
+@functools.cache
+def functions(path: str) -> set[str]:
+    """Names of the functions in a file."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
 def test_every_guarantee_names_tests_that_exist() -> None:
     text = (DOCS / "guarantees.md").read_text(encoding="utf-8")
     named = re.findall(r"`(tests/test_\w+\.py)::(\w+)`", text)
-    for path, function in named:
-        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, (path, function)
+    assert [(path, function) for path, function in named if function not in functions(path)] == []
     sections = text.split("\n## ")[1:]
     assert len(sections) == 8
     assert all("`tests/test_" in section for section in sections)
     assert all("Limits: " in section for section in sections)
+
+
+@functools.cache
+def anchors(page: Path) -> set[str]:
+    """What links to the headings of a page may say."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
 
 
 @every_page
@@ -283,9 +296,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         path, _, anchor = target.partition("#")
         goal = (page.parent / path).resolve() if path else page
         assert goal.exists(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}, target
+        assert not anchor or anchor in anchors(goal), target
 
 
 def test_the_readme_names_every_command(command: Callable[..., Any]) -> None:
@@ -293,6 +304,12 @@ def test_the_readme_names_every_command(command: Callable[..., Any]) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     names = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
     assert [name for name in names if f"| `noisecli {name}" not in readme] == []
+
+
+def test_contributing_says_where_everything_is() -> None:
+    tree = BLOCK.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))[1][2]
+    rooms = {f"{path.name}{'' if path.is_file() else '/'}" for path in (ROOT / "noisecli").glob("[!_]*")}
+    assert [room for room in sorted(rooms) if room not in tree and room != "py.typed"] == []
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
