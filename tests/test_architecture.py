@@ -25,6 +25,7 @@ LAYERS = [
     {"engine", "survey"},
     {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
+    {"compare"},
     {"cli"},
     {"__main__"},
 ]

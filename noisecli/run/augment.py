@@ -61,6 +61,7 @@ def augment(
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
     truth: bool = False,
+    facts: Facts | None = None,
     allow_code: bool = False,
     workers: int | None = 1,
     force: bool = False,
@@ -76,6 +77,7 @@ def augment(
         severity: replaces the severity of every step that has one, 0..5.
         truth: write down every cell that really changed, in `OUTPUT.noisecli-truth.parquet`, and from when to when
             faults lasted, in `OUTPUT.noisecli-intervals.parquet`.
+        facts: those that a manifest has, instead of those of the data; the recipe's own `facts` come first.
         allow_code: let steps with `op: custom` import and run the functions that they name.
         workers: processes; None: one a core. The result does not depend on it. More than one need the caller's script
             to be importable, its work under `if __name__ == "__main__":`.
@@ -92,7 +94,7 @@ def augment(
     root, _ = _path(source, "source"), _path(output, "output")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     outside = settle_outside(checked, allow_code)
-    return _run(root, checked, output, _pinned(checked), truth, outside, workers, force, progress)
+    return _run(root, checked, output, _pinned(checked) or facts, truth, outside, workers, force, progress)
 
 
 def replay(
