@@ -40,6 +40,7 @@ TINY = DOCS / "tiny.csv"
 PHOTO = ROOT / "sample_data/images/train/discs/discs_08.jpg"
 
 SEED = 7
+PLURAL = {"table": "tables", "images": "images"}
 LABEL = "species"
 MOST_SHOWN = 5
 """Rows shown of an op, if it changed more."""
@@ -93,7 +94,7 @@ def page() -> str:
     parts = [HEAD]
     for target, ops in groupby(_ordered(), lambda op: op.target):
         listed = list(ops)
-        parts += [f"## On {target}\n", _contents(listed), *map(section, listed)]
+        parts += [f"## On {PLURAL[target]}\n", _contents(listed), *map(section, listed)]
     return "\n".join(parts)
 
 
@@ -140,7 +141,7 @@ def _contents(ops: Sequence[type[Corruption]]) -> str:
 
 
 def _strikes(about: Mapping[str, Any]) -> Iterator[str]:
-    yield f"On {about['target']}, family {about['family']}."
+    yield f"On {PLURAL[about['target']]}, family {about['family']}."
     if "accepts" in about:
         yield f"Columns: {', '.join(about['accepts'])}."
     if about.get("fills_nulls"):
