@@ -128,28 +128,33 @@ class Workshop:
     def run(self, block: Block, where: str) -> None:
         """Do with a block what a reader would do with it."""
         if block.file is not None:
-            (self.folder / block.file).write_text(block.text, encoding="utf-8")
+            Path(block.file).write_text(block.text, encoding="utf-8")
         kinds = {"sh": self._shell, "python": self._python, "yaml": self._recipe, "sql": self._query}
         if block.language in kinds:
             kinds[block.language](block, where)
 
     def _shell(self, block: Block, where: str) -> None:
         """Commands of noisecli alone run in this process, which is faster; all others in a shell."""
-        for line in block.text.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words[:1] == ["noisecli"] and words[1] in self.coming:
-                return
-            if words[:1] == ["noisecli"] and not set("|><&;$*") & set(shlex.join(words)):
-                result = self.command(*words[1:])
-                assert result.code == 0, f"{where}: {line}: {result.err}"
-            elif words:
-                self._in_shell(line, where)
+        text = block.text.replace("\\\n", " ")
+        commands = [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
+        if any(words[0] == "noisecli" and words[1] in self.coming for words in commands):
+            return
+        if not all(words[0] == "noisecli" and not set("|><&;$*") & set("".join(words)) for words in commands):
+            self._in_shell(text, where)
+            return
+        for words in commands:
+            result = self.command(*words[1:])
+            assert result.code == 0, f"{where}: {shlex.join(words)}: {result.err}"
 
-    def _in_shell(self, line: str, where: str) -> None:
-        environment = {**os.environ, "PATH": f"{self.folder / '.bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-        shell = ["bash", "-euo", "pipefail", "-c", line]
-        done = subprocess.run(shell, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, f"{where}: {line}: exit {done.returncode}: {done.stderr}"
+    def _in_shell(self, script: str, where: str) -> None:
+        """Where the script ends, the next block begins."""
+        path = [self.folder / ".bin", Path(sys.executable).parent, os.environ["PATH"]]
+        environment = {**os.environ, "PATH": os.pathsep.join(map(str, path)), "PYTHONPATH": str(ROOT)}
+        end = self.folder / ".bin/end"
+        shell = ["bash", "-euo", "pipefail", "-c", f"{script}\npwd > {shlex.quote(str(end))}"]
+        done = subprocess.run(shell, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{where}: exit {done.returncode}: {done.stdout}{done.stderr}"
+        os.chdir(end.read_text(encoding="utf-8").removesuffix("\n"))
 
     def _python(self, block: Block, where: str) -> None:
         exec(compile(block.text, where, "exec"), self.names)
@@ -164,7 +169,7 @@ class Workshop:
             return  # such as a file of parameters
         head = "" if "noisecli" in data else "noisecli: 1\n"
         steps = "" if isinstance(data, Mapping) else "data: {label: class, time: when}\nsteps:\n"
-        path = self.folder / "block.yaml"
+        path = self.folder / ".bin/block.yaml"
         path.write_text(f"{head}{steps}{block.text}", encoding="utf-8")
         try:
             recipes.load(path)

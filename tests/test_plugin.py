@@ -58,6 +58,15 @@ def test_a_plugin_is_found_run_recorded_and_replayed(installed: Path) -> None:
     assert (installed / "again.csv").read_bytes() == (installed / "weighed.csv").read_bytes()
 
 
+def test_a_plugin_that_cannot_be_loaded_is_named(installed: Path, tmp_path: Path) -> None:
+    shutil.copytree(installed / "site", tmp_path / "site")
+    (tmp_path / "site/noisecli_scales.py").write_text("import no_such_module\n", encoding="utf-8")
+    done = run(tmp_path, "ops")
+    assert done.returncode == 1
+    assert "error: the plug-in noisecli-scales cannot be loaded: ModuleNotFoundError: No module named" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_without_the_plugin_a_recipe_says_what_is_missing(installed: Path) -> None:
     command = [sys.executable, "-m", "noisecli", "validate", str(PLUGIN / "recipe.yaml")]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
