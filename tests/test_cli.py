@@ -320,7 +320,7 @@ def test_help_and_version(command: Command) -> None:
     for name in ("augment", "validate", "ops", "schema", "verify", "replay"):
         result = command(name, "--help")
         assert result.code == 0
-        assert f"noisecli {name} [OPTIONS]" in result.out
+        assert f"Usage: noisecli {name} " in result.out
 
 
 def test_ops(command: Command) -> None:

@@ -1,16 +1,35 @@
-"""The app: what all commands share. Their modules are imported by `run`, and import what is heavy inside them."""
+"""The app: what all commands share. Their modules are imported by `run`, and import what is heavy inside them.
 
-from typing import Annotated
+A command is a function under `@app.command()`. Its docstring is a sentence of at most 64 characters, which the list of
+commands shows, and a last paragraph `Example: noisecli ...` in one line of at most 76; every option has a help of one
+line and, unless it is a flag, a `metavar`; `rich_help_panel` puts it into a group. Tests hold this, and that no help
+needs more than 24 lines of 80 columns.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from noisecli import __version__
+from noisecli.cli.help import Command, Group
 from noisecli.errors import UsageProblem
 
-app = typer.Typer(
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class App(typer.Typer):
+    """Typer, with help of our own for all commands."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Make a function a command."""
+        return super().command(name, cls=Command, **settings)
+
+
+app = App(
     name="noisecli",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,10 +48,18 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Controlled, reproducible damage to datasets: noisy copies from a YAML recipe, and a manifest that proves them.
+    """Controlled, reproducible damage to datasets, from a recipe in YAML.
 
-    Exit codes: 0 done, 1 the environment, 2 recipe or arguments, 3 the data, 4 a check failed, 130 and 143 interrupted.
+    Example: noisecli augment sales.csv -r builtin:human-typing -o noisy.csv
+
+    Exit codes: 0 done, 1 environment, 2 arguments, 3 data, 4 a check failed.
     """
+
+
+def _said(error: Any) -> str:
+    """What is wrong with the arguments, and which option may have been meant: the nearest only."""
+    near = getattr(error, "possibilities", None)
+    return f"no option {error.option_name!r}; did you mean {near[0]!r}?" if near else str(error.format_message())
 
 
 def run() -> int:
@@ -54,7 +81,7 @@ def run() -> int:
         # Click and the Typer that vendors it have different classes for wrong arguments; both can describe themselves.
         if hasattr(error, "format_message"):
             command = getattr(getattr(error, "ctx", None), "command_path", "noisecli")
-            raise UsageProblem(f"{error.format_message()} (see {command} --help)") from None
+            raise UsageProblem(f"{_said(error)} (see {command} --help)") from None
         raise
     if result == 130:  # what Typer makes of Ctrl-C
         raise KeyboardInterrupt
