@@ -126,12 +126,12 @@ def validate(
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Check a recipe, and with INPUT whether it fits the data.
+    """Check a recipe, and with INPUT whether it fits, with advice.
 
     Example: noisecli validate recipe.yaml sales.csv
     """
+    from noisecli import advice, run
     from noisecli import recipe as recipes
-    from noisecli import run
     from noisecli.cli import show
 
     overrides = _overrides(set_, None, None)
@@ -140,7 +140,8 @@ def validate(
         run.settle_files(checked)
         show.recipe(checked, json)
     else:
-        show.prepared(run.inspect(source, recipe, overrides=overrides), json, quiet=False)
+        found, given = advice.examine(source, recipe, overrides=overrides)
+        show.prepared(found, json, quiet=False, advice=given)
 
 
 @app.command()

@@ -4,11 +4,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
+from noisecli.advice import Advice
 from noisecli.errors import CheckFailed
 from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
@@ -111,8 +113,8 @@ def _swept(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int) ->
         table("", columns, [row[1:] for row in rows], right)
 
 
-def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
-    """Show what a run would do."""
+def prepared(found: Prepared, json_: bool, quiet: bool, advice: Sequence[Advice] | None = None) -> None:
+    """Show what a run would do, and advice if any was asked for."""
     dataset = found.dataset
     steps = [(folder, step) for folder, plan in found.plans.items() for step in plan.steps]
     rows = sum(part.rows for surveyed in found.tables.values() for part in surveyed.parts)
@@ -143,6 +145,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
                 "seed": found.recipe.seed,
                 "steps": described,
                 "warnings": found.warnings,
+                **({} if advice is None else {"advice": [asdict(line) for line in advice]}),
             }
         )
     elif not quiet:
@@ -155,7 +158,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)
-    warn(found.warnings)
+    warn([*found.warnings, *map(str, advice or ())])
 
 
 def recipe(checked: Recipe, json_: bool) -> None:

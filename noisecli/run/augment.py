@@ -55,6 +55,7 @@ def augment(
     overrides: Sequence[recipes.Override] = (),
     severity: int | None = None,
     truth: bool = False,
+    facts: Facts | None = None,
     allow_code: bool = False,
     workers: int | None = 1,
     force: bool = False,
@@ -73,6 +74,7 @@ def augment(
         severity: replaces the severity of every step that has one, 0..5.
         truth: write down every cell that really changed, in `OUTPUT.noisecli-truth.parquet`, and from when to when
             faults lasted, in `OUTPUT.noisecli-intervals.parquet`.
+        facts: those that a manifest has, instead of those of the data; the recipe's own `facts` come first.
         allow_code: let steps with `op: custom` import and run the functions that they name.
         workers: processes; None: one a core. The result does not depend on it. More than one need the caller's script
             to be importable, its work under `if __name__ == "__main__":`.
@@ -98,7 +100,8 @@ def augment(
     marks = Marks(*(None if name is None else as_path(name, "stamp, depfile") for name in (stamp, depfile)))
     read = files_read(recipe, checked, dataset, outside)
     marks.check(place, root, read)
-    outcome = _run(dataset, checked, place, pinned_facts(checked), truth, outside, workers, if_changed, progress)
+    known = pinned_facts(checked) or facts
+    outcome = _run(dataset, checked, place, known, truth, outside, workers, if_changed, progress)
     marks.write(place, read, outcome.manifest)
     return outcome
 

@@ -20,7 +20,7 @@ from noisecli.run.commit import check_output, settle_output
 from noisecli.run.dataset import Dataset, discover, find_target
 from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.execute import Meter, Prepared, Progress, check_names
-from noisecli.run.facts import find_facts
+from noisecli.run.facts import Widen, find_facts, misfit_warnings
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.outside import settle_code, settle_files
@@ -41,11 +41,12 @@ def inspect(
     workers: int | None = 1,
     force: bool = False,
     progress: Progress | None = None,
+    widen: Widen | None = None,
 ) -> Prepared:
     """Do everything that precedes the first written byte: check the recipe against the data and survey the facts.
 
     Arguments and errors are those of `augment`; without an output there is nothing to check about it, and where nothing
-    is said about code, none is imported.
+    is said about code, none is imported. With `widen` the survey of tables finds out more than the recipe asks for.
     """
     root = as_path(source, "source")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
@@ -56,10 +57,12 @@ def inspect(
     if allow_code is not None:
         settle_code(checked, allow_code)
     with TemporaryDirectory(prefix="noisecli-") as space, local(settle_workers(workers, len(dataset.struck))) as pool:
-        return prepare_run(checked, dataset.spooled(Path(space)), pinned_facts(checked), pool, Meter(progress))
+        return prepare_run(checked, dataset.spooled(Path(space)), pinned_facts(checked), pool, Meter(progress), widen)
 
 
-def prepare_run(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
+def prepare_run(
+    recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter, widen: Widen | None = None
+) -> Prepared:
     """Settle every plan of a run; without facts, survey the data for those that the recipe asks for."""
     check_names(recipe, dataset)
     if dataset.target == "images":
@@ -69,6 +72,7 @@ def prepare_run(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Poo
     fields = dataset.struck[0].table().fields()
     selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
+    wanted = wanted if widen is None or facts is not None else widen(wanted, dataset, recipe)
     prepare.check_reading(recipe, dataset.struck[0].table().settings)
     struck = [file.table() for file in dataset.struck]
     refuse_dirt(recipe, struck)
@@ -89,8 +93,8 @@ def prepare_run(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Poo
     bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
-    warnings = [*_survey_warnings(survey, plans.values()), *_plan_warnings(recipe, plans)]
-    return Prepared(recipe, dataset, plans, tables, warnings)
+    warnings = [*misfit_warnings(survey, plans.values()), *_plan_warnings(recipe, plans)]
+    return Prepared(recipe, dataset, plans, tables, warnings, survey)
 
 
 def _plan_warnings(recipe: Recipe, plans: Mapping[str, Plan]) -> list[str]:
@@ -131,19 +135,6 @@ def _survey(dataset: Dataset, wanted: Request, tables: dict[str, work.Surveyed],
         meter.finish(found.size)
     assert survey is not None
     return survey
-
-
-def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
-    lines = []
-    columns = {name: column for plan in plans for name, column in plan.columns.items()}
-    for name, column in columns.items():
-        census = survey.columns[name].census
-        count, what = census.misfits(column.kind, column.format)
-        if count and count == census.cells:
-            raise DataProblem(f"column {name!r}: all {count} cells are {what}: mend its type under `data.types`")
-        if count:
-            lines.append(f"column {name!r}: {count} cells are {what} and are carried")
-    return lines
 
 
 def pinned_facts(recipe: Recipe) -> Facts | None:
