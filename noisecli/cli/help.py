@@ -6,6 +6,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from noisecli.errors import UsageProblem
 
+ORDER = ("init", "preview", "validate", "augment", "report", "diff", "verify", "replay", "ops", "recipes", "schema")
+"""Commands as a newcomer needs them."""
+
 
 class _Compact:
     """Help without empty lines, and one line for each option."""
@@ -51,7 +54,8 @@ class Group(_Compact, TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write one line for each command: the first of its docstring, none of it cut off."""
-        shown = [command for command in self.commands.values() if not command.hidden]
+        known = [command for command in self.commands.values() if not command.hidden]
+        shown = sorted(known, key=lambda command: ORDER.index(command.name) if command.name in ORDER else len(ORDER))
         formatter.write("Commands:\n")
         with formatter.indentation():
             formatter.write_dl([(command.name, command.get_short_help_str(limit=999)) for command in shown])
