@@ -31,15 +31,13 @@ def diff(
     columns: Annotated[
         list[str] | None, typer.Option("--columns", metavar="COLUMN", help="Compare only this one; may be repeated.")
     ] = None,
-    limit: Annotated[
-        int, typer.Option(metavar="N", min=0, help="How many differing cells or images are shown (20).")
-    ] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=0, help="How many differing cells or images are shown.")] = 20,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Leave with 4 if anything differs, else 0.")] = False,
     json: Json = False,
 ) -> None:
-    """Say what really differs, cell by cell or image by image.
+    """Say what really differs, and whether the truth file is true.
 
-    Rows count from 0. Lies of a truth file beside NOISY leave with code 4.
+    Rows count from 0, without the header. Lies are listed; the exit code is 4.
 
     Example: noisecli diff sales.csv noisy.csv
     """

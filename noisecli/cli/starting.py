@@ -31,11 +31,11 @@ def init(
     ] = "-",
     theme: Annotated[
         Theme | None,
-        typer.Option("--for", metavar="WHAT", help="sensors, survey, ocr, typing or robustness."),
+        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing, robustness; or a mix."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
 ) -> None:
-    """Look at INPUT and write a starter recipe that fits it.
+    """Look at INPUT and write a commented starter recipe for it.
 
     Example: noisecli init sales.csv -o recipe.yaml
     """
