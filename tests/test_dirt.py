@@ -207,14 +207,16 @@ def test_one_or_two_workers_give_the_same_bytes(tmp_path, monkeypatch):
 
 @by_step([*BY_ROW, *BY_CELL])
 def test_a_rate_means_what_it_says_and_strikes_nest(step, tmp_path):
+    """Rows and cells are struck alike for all ops: the first of each shows it on 10^5 rows."""
+    size = 100_000 if step in (BY_ROW[0], BY_CELL[0]) else 20_000
     source = tmp_path / "in.csv"
-    source.write_text("n,name,x\n" + "".join(f"{i},é,{i % 997 + 1000}.25\n" for i in range(100_000)), encoding="utf-8")
+    source.write_text("n,name,x\n" + "".join(f"{i},é,{i % 997 + 1000}.25\n" for i in range(size)), encoding="utf-8")
     rates, struck = (0.01, 0.05), []
     for rate in rates:
         done = run(source, tmp_path / f"{rate}.csv", {**step, "rate": rate}, truth=True)
         found = counts(done)["x" if "columns" in step else ""]
-        assert found["eligible"] == 100_000
-        assert abs(found["struck"] - rate * 100_000) <= 4 * np.sqrt(100_000 * rate * (1 - rate))
+        assert found["eligible"] == size
+        assert abs(found["struck"] - rate * size) <= 4 * np.sqrt(size * rate * (1 - rate))
         assert found["struck"] == found["changed"]
         struck.append({(e["row"], e["column"], e["after"]) for e in lines_of(done)})
     assert struck[0] < struck[1]
@@ -302,7 +304,6 @@ def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
         (["op: decimal_comma"], "missing key 'columns'"),
         (["op: bom, mechanism: {burst: {length: 3}}"], "it takes no 'mechanism': its rate is the chance of a file"),
         (["op: ragged_row, mechanism: {mar: {columns: a}}"], "takes no mechanism but mcar and burst"),
-        (["op: ragged_row, mechanism: {burst: {length: 5min}}"], "it takes no length in time: give a number of rows"),
         (["op: decimal_comma, columns: a, mechanism: mnar"], "takes no mechanism but mcar and burst"),
         (
             ["op: ragged_row, mechanism: {burst: {length: 5min}}"],
