@@ -30,7 +30,7 @@ def explain(name: str, json: bool) -> None:
     if not found:
         instead = [said for target in ALIASES if (said := written_as(name, target))]
         nearest = did_you_mean(name, sorted({n for _, n in registered()}))
-        unknown = f"unknown op {name!r}{nearest}; `noisecli ops` lists them"
+        unknown = f"unknown op {name!r}{nearest} (`noisecli ops` lists them)"
         raise UsageProblem(instead[0] if instead else unknown)
     if json:
         as_json([describe(op) for op in found])
