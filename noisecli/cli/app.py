@@ -80,7 +80,7 @@ def _said(error: Any) -> str:
 
 def run() -> int:
     """Parse the arguments and run the command; return its exit code."""
-    from noisecli.cli import commands, comparing, starting  # noqa: F401 - they put their commands into the app
+    from noisecli.cli import commands, comparing, previewing, reporting, starting  # noqa: F401 - they put their commands into the app
 
     mend_colons()
     try:
