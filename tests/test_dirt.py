@@ -12,7 +12,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 from golden import snapshot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import noisecli
@@ -158,7 +158,6 @@ def test_what_is_not_struck_stays_byte_for_byte_and_the_truth_tells_the_rest(ste
 CELLS = st.text(st.sampled_from('a1é",;\n \t'), max_size=6)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12),
     delimiter=st.sampled_from(",;\t|"),
