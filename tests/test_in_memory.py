@@ -19,6 +19,8 @@ from PIL import Image
 import noisecli
 from noisecli.corruption import registered
 from noisecli.errors import NoiseError
+from noisecli.formats import tables
+from noisecli.streams import BLOCK
 from tests.test_types import COLUMNS, FIRSTS, KINDS, NEEDED, OPS, ROWS, STRIKERS, TABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
@@ -123,17 +125,18 @@ def test_code_of_the_users_own_runs_where_it_is_allowed(tmp_path: Path, monkeypa
         noisecli.corrupt(TABLE, recipe)
 
 
-def test_a_long_table_with_small_dictionaries(tmp_path: Path) -> None:
-    rows = 1_100_000  # more than go through the engine at once
+def test_a_long_table_with_small_dictionaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "SLAB", 7 * BLOCK)
+    rows = 130_000  # more than go through the engine at once
     words = pa.array([f"word {i:03}" for i in range(120)])
     coded = pa.DictionaryArray.from_arrays(pa.array(np.arange(rows) % 120, pa.int8()), words)
     table = pa.table({"n": np.arange(rows) % 250, "coded": pa.chunked_array([coded.slice(0, 7), coded.slice(7)])})
     recipe = recipe_of(
         {"op": "missing", "columns": "n", "rate": 0.01, "exact": True},
-        {"op": "typo", "columns": "coded", "rate": 0.0005},
+        {"op": "typo", "columns": "coded", "rate": 0.005},
         {"op": "duplicate", "rate": 0.001},
     )
-    expected, _ = through_parquet(table, recipe, tmp_path, row_group_size=300_000)
+    expected, _ = through_parquet(table, recipe, tmp_path, row_group_size=40_000)
     noisy = noisecli.corrupt(table, recipe)
     noisy.validate(full=True)
     assert noisy.schema.field("coded").type.index_type == pa.int32()  # int8 holds no more than 128 words

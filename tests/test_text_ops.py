@@ -104,7 +104,7 @@ def many(script: str, unit: str) -> pa.Array:
     """Cells enough for a few thousand sites."""
     words = SENTENCES[script].split()
     rotated = [" ".join(words[i:] + words[:i]) for i in range(len(words))]
-    cells = {"char": 300, "token": 300, "word": 1000, "cell": 3000}[unit]
+    cells = {"char": 80, "token": 80, "word": 300, "cell": 3000}[unit]
     return pa.array(rotated * (cells // len(rotated)))
 
 
