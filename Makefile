@@ -29,6 +29,11 @@ golden: $(BIN)/.dev ## Record the golden digests anew, after a wanted change of 
 samples: $(BIN)/.installed ## Make sample_data anew
 	$(BIN)/python sample_data/make_sample_data.py
 
+.PHONY: docs
+docs: $(BIN)/.dev ## Make docs/catalogue.md and the pictures in docs/images anew
+	$(BIN)/python docs/make_catalogue.py
+	$(BIN)/python docs/make_overview.py
+
 .PHONY: clean
 clean: ## Remove the environment, caches and the demo
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -38,7 +43,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(BIN)/.installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[report]'
 	@touch $@
 
 $(BIN)/.dev: $(BIN)/.installed

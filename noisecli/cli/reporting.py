@@ -1,0 +1,48 @@
+"""The command that reports on a noisy output."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noisecli.cli.app import app
+from noisecli.cli.options import Json
+
+PAGE = Path("report.html")
+
+
+@app.command()
+def report(
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="A noisy output, one copy of it, or other data that became noisy.")
+    ],
+    source: Annotated[Path, typer.Option("--input", metavar="CLEAN", help="The clean data.")],
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PAGE", help="Where the page goes; default: report.html.", show_default=False
+        ),
+    ] = None,
+    copy: Annotated[int | None, typer.Option(min=0, help="Which copy; default: the first noisy one.")] = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write the measures as CSV too, for plots of DVC.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show what noise did, as one HTML page that needs no network: distributions, drift, rates, examples.
+
+    With --json or --csv the page is written only where -o names one. An older report is replaced, nothing else is.
+
+    Example: noisecli report noisy.csv --input customers.csv -o report.html
+    """
+    from noisecli import report as reports
+    from noisecli.cli import show
+
+    wanted = page or (None if json or table else PAGE)
+    subject = reports.make(output, source, copy=copy, page=wanted, table=table)
+    if json:
+        show.as_json(reports.as_document(subject))
+    else:
+        for path in filter(None, (wanted, table)):
+            print(f"report    {path}  ({path.stat().st_size} bytes)")
+    show.warn([f"not as the manifest says: {fault}" for fault in subject.faults])
