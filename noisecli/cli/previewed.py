@@ -99,7 +99,7 @@ def _print_notes(notes: Sequence[str], console: Console) -> None:
 
 
 def _about(found: TablePreview, source: Path) -> Iterator[tuple[str, str]]:
-    name = found.files[0] if len(found.files) == 1 else f"{source.name}, {len(found.files)} files"
+    name = found.files[0] if len(found.files) == 1 else f"{source}, {len(found.files)} files"
     about = found.facts.of_about
     rows = f"all {found.looked_at:,} rows" if found.whole else f"the first {found.looked_at:,} rows"
     yield "input", f"{visible(name)}: {rows}" + (f" of about {about:,}" if about else "")
