@@ -38,8 +38,11 @@ def show_table(found: TablePreview, source: Path, json_: bool) -> None:
         console.print(Text.assemble((f"{key:<8}", "bold"), text))
     console.print()
     if found.rows:
-        count = f"{len({(row.file, row.row) for row in found.rows}):,} of the {found.changed_rows:,} rows that change"
-        console.print(Text(f"{count}, numbered from 0", "bold"))
+        count = f"{len({(row.file, row.row) for row in found.rows}):,}"
+        them = (
+            "rows, all of which get new columns" if found.added else f"of the {found.changed_rows:,} rows that change"
+        )
+        console.print(Text(f"{count} {them}, numbered from 0", "bold"))
         table = _as_table(found, console)
         for part in [table] if table is not None else _as_list(found, console.width):
             console.print(part)
@@ -154,8 +157,8 @@ def _table(found: TablePreview, along: Sequence[str], changing: Mapping[str, Seq
 def _cell(row: PreviewRow, column: str, room: int) -> Text:
     """One cell of a row: what steps made of it, or what it is. A row that is left out only has what it was."""
     mine = [change for change in row.changes if change.column == column]
-    if not mine:
-        return plain(row.cells.get(column), room, ASIDE)
+    if column not in _changed(row):
+        return plain(mine[-1].after if mine else row.cells.get(column), room, ASIDE)
     before, after = marked(mine[0].before, mine[-1].after, room)
     return Text.assemble(before, (" -> ", ASIDE), after)
 
@@ -201,7 +204,9 @@ def _title(row: PreviewRow, found: TablePreview, width: int) -> Text:
 
 
 def _changed(row: PreviewRow) -> list[str]:
-    return [name for name in row.cells if any(change.column == name for change in row.changes)]
+    """Columns whose cells changed; of a clone those in which it is not like the row that it comes from."""
+    mine = {change.column for change in row.changes if row.fate != "clone" or change.step == row.by}
+    return [name for name in row.cells if name in mine]
 
 
 def _fit(name: str, width: int) -> str:

@@ -72,17 +72,21 @@ def tell(recipe: Recipe, root: Path, outcome: Outcome, most: int, space: Path) -
     files = [file.relative for file in dataset.struck]
     found = _Found(truth.filter(pa.array(~on_file)), files, [step.id for step in steps], scattering)
     keys = found.choose(most)
+    looked_at = {entry.path: entry.rows or 0 for entry in manifest.inputs}
     added = tuple(name for step in manifest.steps if step.sweep == shown for name in step.outgoing or ())
     fields = list(dataset.struck[0].table().fields())
     added = tuple(name for name in dict.fromkeys(added) if name not in fields)
     context = _context(recipe, fields)
+    if added:  # then all rows have something new
+        first = [(0, row) for row in range(min(most, looked_at[files[0]]))]
+        keys = list(dict.fromkeys([*keys, *first]))[:most]
     rows = found.rows(keys)
     columns = [name for name in fields if name in context or any(c.column == name for row in rows for c in row.changes)]
     clean = _cells(dataset.struck, columns, {(files.index(row.file), row.row) for row in rows})
     noisy = {} if dirt or not added else _added(dataset, outcome, shown, added, rows, space)
     return Told(
         files=tuple(file.name for file in dataset.struck),
-        looked_at=sum(entry.rows or 0 for entry in manifest.inputs),
+        looked_at=sum(looked_at.values()),
         shown=shown,
         context=context,
         rows=tuple(_complete(row, clean, noisy, files) for row in rows),
@@ -154,7 +158,7 @@ class _Found:
 
     def steps_of(self, keys: Sequence[RowKey]) -> list[str]:
         """Steps that are seen in some rows."""
-        chosen = [self.keys.index(key) for key in keys]
+        chosen = [i for i, key in enumerate(self.keys) if key in keys]
         return self._named(self._numbers[self._by_step[chosen].any(axis=0)])
 
     def _named(self, numbers: NDArray[Any]) -> list[str]:
