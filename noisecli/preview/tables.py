@@ -7,12 +7,11 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
-from noisecli.corruption import RowsCorruption
 from noisecli.errors import DataProblem, NoiseError
 from noisecli.facts import Facts
 from noisecli.preview.asked import Asked
 from noisecli.preview.model import FactsUsed, StepCount, TablePreview
-from noisecli.preview.telling import Told, tell
+from noisecli.preview.telling import Told, scattering, tell
 from noisecli.run import Outcome, Prepared, augment, inspect, prepare
 from noisecli.run.dataset import Dataset, discover, format_of
 from noisecli.run.excerpt import Excerpt, excerpt
@@ -216,6 +215,5 @@ def _notes(asked: Asked, outcome: Outcome, facts: FactsUsed, told: Told, whole: 
     for step in steps:
         if step.pairs:
             yield f"step {step.id!r} pairs rows of the whole data: augment will find other partners"
-    for planned in asked.checked.steps:
-        if isinstance(planned.corruption, RowsCorruption) and planned.corruption.scatters() and planned.rate > 0:
-            yield f"step {planned.id!r} moves rows about their whole file, here about the rows looked at"
+    for name in scattering(asked.checked.steps):
+        yield f"step {name!r} moves rows about their whole file, here about the rows looked at"
