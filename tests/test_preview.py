@@ -164,7 +164,7 @@ def test_dirt_is_shown_as_it_is_written(command, recipe, tmp_path):
     told = command("preview", source, "-r", made).out
     assert r"\ufeffid,size" in told
     assert r"\r\n" in told
-    assert f"- {by_step['decimal_comma']['before']}" in told
+    assert f"{by_step['decimal_comma']['before']} -> {by_step['decimal_comma']['after']}" in told
 
 
 def test_a_sweep_shows_its_strongest(command, recipe, tmp_path):

@@ -24,7 +24,7 @@ from noisecli.run.dataset import Dataset, InputFile, discover
 CONTEXT = 4
 """Columns that identify a row besides those that have a role."""
 
-LINES = 3
+LINES = 2
 """How many lines are shown of each step on the finished file."""
 
 CLONES = 2
