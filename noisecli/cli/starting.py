@@ -27,14 +27,20 @@ class Theme(StrEnum):
 def init(
     source: Input,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="RECIPE", help="Where the recipe goes; - for stdout.")
+        str, typer.Option("--output", "-o", metavar="RECIPE", help="Where the recipe goes; left out: to stdout.")
     ] = "-",
     theme: Annotated[
-        Theme | None, typer.Option("--for", help="What the noise imitates; left out: a bit of all that fits the data.")
+        Theme | None,
+        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing or robustness; else a bit of all."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
 ) -> None:
-    """Look at INPUT and write a starter recipe for it: weak noise that fits its columns, and why."""
+    """Look at INPUT, and write a first recipe that fits it.
+
+    The noise is weak, comments say why each step is there, and stronger steps wait as comments.
+
+    Example: noisecli init sales.csv -o recipe.yaml
+    """
     from noisecli import starter
     from noisecli.cli import pipes
 
