@@ -23,7 +23,8 @@ def test_every_help_fits_a_screen_and_shows_an_example(command, monkeypatch):
         assert sentence.endswith("."), f"{name}: its sentence is cut off or broken: {sentence}"
         assert not sentence.endswith("..."), name
         shown = command(name, "-h").out
-        assert f"\n  {sentence}\n  Example: noisecli {name}" in shown
+        assert f"\n  {sentence}\n" in shown
+        assert f"\n  Example: noisecli {name} " in f"{shown} "
         broken = [line for line in shown.splitlines() if re.match(r" {8,}\S", line)]
         assert not broken, f"{name}: the help of an option is longer than a line: {broken}"
         too_long = [line for line in shown.splitlines() if len(line) > 79]

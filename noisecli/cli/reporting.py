@@ -13,9 +13,7 @@ PAGE = Path("report.html")
 
 @app.command()
 def report(
-    output: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="A noisy output, one copy of it, or other data that became noisy.")
-    ],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="A noisy output, or a copy in one.")],
     source: Annotated[Path, typer.Option("--input", metavar="CLEAN", help="The clean data.")],
     page: Annotated[
         Path | None,
@@ -23,13 +21,15 @@ def report(
             "--output", "-o", metavar="PAGE", help="Where the page goes; default: report.html.", show_default=False
         ),
     ] = None,
-    copy: Annotated[int | None, typer.Option(min=0, help="Which copy; default: the first noisy one.")] = None,
+    copy: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Which copy; default: the first noisy one.")
+    ] = None,
     table: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write the measures as CSV too, for plots of DVC.")
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write the measures as CSV, for DVC plots.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what noise did, as one HTML page that needs no network: distributions, drift, rates, examples.
+    """Show what noise did, on one HTML page that needs no network.
 
     With --json or --csv the page is written only where -o names one. An older report is replaced, nothing else is.
 

@@ -30,11 +30,15 @@ def init(
         str, typer.Option("--output", "-o", metavar="RECIPE", help="Where the recipe goes; - for stdout.")
     ] = "-",
     theme: Annotated[
-        Theme | None, typer.Option("--for", help="What the noise imitates; left out: a bit of all that fits the data.")
+        Theme | None,
+        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing, robustness; or a mix."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
 ) -> None:
-    """Look at INPUT and write a starter recipe for it: weak noise that fits its columns, and why."""
+    """Look at INPUT and write a commented starter recipe for it.
+
+    Example: noisecli init sales.csv -o recipe.yaml
+    """
     from noisecli import starter
     from noisecli.cli import pipes
 
