@@ -18,8 +18,9 @@ test: $(BIN)/.dev ## Run lint, type checks and the test suite
 	$(BIN)/pytest -n auto -m "not stress"
 
 .PHONY: stress
-stress: $(BIN)/.dev ## Run the long tests: large files, memory
+stress: $(BIN)/.dev ## Run the long tests: large files, memory, many random inputs
 	$(BIN)/pytest -m stress
+	$(BIN)/pytest -m "hypothesis and not stress" --hypothesis-profile stress
 
 .PHONY: golden
 golden: $(BIN)/.dev ## Record the golden digests anew, after a wanted change of results

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 import pytest
 from golden import OPS, example_step, head, make_images, make_input
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -58,8 +58,6 @@ TABLE_OPS = {
 """Those that act on what the file holds; tests/test_dirt.py is about those that act on the file."""
 TEXT_OPS = {op.name for op in TABLE_OPS.values() if issubclass(op, TextCorruption)}
 IMAGE_OPS = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
-
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # ------------------------------------------------------------------------------------- what a table says, and its truth
@@ -384,7 +382,6 @@ def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @given(steps=several_steps(), suffix=st.sampled_from([".csv", ".parquet", ".feather"]), split=st.booleans())
-@relaxed
 def test_any_recipe(tmp_path_factory: pytest.TempPathFactory, steps: list[Any], suffix: str, split: bool) -> None:
     folder = tmp_path_factory.mktemp("any")
     source = folder / "people.csv"
