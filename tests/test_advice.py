@@ -169,6 +169,12 @@ def test_folders_that_look_held_out(advised, frame, tmp_path, folder, told):
     assert ("split" in kinds(advised(tmp_path / "data", [noise("plain")]))) is told
 
 
+@pytest.mark.parametrize(("name", "told"), [("x_test.csv", True), ("contest.csv", False)])
+def test_files_that_look_held_out(advised, frame, tmp_path, name, told):
+    frame.drop(columns="fold").to_csv(tmp_path / name, index=False)
+    assert ("split" in kinds(advised(tmp_path / name, [noise("plain")]))) is told
+
+
 def test_training_folders_under_evaluate(advised, frame, tmp_path):
     for name in ("train", "test"):
         (tmp_path / name).mkdir()
@@ -201,6 +207,7 @@ def test_rows_that_are_in_both_splits_already(advised, frame):
 def test_presets_too_strong_for_small_images(advised, tmp_path, side, step, told):
     for name in "abc":
         Image.new("RGB", (side, side), (90, 120, 30)).save(tmp_path / f"{name}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
     assert ("size" in kinds(advised(tmp_path, [step]))) is told
 
 

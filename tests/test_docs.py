@@ -36,9 +36,6 @@ PAGES = [
 ]
 every_page = pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
 
-COMING = {"diff", "init", "preview", "report"}
-"""Commands that documentation may speak of before they are there."""
-
 MOST_NOT_RUN = 3
 """Blocks of a page that need something that no test has, such as a network."""
 
@@ -120,10 +117,6 @@ class Workshop:
         self.folder = folder
         self.command = command
         self.names: dict[str, Any] = {}
-        command("--version")  # registers the commands
-        self.coming = COMING - {
-            info.name or info.callback.__name__ for info in app.registered_commands if info.callback
-        }
 
     def run(self, block: Block, where: str) -> None:
         """Do with a block what a reader would do with it."""
@@ -137,8 +130,6 @@ class Workshop:
         """Commands of noisecli alone run in this process, which is faster; all others in a shell."""
         text = block.text.replace("\\\n", " ")
         commands = [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
-        if any(words[0] == "noisecli" and words[1] in self.coming for words in commands):
-            return
         if not all(words[0] == "noisecli" and not set("|><&;$*") & set("".join(words)) for words in commands):
             self._in_shell(text, where)
             return

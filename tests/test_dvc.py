@@ -13,7 +13,9 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "dvc"
 
 BIN = Path(sys.executable).parent
 
-pytestmark = pytest.mark.skipif(not (BIN / "dvc").exists(), reason="dvc is not installed")
+pytestmark = pytest.mark.skipif(
+    not (BIN / "dvc").exists() or shutil.which("git") is None, reason="dvc or git is not installed"
+)
 
 
 @pytest.fixture

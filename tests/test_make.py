@@ -103,7 +103,7 @@ def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe
     for path in (*out.rglob("*.csv"), stamp):
         os.utime(path, (1e9, 1e9))
     _, aged = run("--if-changed")
-    assert "unchanged" in (done := run("--if-changed"))[0].out
+    assert "\nunchanged " in (done := run("--if-changed"))[0].out
     assert done[1] == aged, "not even the files are others"
     assert set(first) == set(aged) == {"a.csv", "b.csv", "out.noisecli.json", "out.noisecli-truth.parquet"}
     assert aged["a.csv"][0] == int(1e18)
@@ -112,7 +112,7 @@ def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe
 
     (folder / "b.csv").write_text("x,y\n3.5,c\n5.5,d\n")
     changed, after = run("--if-changed")
-    assert "unchanged" not in changed.out
+    assert "\nunchanged " not in changed.out
     assert after["a.csv"][0] == aged["a.csv"][0]
     assert after["b.csv"][0] > aged["b.csv"][0]
     assert after["out.noisecli.json"][0] > aged["out.noisecli.json"][0]

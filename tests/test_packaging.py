@@ -1,6 +1,7 @@
 """What is built: the wheel holds the package and nothing else, the sdist all of the project; both install clean."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -57,7 +58,7 @@ def test_the_sdist_holds_all_that_the_project_is(built: Path) -> None:
 
 @pytest.mark.stress
 @pytest.mark.parametrize("kind", ["*.whl", "*.tar.gz"])
-def test_it_installs_and_runs_in_an_empty_environment(built: Path, tmp_path: Path, kind: str) -> None:
+def test_it_installs_and_runs_the_readme_in_an_empty_environment(built: Path, tmp_path: Path, kind: str) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     program = tmp_path / "venv/bin"
     package = next(built.glob(kind))
@@ -68,14 +69,12 @@ def test_it_installs_and_runs_in_an_empty_environment(built: Path, tmp_path: Pat
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
 
-    run(program / "python", "-m", "pip", "install", "--quiet", package)
+    run(program / "python", "-m", "pip", "install", "--quiet", f"{package}[report]")
     run(program / "python", "-m", "pip", "check")
     assert str(tmp_path) in run(program / "python", "-c", "import noisecli; print(noisecli.__file__)")
-    recipe = ROOT / "examples/customers.yaml"
-    run(program / "noisecli", "augment", ROOT / "sample_data/customers.csv", "-r", recipe, "-o", "noisy.csv")
-    run(program / "noisecli", "verify", "noisy.csv")
-    run(
-        program / "noisecli", "augment", ROOT / "sample_data/images", "-r", ROOT / "examples/photos.yaml", "-o", "noisy"
-    )
-    run(program / "noisecli", "verify", "noisy")
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
+    commands = (ROOT / "README.md").read_text(encoding="utf-8").partition("```sh\n")[2].partition("```")[0]
+    assert commands.count("noisecli ") == 5
+    run("bash", "-euc", f"PATH={program}:$PATH\n{commands}")
+    assert (tmp_path / "report.html").stat().st_size > 10_000
     assert "human-typing" in run(program / "noisecli", "recipes")

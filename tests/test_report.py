@@ -11,6 +11,7 @@ import pytest
 
 import noisecli
 from noisecli import report
+from noisecli.report.measures import IMAGE_MEASURES, TABLE_MEASURES
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
@@ -190,20 +191,17 @@ def test_hostile_names_and_cells_stay_text(tmp_path):
     assert "U+200B" in page.sections["texts"]
 
 
-def test_edits_are_marked(page, table):
-    text = "".join(tag for tag, _ in page.tags if tag in ("ins", "del"))
-    assert text.count("ins") > 1
-    assert text.count("del") > 1
-
-
 def test_what_someone_else_made_noisy_is_compared_too(command, tmp_path):
-    (tmp_path / "clean.csv").write_text("a,b\n" + "".join(f"{i},x{i % 3}\n" for i in range(60)))
-    (tmp_path / "noisy.csv").write_text("a,b\n" + "".join(f"{i + i % 2},x{i % 2}\n" for i in range(60)))
+    (tmp_path / "clean.csv").write_text("a,b\n" + "".join(f"{i},word {i}\n" for i in range(60)))
+    (tmp_path / "noisy.csv").write_text("a,b\n" + "".join(f"{i + i % 2},w{'ou'[i == 7]}rd {i}\n" for i in range(60)))
     page = tmp_path / "page.html"
     result = command("report", tmp_path / "noisy.csv", "--input", tmp_path / "clean.csv", "-o", page)
     assert result.code == 0, result.err
-    sections = Page(page.read_text(encoding="utf-8")).sections
+    html = page.read_text(encoding="utf-8")
+    sections = Page(html).sections
     assert "no manifest" in sections["summary"]
+    assert "w<del>o</del>rd 7<" in html
+    assert "w<ins>u</ins>rd 7<" in html
     assert not {"rates", "recipe", "provenance", "warnings"} & set(sections)
 
 
@@ -216,6 +214,29 @@ def test_a_changed_output_is_told(command, table, tmp_path):
     result = command("report", noisy, "--input", SAMPLE / "customers.csv", "-o", page)
     assert "not as the manifest says: noisy.csv: differs" in result.err
     assert "✗ no" in Page(page.read_text(encoding="utf-8")).sections["summary"]
+
+
+def test_a_rate_that_chance_does_not_explain_comes_first(command, table, tmp_path):
+    """Counts of a manifest are not hashed; so they can be made wrong here."""
+    (tmp_path / "noisy.csv").write_bytes(table.output.read_bytes())
+    told = json.loads(table.manifest_path.read_bytes())
+    counts = next(step for step in told["steps"] if step["id"] == "missing")["columns"]["visits"]
+    counts["struck"] = counts["eligible"]
+    (tmp_path / "noisy.csv.noisecli.json").write_text(json.dumps(told))
+    page = tmp_path / "page.html"
+    result = command("report", tmp_path / "noisy.csv", "--input", SAMPLE / "customers.csv", "-o", page, "--json")
+    visits = result.json["steps"]["missing"]["columns"]["visits"]
+    assert visits["within_chance"] is False
+    rates = Page(page.read_text(encoding="utf-8")).sections["rates"]
+    assert rates.count("✗ outside") == 1
+    assert rates.index("✗ outside") < rates.index("✓ within")
+
+
+def test_the_documentation_explains_every_measure():
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    for measure in (*TABLE_MEASURES, *IMAGE_MEASURES):
+        assert f"| {measure.short} |" in text
+        assert measure.source.split(",")[0].split()[-1] in text  # its year
 
 
 def test_only_an_older_report_is_replaced(command, table, tmp_path):

@@ -4,6 +4,7 @@ It looks at a run that is prepared and changes nothing of it. What it says holds
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,5 +89,6 @@ def _advise(case: Case, folder: str, space: str) -> list[Advice]:
         case = replace(case, trial=None)
         found.append(Advice("trial", f"the steps fail on the first rows: {error}"))
     for adviser in ADVISERS:
-        found += adviser(case)
+        with suppress(NoiseError):  # steps that run together may fail one without the other
+            found += adviser(case)
     return [replace(advice, sweep=folder or None) for advice in found]

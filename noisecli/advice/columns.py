@@ -80,8 +80,8 @@ def flags(case: Case) -> Iterator[Advice]:
     """Numbers that are codes: noise makes values of them that do not exist."""
     names = [name for _, name, op in _taken_along(case) if isinstance(op, Unit)]
     for name in dict.fromkeys(names):
-        numbers = _numbers(case, name)
-        if len(numbers) >= ENOUGH and set(np.unique(numbers)) == {0.0, 1.0}:
+        column = case.column(name)
+        if column is not None and (column.kind, column.min, column.max) == (Kind.INTEGER, 0.0, 1.0):
             text = "it holds 0 and 1 only, a code, of which noise on numbers makes others, or nothing"
             yield Advice("code", f"{text}: name the columns, without it, and use category_swap here", columns=(name,))
 

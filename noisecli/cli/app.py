@@ -1,9 +1,9 @@
 """The app: what all commands share. Their modules are imported by `run`, and import what is heavy inside them.
 
 A command is a function under `@app.command()`. Its docstring is a sentence of at most 64 characters, which the list of
-commands shows, and a last paragraph `Example: noisecli ...` in one line of at most 76; every option has a help of one
-line and, unless it is a flag, a `metavar`; `rich_help_panel` puts it into a group. Tests hold this, and that no help
-needs more than 24 lines of 80 columns.
+commands shows in the order of `help.IN_USE`, and a last paragraph `Example: noisecli ...` in one line of at most 76.
+Every option has a help of one line and, unless it is a flag, a `metavar`; `rich_help_panel` puts it into a group. Tests
+hold this, and that no help needs more than 24 lines of 80 columns.
 """
 
 from collections.abc import Callable

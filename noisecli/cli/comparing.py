@@ -84,6 +84,8 @@ def _tables(found: "Differences") -> None:
         print(f"\n          not all compared: {found.unaligned}")
     else:
         print(f"; {rows.added:,} added, {rows.removed:,} removed, {rows.moved:,} moved (by {found.aligned})")
+    if rows.misfits:
+        print(f"          {rows.misfits:,} rows do not fit their header: all their cells count as missing")
     differing = [column for column in found.columns if column.differing]
     total = sum(column.differing for column in differing)
     cells = sum(column.cells for column in found.columns)
@@ -173,7 +175,8 @@ def _truth(verdict: "Verdict", json: bool) -> None:
         if verdict.unchecked:
             print(f"truth     {verdict.unchecked:,} lines about the text of the finished file were not checked")
         if not verdict.notes:
-            print(f"truth     {verdict.lines:,} lines: all of them hold, and no difference is left out")
+            checked = verdict.lines - verdict.unchecked
+            print(f"truth     {checked:,} lines: all of them hold, and no difference is left out")
 
 
 def _cell(text: str | None) -> str:

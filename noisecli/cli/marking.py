@@ -46,13 +46,13 @@ def visible(text: str, hidden: str = "") -> str:
 
 
 def differences(old: str, new: str) -> list[tuple[Span, Span]]:
-    """Where two texts differ: stretches of the one and of the other. Numbers, and texts little alike, do as a whole."""
+    """Where two texts differ: stretches of the one and of the other. Figures, and texts little alike, do as a whole."""
     start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     most = min(len(old), len(new)) - start
     end = next((i for i in range(most) if old[-1 - i] != new[-1 - i]), most)
     stop_old, stop_new = len(old) - end, len(new) - end
     whole = [((0, len(old)), (0, len(new)))]
-    if _is_number(old) and _is_number(new):
+    if _is_figure(old) and _is_figure(new):
         return whole
     if max(stop_old, stop_new) - start > MOST_COMPARED:
         return [((start, stop_old), (start, stop_new))]
@@ -86,8 +86,9 @@ def _side(
     return Text.assemble(('"', ASIDE), shown, ('"', ASIDE)) if quoted else shown
 
 
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[-+]?[0-9]*[.,]?[0-9]+([eE][-+]?[0-9]+)?", text) is not None
+def _is_figure(text: str) -> bool:
+    """Whether a text is a number, or a date or time in figures."""
+    return re.fullmatch(r"[-+]?[0-9][-0-9.,:/ TZeE+]*", text) is not None
 
 
 def _look_alikes(old: str, new: str, pairs: Sequence[tuple[Span, Span]]) -> str:

@@ -3,7 +3,8 @@
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +25,9 @@ WIDEST = 100_000
 MOST_STEPS = 30
 """Columns that the steps of a change take in a list."""
 
+MOST_COUNTS = 24
+"""Lines of counts, beyond which the columns of a step are counted together."""
+
 MOST_NAME = 24
 """Columns that the name of a column takes in a list."""
 
@@ -38,8 +42,11 @@ def show_table(found: TablePreview, source: Path, json_: bool) -> None:
         console.print(Text.assemble((f"{key:<8}", "bold"), text))
     console.print()
     if found.rows:
-        count = f"{len({(row.file, row.row) for row in found.rows}):,} of the {found.changed_rows:,} rows that change"
-        console.print(Text(f"{count}, numbered from 0", "bold"))
+        count = f"{len({(row.file, row.row) for row in found.rows}):,}"
+        them = (
+            "rows, all of which get new columns" if found.added else f"of the {found.changed_rows:,} rows that change"
+        )
+        console.print(Text(f"{count} {them}, numbered from 0", "bold"))
         table = _as_table(found, console)
         for part in [table] if table is not None else _as_list(found, console.width):
             console.print(part)
@@ -99,9 +106,10 @@ def _print_notes(notes: Sequence[str], console: Console) -> None:
 
 
 def _about(found: TablePreview, source: Path) -> Iterator[tuple[str, str]]:
-    name = found.files[0] if len(found.files) == 1 else f"{source.name}, {len(found.files)} files"
+    name = found.files[0] if len(found.files) == 1 else f"{source}, {len(found.files)} files"
     about = found.facts.of_about
-    rows = f"all {found.looked_at:,} rows" if found.whole else f"the first {found.looked_at:,} rows"
+    count = "1 row" if found.looked_at == 1 else f"{found.looked_at:,} rows"
+    rows = f"all {count}" if found.whole and found.looked_at > 1 else count if found.whole else f"the first {count}"
     yield "input", f"{visible(name)}: {rows}" + (f" of about {about:,}" if about else "")
     facts = found.facts
     told = {
@@ -154,8 +162,8 @@ def _table(found: TablePreview, along: Sequence[str], changing: Mapping[str, Seq
 def _cell(row: PreviewRow, column: str, room: int) -> Text:
     """One cell of a row: what steps made of it, or what it is. A row that is left out only has what it was."""
     mine = [change for change in row.changes if change.column == column]
-    if not mine:
-        return plain(row.cells.get(column), room, ASIDE)
+    if column not in _changed(row):
+        return plain(mine[-1].after if mine else row.cells.get(column), room, ASIDE)
     before, after = marked(mine[0].before, mine[-1].after, room)
     return Text.assemble(before, (" -> ", ASIDE), after)
 
@@ -201,7 +209,9 @@ def _title(row: PreviewRow, found: TablePreview, width: int) -> Text:
 
 
 def _changed(row: PreviewRow) -> list[str]:
-    return [name for name in row.cells if any(change.column == name for change in row.changes)]
+    """Columns whose cells changed; of a clone those in which it is not like the row that it comes from."""
+    mine = {change.column for change in row.changes if row.fate != "clone" or change.step == row.by}
+    return [name for name in row.cells if name in mine]
 
 
 def _fit(name: str, width: int) -> str:
@@ -216,21 +226,25 @@ def _raw(lines: Sequence[RawLine], width: int) -> Iterator[Text]:
     """What became of lines of the file, one below the other."""
     for line in lines:
         where = "the file" if line.output_row is None else f"row {line.output_row} of the copy"
-        where += f", {visible(line.column)}" if line.column else ""
+        if line.column is not None:
+            before, after = marked(line.before, line.after, 30, quote=False)
+            about = f"  {where}, {visible(line.column)}  "
+            yield Text.assemble(line.step, (about, ASIDE), before, (" -> ", ASIDE), after)
+            continue
         yield Text.assemble(line.step, (f"  {where}", ASIDE))
         sides = marked(line.before, line.after, width - 8, quote=False)
         yield from (Text.assemble(sign, side) for sign, side in zip(("  - ", "  + "), sides, strict=True))
 
 
 def _counts(counts: Sequence[StepCount]) -> Table:
-    """What each step did to each column of the rows looked at."""
+    """What each step did to each column of the rows looked at, or to all of its columns where there are many."""
     shape = Table(box=None, pad_edge=False, header_style="bold")
     swept = any(count.sweep for count in counts)
     for name in (*(["sweep"] if swept else []), "step", "column"):
         shape.add_column(name, overflow="fold")
     for name in ("eligible", "struck", "changed", "asked", "got"):
         shape.add_column(name, justify="right", no_wrap=True)
-    for count in counts:
+    for count in counts if len(counts) <= MOST_COUNTS else _together(counts):
         step = count.step if count.step == count.op else f"{count.step} ({count.op})"
         numbers = ["-" if n is None else f"{n:,}" for n in (count.eligible, count.struck, count.changed)]
         asked = "-" if count.rate is None else f"{count.rate:g}"
@@ -238,3 +252,15 @@ def _counts(counts: Sequence[StepCount]) -> Table:
         texts = [*([count.sweep or ""] if swept else []), step, visible(count.column), *numbers, asked, got]
         shape.add_row(*map(Text, texts), style="" if count.struck else ASIDE)
     return shape
+
+
+def _together(counts: Sequence[StepCount]) -> Iterator[StepCount]:
+    """One count for all columns of a step; rows that it strikes as a whole stay apart from their cells."""
+    for _, group in groupby(counts, lambda count: (count.sweep, count.step, count.column == "")):
+        mine = list(group)
+        eligible, struck = sum(count.eligible for count in mine), sum(count.struck for count in mine)
+        changed = [count.changed for count in mine if count.changed is not None]
+        columns = mine[0].column if len(mine) == 1 else f"{len(mine)} columns"
+        rate = mine[0].rate if len({count.rate for count in mine}) == 1 else None
+        total = sum(changed) if changed else None
+        yield replace(mine[0], column=columns, eligible=eligible, struck=struck, changed=total, rate=rate)

@@ -1,5 +1,8 @@
 """The command `preview`."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +46,8 @@ def preview(
 
     overrides = _overrides(set_, seed, None)
     _see_own_code(allow_code)
-    with pipes.piped(source, "") as (file, _), progress(quiet=not exact) as meter:
+    quick = _without_pandas(not allow_code)  # functions of the user's own may want it
+    with quick, pipes.piped(source, "") as (file, _), progress(quiet=not exact) as meter:
         checked = recipes.load(recipe, target=find_target(file), overrides=overrides, severity=severity)
         asked = Asked(file, recipe, checked, overrides, severity, allow_code, exact, meter)
         if checked.target == "images":
@@ -60,3 +64,23 @@ def preview(
         previewed.show_images(drawn, source, json)
     else:
         previewed.show_table(found, source, json)
+
+
+@contextmanager
+def _without_pandas(wanted: bool) -> Iterator[None]:
+    """Keep pyarrow from importing pandas, as it does for its first array: that takes longer than a preview.
+
+    Pyarrow works without it, and finds it when it is asked for a DataFrame later on.
+    """
+    if not wanted or "pandas" in sys.modules:
+        yield
+        return
+    import pyarrow as pa
+
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        with suppress(AttributeError, ImportError):  # depends on how it was compiled
+            pa.array([0])
+        yield
+    finally:
+        del sys.modules["pandas"]

@@ -10,6 +10,9 @@ from noisecli.cli.options import Json
 
 PAGE = Path("report.html")
 
+MOST_FAULTS = 5
+"""Faults that are told on stderr; the page and --json have more."""
+
 
 @app.command()
 def report(
@@ -23,6 +26,9 @@ def report(
     ] = None,
     copy: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Which copy; default: the first noisy one.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="A column that tells rows apart, where they moved.")
     ] = None,
     table: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the measures as CSV, for DVC plots.")
@@ -39,10 +45,12 @@ def report(
     from noisecli.cli import show
 
     wanted = page or (None if json or table else PAGE)
-    subject = reports.make(output, source, copy=copy, page=wanted, table=table)
+    subject = reports.make(output, source, copy=copy, key=key, page=wanted, table=table)
     if json:
         show.as_json(reports.as_document(subject))
     else:
         for path in filter(None, (wanted, table)):
             print(f"report    {path}  ({path.stat().st_size} bytes)")
-    show.warn([f"not as the manifest says: {fault}" for fault in subject.faults])
+    more = len(subject.faults) - MOST_FAULTS
+    faults = [*subject.faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+    show.warn([f"not as the manifest says: {fault}" for fault in faults])

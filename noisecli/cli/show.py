@@ -73,8 +73,9 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
     elif not quiet:
         struck = sum(not entry.carried for entry in manifest.outputs)
         files = f"{len(manifest.outputs)} files, {struck} of them changed"
-        size = files if done.output.is_dir() else f"{manifest.outputs[0].bytes} bytes"
-        print(f"output    {done.output}  ({size}{', unchanged' if done.unchanged else ''})")
+        print(f"output    {done.output}  ({files if done.output.is_dir() else f'{manifest.outputs[0].bytes} bytes'})")
+        if done.unchanged:
+            print("unchanged every file stands as it stood before the run")
         print(f"manifest  {done.manifest_path}")
         for key, path in companions.items():
             print(f"{key:<10}{path}")

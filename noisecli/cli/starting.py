@@ -27,7 +27,7 @@ class Theme(StrEnum):
 def init(
     source: Input,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="RECIPE", help="Where the recipe goes; - for stdout.")
+        str, typer.Option("--output", "-o", metavar="RECIPE", help="Where the recipe goes; left out: to stdout.")
     ] = "-",
     theme: Annotated[
         Theme | None,
@@ -35,7 +35,9 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
 ) -> None:
-    """Look at INPUT and write a commented starter recipe for it.
+    """Look at INPUT, and write a first recipe that fits it.
+
+    The noise is weak, comments say why each step is there, and stronger steps wait as comments.
 
     Example: noisecli init sales.csv -o recipe.yaml
     """

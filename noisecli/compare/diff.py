@@ -47,6 +47,8 @@ class RowDifferences:
     """Noisy rows that come from no clean one, or from one from which an earlier row comes already."""
     removed: int = 0
     """Clean rows from which none comes."""
+    misfits: int = 0
+    """Rows of either side that do not fit the header: all their cells count as missing."""
     moved: int = 0
     """Rows that stand at another place among those that are on both sides."""
 
@@ -188,7 +190,7 @@ class _Tables:
                 known = ", ".join(self._looked.columns)
                 raise UsageProblem(f"--columns: no column {name!r} on both sides; there are {known}")
         found.unread = {} if only is not None else self._looked.unread
-        found.rows = RowDifferences()
+        found.rows = RowDifferences(misfits=self._looked.misfits)
         found.columns = [ColumnDifferences(name) for name in self._looked.columns]
 
     def run(self) -> None:

@@ -85,6 +85,8 @@ class Looked:
     """Columns that cannot be compared, and why."""
     storage: Mapping[str, pa.DataType]
     """How the noisy side stores columns."""
+    misfits: int
+    """Rows of either side that do not fit the header; all their cells are missing."""
 
 
 def look(sides: Sides, pairs: Sequence[Pair], only: Sequence[str] | None = None) -> Looked:
@@ -109,17 +111,20 @@ def look(sides: Sides, pairs: Sequence[Pair], only: Sequence[str] | None = None)
     said = sides.data.column_types
     census = {name: Census() for name in names}
     values = {name: Values() for name in names}
-    rows = {}
+    rows, misfits = {}, 0
     for pair, before, after in tables:
         count = 0
         for _, slab in before.scan(names):
             count += slab.rows
+            misfits += 0 if slab.misfits is None else int(np.count_nonzero(slab.misfits))
             for name in names:
                 values[name].add(slab.cells[name])
                 if before.as_text and name not in said:
                     census[name].add(slab.cells[name])
                     census[name].told |= slab.told.get(name, frozenset())
-        rows[pair.name] = (count, sum(part.rows for part, _ in after.scan([])))
+        found = [(slab.rows, slab.misfits) for _, slab in after.scan([])]
+        misfits += sum(int(np.count_nonzero(wrong)) for _, wrong in found if wrong is not None)
+        rows[pair.name] = (count, sum(number for number, _ in found))
     columns = {}
     for name in names:
         how = said.get(name) if tables[0][1].as_text else None
@@ -128,7 +133,7 @@ def look(sides: Sides, pairs: Sequence[Pair], only: Sequence[str] | None = None)
             kind = census[name].kind() if how is None else Kind(how.dtype)
         columns[name] = side_of(name, kind, clean[0][name], None if how is None else how.format)
     known = {name: _categories(columns[name].kind, values[name]) for name in names}
-    return Looked(columns, known, rows, unread, {name: noisy[0][name] for name in names})
+    return Looked(columns, known, rows, unread, {name: noisy[0][name] for name in names}, misfits)
 
 
 def _shared(

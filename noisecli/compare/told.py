@@ -1,6 +1,7 @@
 """Whether a truth file tells the truth: every line of it holds, and every difference is in it.
 
-What the lines say is applied to the clean cells; the noisy cells have to be what comes out.
+What the lines say is applied to the clean cells; the noisy cells have to be what comes out. What became of a cell whose
+row was left out later is held against the clean side alone, since the noisy side has no trace of it.
 """
 
 import json

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from noisecli.parameters import plain
 from noisecli.recipe import Override, Recipe
 from noisecli.run.execute import Progress
 
@@ -27,7 +28,7 @@ class Asked:
     @property
     def seed_drawn(self) -> bool:
         """Whether nobody gave a seed."""
-        return self.checked.source.data.get("seed") is None
+        return plain(self.checked.source.data.get("seed")) is None
 
     @property
     def settled(self) -> list[Override]:

@@ -21,6 +21,9 @@ LEAST, MOST = 160, 320
 """Side of the square that a picture fits into, in px; it is larger where few stand side by side."""
 
 GAP = 12
+APART = 28
+"""Between two blocks, in px."""
+
 LINE = 17
 """Height of a line of text, in px."""
 
@@ -84,7 +87,7 @@ def draw(blocks: Sequence[Block], side: int) -> Image.Image:
     width = GAP + max(len(block.columns) for block in blocks) * (side + GAP)
     width = max(width, GAP * 2 + max(int(bold.getlength(block.title)) for block in blocks))
     heights = [_heading(block) + sum(_height(row) for row in block.rows) for block in blocks]
-    sheet = Image.new("RGB", (width, GAP + sum(heights)), GROUND)
+    sheet = Image.new("RGB", (width, GAP + sum(heights) + APART * (len(blocks) - 1)), GROUND)
     pen = ImageDraw.Draw(sheet)
     top = GAP
     for block, height in zip(blocks, heights, strict=True):
@@ -97,7 +100,7 @@ def draw(blocks: Sequence[Block], side: int) -> Image.Image:
             for i, tile in enumerate(row):
                 _put(sheet, pen, tile, (GAP + i * (side + GAP), down), side, font)
             down += _height(row)
-        top += height
+        top += height + APART
     return sheet
 
 
@@ -119,7 +122,8 @@ def _put(sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, at: tuple[int
 
 
 def _fit(text: str, width: int, font: Font) -> str:
-    """Shorten a text at its start: names of files differ at the end."""
+    """Shorten a text at its start: names of files differ at the end. The font knows no more than ASCII."""
+    text = text.encode("ascii", "backslashreplace").decode()
     if font.getlength(text) <= width:
         return text
     while text and font.getlength("..." + text) > width:

@@ -1,20 +1,19 @@
 """A preview of tables: a run on the first rows, with facts from all over the input."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 
-from noisecli.corruption import RowsCorruption
 from noisecli.errors import DataProblem, NoiseError
 from noisecli.facts import Facts
 from noisecli.preview.asked import Asked
 from noisecli.preview.model import FactsUsed, StepCount, TablePreview
-from noisecli.preview.telling import Told, tell
+from noisecli.preview.telling import Told, scattering, tell
 from noisecli.run import Outcome, Prepared, augment, inspect, prepare
-from noisecli.run.dataset import Dataset, discover
+from noisecli.run.dataset import Dataset, discover, format_of
 from noisecli.run.excerpt import Excerpt, excerpt
 from noisecli.run.recorded import to_facts
 
@@ -30,8 +29,13 @@ LEAST_BYTES = 32 << 10
 FACTS_BYTES = 2 << 20
 """From how much of the input facts come."""
 
+PLAIN = {".csv", ".tsv", ".jsonl", ".ndjson"}
+
 FACTS_PLACES = 32
 """From how many places all over the input."""
+
+PACKING = 4
+"""How much less that is of files that are no plain text, whose rows take fewer bytes."""
 
 
 def preview_table(asked: Asked, most: int) -> TablePreview:
@@ -67,6 +71,8 @@ def preview_table(asked: Asked, most: int) -> TablePreview:
 def _excerpt(dataset: Dataset, folder: Path, size: int, places: int, files: int | None = None) -> Excerpt:
     folder.mkdir()
     size = max(size, LEAST_BYTES)
+    if format_of(dataset.struck[0].path) not in PLAIN:
+        size //= PACKING
     return excerpt(dataset, folder, size, places) if files is None else excerpt(dataset, folder, size, places, files)
 
 
@@ -149,8 +155,16 @@ def _put_together(
         added=told.added,
         counts=tuple(_counts(outcome)),
         notes=list(_notes(asked, outcome, facts, told, made.whole)),
-        warnings=manifest.warnings if prepared is None else prepared.warnings,
+        warnings=_warnings(prepared, manifest.warnings),
     )
+
+
+def _warnings(prepared: Prepared | None, of_run: Sequence[str]) -> list[str]:
+    """Warnings of the whole input, then those that may only hold for the rows looked at."""
+    if prepared is None:
+        return list(of_run)
+    others = [line for line in of_run if line not in prepared.warnings]
+    return [*prepared.warnings, *(f"in the rows looked at: {line}" for line in others)]
 
 
 def _facts_used(asked: Asked, dataset: Dataset, prepared: Prepared | None, told: Told) -> FactsUsed:
@@ -193,9 +207,6 @@ def _notes(asked: Asked, outcome: Outcome, facts: FactsUsed, told: Told, whole: 
             "facts are approximate, so augment's new values may differ slightly; which cells are struck differs only "
             "where a step strikes an exact number or goes by values (--exact reads the whole input)"
         )
-    for step in steps if not whole else ():  # else warnings tell
-        if step.rate > 0 and not any(counts["changed"] for counts in step.columns.values()):
-            yield f"step {step.id!r} changed nothing in the rows looked at; its rate is {step.rate:g}"
     unseen = [step for step in told.acted if step not in told.visible]
     if unseen:
         yield f"no row shown has changes of {', '.join(map(repr, unseen))}: --rows shows more"
@@ -204,6 +215,5 @@ def _notes(asked: Asked, outcome: Outcome, facts: FactsUsed, told: Told, whole: 
     for step in steps:
         if step.pairs:
             yield f"step {step.id!r} pairs rows of the whole data: augment will find other partners"
-    for planned in asked.checked.steps:
-        if isinstance(planned.corruption, RowsCorruption) and planned.corruption.scatters() and planned.rate > 0:
-            yield f"step {planned.id!r} moves rows about their whole file, here about the rows looked at"
+    for name in scattering(asked.checked.steps):
+        yield f"step {name!r} moves rows about their whole file, here about the rows looked at"

@@ -17,13 +17,14 @@ from noisecli.corruption import FileCorruption, RowsCorruption
 from noisecli.preview.choose import cover, moved
 from noisecli.preview.model import Change, PreviewRow, RawLine
 from noisecli.recipe import Recipe
+from noisecli.recipe.models import PlannedStep
 from noisecli.run import Outcome, prepare
 from noisecli.run.dataset import Dataset, InputFile, discover
 
 CONTEXT = 4
 """Columns that identify a row besides those that have a role."""
 
-LINES = 3
+LINES = 2
 """How many lines are shown of each step on the finished file."""
 
 CLONES = 2
@@ -56,42 +57,45 @@ class Told:
 
 def tell(recipe: Recipe, root: Path, outcome: Outcome, most: int, space: Path) -> Told:
     """Choose at most so many rows of a run on `root`, and say what became of them."""
-    manifest = outcome.manifest
     shown = _strongest(outcome)
     steps = next(variant.recipe.steps for variant in recipe.variants if variant.folder == (shown or ""))
     dirt = [step.id for step in steps if isinstance(step.corruption, FileCorruption)]
     truth = pq.read_table(manifests.beside(outcome.output, manifests.COMPANIONS["truth"]))
     truth = truth.filter(pc.is_null(truth["sweep"]) if shown is None else pc.equal(truth["sweep"], shown))
-    on_file = np.asarray(pc.fill_null(pc.is_in(truth["step"], pa.array(dirt, pa.string())), False))
-    scattering = [
-        step.id
-        for step in steps
-        if isinstance(step.corruption, RowsCorruption) and step.corruption.scatters() and step.rate > 0
-    ]
+    on_file = pc.fill_null(pc.is_in(truth["step"], pa.array(dirt, pa.string())), False)
     dataset = discover(root, "table", recipe.head.purpose, prepare.reading(recipe)).spooled(space)
     files = [file.relative for file in dataset.struck]
-    found = _Found(truth.filter(pa.array(~on_file)), files, [step.id for step in steps], scattering)
+    found = _Found(truth.filter(pc.invert(on_file)), files, [step.id for step in steps], scattering(steps))
     keys = found.choose(most)
-    added = tuple(name for step in manifest.steps if step.sweep == shown for name in step.outgoing or ())
     fields = list(dataset.struck[0].table().fields())
-    added = tuple(name for name in dict.fromkeys(added) if name not in fields)
-    context = _context(recipe, fields)
-    rows = found.rows(keys)
-    columns = [name for name in fields if name in context or any(c.column == name for row in rows for c in row.changes)]
-    clean = _cells(dataset.struck, columns, {(files.index(row.file), row.row) for row in rows})
-    noisy = {} if dirt or not added else _added(dataset, outcome, shown, added, rows, space)
+    new = [name for step in outcome.manifest.steps if step.sweep == shown for name in step.outgoing or ()]
+    added = tuple(name for name in dict.fromkeys(new) if name not in fields)
+    looked_at = {entry.path: entry.rows or 0 for entry in outcome.manifest.inputs}
+    if added:  # then all rows have something new
+        first = [(0, row) for row in range(min(most, looked_at[files[0]]))]
+        keys = list(dict.fromkeys([*keys, *first]))[:most]
+    context, rows = _context(recipe, fields), found.rows(keys)
+    wanted = {*context, *(change.column for row in rows for change in row.changes)}
+    clean = _cells(dataset.struck, [name for name in fields if name in wanted], set(keys))
+    noisy = {} if dirt or not added else _added(dataset, outcome, shown, added, rows)
     return Told(
         files=tuple(file.name for file in dataset.struck),
-        looked_at=sum(entry.rows or 0 for entry in manifest.inputs),
+        looked_at=sum(looked_at.values()),
         shown=shown,
         context=context,
         rows=tuple(_complete(row, clean, noisy, files) for row in rows),
         changed_rows=len(found.keys),
-        lines=tuple(_raw_lines(truth.filter(pa.array(on_file)), dirt)),
+        lines=tuple(_raw_lines(truth.filter(on_file), dirt)),
         added=added,
         acted=tuple(found.acted),
         visible=frozenset(found.steps_of(keys)),
     )
+
+
+def scattering(steps: Sequence[PlannedStep]) -> list[str]:
+    """Steps that move rows about their file."""
+    rows = ((step.id, step.corruption) for step in steps if step.rate > 0)
+    return [step for step, op in rows if isinstance(op, RowsCorruption) and op.scatters()]
 
 
 def _strongest(outcome: Outcome) -> str | None:
@@ -154,7 +158,7 @@ class _Found:
 
     def steps_of(self, keys: Sequence[RowKey]) -> list[str]:
         """Steps that are seen in some rows."""
-        chosen = [self.keys.index(key) for key in keys]
+        chosen = [i for i, key in enumerate(self.keys) if key in keys]
         return self._named(self._numbers[self._by_step[chosen].any(axis=0)])
 
     def _named(self, numbers: NDArray[Any]) -> list[str]:
@@ -224,7 +228,7 @@ def _cells(
 
 
 def _added(
-    dataset: Dataset, outcome: Outcome, shown: str | None, added: Sequence[str], rows: Sequence[PreviewRow], space: Path
+    dataset: Dataset, outcome: Outcome, shown: str | None, added: Sequence[str], rows: Sequence[PreviewRow]
 ) -> dict[RowKey, dict[str, str | None]]:
     """Read the cells that only the copy has, by file and row of the copy."""
     paths = {

@@ -15,6 +15,7 @@ def make(
     source: str | Path,
     *,
     copy: int | None = None,
+    key: str | None = None,
     page: str | Path | None = None,
     table: str | Path | None = None,
 ) -> Subject:
@@ -24,6 +25,7 @@ def make(
         output: an output of noisecli, one result or copy of it, or data that someone else made noisy.
         source: the clean data.
         copy: which copy; None: the first noisy one.
+        key: a column that tells the clean rows apart; None: the truth file, or the place of a row does.
         page: where the HTML page goes.
         table: where the measures go as CSV.
 
@@ -39,7 +41,7 @@ def make(
         check(path, output, source)
     if page is not None:
         pages.need_libraries()
-    subject = gather(output, source, copy)
+    subject = gather(output, source, copy, key)
     if page is not None:
         put(pages.render(subject), Path(page))
     if table is not None:

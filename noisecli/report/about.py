@@ -17,7 +17,7 @@ from noisecli.report.tables import by_drift, differs
 from noisecli.report.words import drift_word, number, plural, share
 
 MOST_LINES = 40
-"""Lines of a table that are not folded."""
+"""Lines of a list, or of a table before it is folded."""
 
 MOST_FILES = 50
 """Files whose digests are listed."""
@@ -54,8 +54,13 @@ def summary(subject: Subject) -> Section:
     else:
         tiles, drifts = _of_table(found), _drifts(found)
     return Section(
-        "summary", "Summary", {"tiles": tiles + _of_run(subject), "drifts": drifts, "faults": subject.faults}
+        "summary", "Summary", {"tiles": tiles + _of_run(subject), "drifts": drifts, "faults": _some(subject.faults)}
     )
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], *([f"and {number(more)} more"] if more > 0 else [])]
 
 
 def _of_table(found: TableComparison) -> list[Tile]:
@@ -116,7 +121,7 @@ def _drifts(found: TableComparison) -> list[dict[str, Any]]:
 
 def warnings(subject: Subject) -> Section:
     """Return what the run, and the comparison, warn of."""
-    return Section("warnings", "Warnings", {"warnings": subject.warnings} if subject.warnings else None)
+    return Section("warnings", "Warnings", {"warnings": _some(subject.warnings)} if subject.warnings else None)
 
 
 def asked_and_realised(subject: Subject) -> Section:

@@ -8,7 +8,7 @@ import numpy as np
 
 from noisecli.compare.model import ColumnComparison, Strip
 from noisecli.report.svg import AFTER, BEFORE, FAULT, INK, LINE, figure, inline
-from noisecli.report.words import moment, share, tick
+from noisecli.report.words import moment, share, short, tick
 from noisecli.streams import Floats
 
 if TYPE_CHECKING:
@@ -118,9 +118,17 @@ def strip(shown: Strip, name: str, title: str, width: int) -> str:
     drawn = figure(width, 170)
     left = 44 / width
     axes = drawn.add_axes((left, 0.15, 1 - left - 8 / width, 0.80))
-    for start, stop, _ in shown.intervals:
+    span = (float(shown.places[-1] - shown.places[0]) if len(shown.places) else 0.0) or 1.0
+    for i, (start, stop, step) in enumerate(shown.intervals):
         axes.axvspan(start, stop, facecolor=FAULT, alpha=0.16, linewidth=0)
         axes.axvspan(start, stop, facecolor="none", edgecolor=FAULT, alpha=0.5, hatch="////", linewidth=0)
+        name_of = short(step, 20)
+        if (stop - start) / span * width > 7 * len(name_of):
+            height = 0.985 - 0.1 * (i % 2)  # two faults at once keep their names apart
+            place = (max(start, float(shown.places[0])) + span * 4 / width, height)
+            axes.text(
+                *place, name_of, transform=axes.get_xaxis_transform(), va="top", fontsize=10, color=INK, clip_on=True
+            )
     axes.plot(shown.places, shown.noisy, color=AFTER, linewidth=1.2)
     axes.plot(shown.places, shown.clean, color=BEFORE, linewidth=1.1, linestyle=(0, (4, 2)))
     if len(shown.places):

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from noisecli.compare.gather import compare
 from noisecli.compare.model import ImagesComparison, TableComparison
 from noisecli.compare.sides import Sides, open_sides
-from noisecli.manifest import SUFFIX, Manifest, verify
+from noisecli.manifest import SUFFIX, Manifest, check, verify
 from noisecli.report.rates import Rate, rates
 
 
@@ -99,7 +99,8 @@ def _faults(sides: Sides, source: Path) -> list[str]:
     """Return what is not as the manifest says, by paths that do not say where the output stands."""
     if sides.manifest is None or sides.output is None:
         return []
-    whole = source.is_dir() == (sides.manifest.inputs[0].path != ".")
-    faults = verify(sides.output, source if whole else None)[1]
-    here = f"{sides.output.parent}/"
-    return [fault.removeprefix(here).replace(str(source), _name(source)) for fault in faults]
+    faults = [fault.removeprefix(f"{sides.output.parent}/") for fault in verify(sides.output)[1]]
+    if source.is_dir() == (sides.manifest.inputs[0].path != "."):  # else it is one of several inputs
+        read = check(sides.manifest.inputs, source)
+        faults += [f"the input {_name(source)}{fault.removeprefix(str(source))}" for fault in read]
+    return faults

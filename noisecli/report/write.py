@@ -17,6 +17,8 @@ def check(path: Path, output: Path, source: Path) -> None:
     Raises:
         UsageProblem: the report cannot stand there.
     """
+    if path.name == "-":
+        raise UsageProblem("-: a report goes into a file: name one, such as report.html")
     for folder in (output, source):
         if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
             raise UsageProblem(f"{path}: lies inside {folder}, which holds data and nothing else: choose another place")

@@ -10,7 +10,7 @@ from noisecli.columns import MOMENT, NUMBER, Kind
 from noisecli.starter import yaml
 from noisecli.starter.look import TableLook
 from noisecli.starter.profile import Profile, Use, figure, shown
-from noisecli.starter.roles import Roles
+from noisecli.starter.roles import TRAINING, Roles
 
 MOST_NAMED = 12
 """More columns than that are selected by a keyword or glob, where one fits them exactly."""
@@ -26,6 +26,8 @@ class Step:
     """None: the step names no columns."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     id: str | None = None
+    tell: Callable[[Profile], str] | None = None
+    """What is said of each column, behind the reason."""
     active: bool = True
     """False: it is written as a comment, to be enabled."""
 
@@ -73,6 +75,15 @@ class Columns:
         return None if name is None else self.look.profiles[name]
 
     @property
+    def training(self) -> float:
+        """The share of rows that may be struck."""
+        name = self.roles.column("split")
+        if name is None or self.roles.held_out_only:
+            return 1.0
+        values = self.look.profiles[name].common
+        return sum(share for value, share in values if value.strip().lower() in TRAINING)
+
+    @property
     def typed(self) -> bool:
         """Whether columns have types in the file, so that not every text can be written into them."""
         return "types" not in self.look.settings
@@ -86,7 +97,10 @@ def written(step: Step, columns: Columns | None) -> list[str]:
         chosen = selectors([found.name for found in step.columns], columns)
         settings["columns"] = chosen[0] if len(chosen) == 1 else chosen
     lines = yaml.step(step.op, {**settings, **step.settings})
-    return [*yaml.comment(step.why, 2), *(lines if step.active else yaml.disabled(lines))]
+    why = step.why
+    if step.tell is not None:
+        why = f"{why.removesuffix('.')} ({each(step.columns or (), step.tell)})."
+    return [*yaml.comment(why, 2), *(lines if step.active else yaml.disabled(lines))]
 
 
 def selectors(names: Sequence[str], columns: Columns) -> list[Any]:
@@ -140,12 +154,6 @@ def each(columns: Sequence[Profile], say: Callable[[Profile], str], most: int = 
     """Say something of the first few columns: `age: sd 14.5; fare: sd 49.7; and 4 more`."""
     said = "; ".join(f"{shown(found.name)}: {say(found)}" for found in columns[:most])
     return f"{said}; and {len(columns) - most} more" if len(columns) > most else said
-
-
-def names(columns: Sequence[Profile], most: int = 4) -> str:
-    """Name the first few columns."""
-    said = ", ".join(shown(found.name) for found in columns[:most])
-    return f"{said} and {len(columns) - most} more" if len(columns) > most else said
 
 
 def noise(found: Profile, sigma: float) -> str:

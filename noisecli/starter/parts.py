@@ -7,7 +7,7 @@ import numpy as np
 
 from noisecli.columns import Kind
 from noisecli.starter import clues
-from noisecli.starter.draft import Columns, Group, Step, each, names, noise
+from noisecli.starter.draft import Columns, Group, Step, noise
 from noisecli.starter.profile import Profile, Use, figure, percent
 
 WEAK, SIGMA = 1, 0.05
@@ -22,21 +22,19 @@ def measurement(columns: Columns) -> Group:
     last = [found for found in coarse if found.column.kind is not Kind.INTEGER]
     steps = []
     if even:
-        why = (
-            f"Read a little wrong: normal errors of 0.05 standard deviations ({each(even, lambda f: noise(f, SIGMA))})."
-        )
-        steps.append(Step("gaussian_noise", why, even, {"severity": WEAK}))
+        why = "Read a little wrong: normal errors of 0.05 standard deviations."
+        steps.append(Step("gaussian_noise", why, even, {"severity": WEAK}, tell=weak_noise))
     if relative:
-        why = f"Never negative, so the error grows with the value, about 5 % of it, and 0 stays 0 ({_sizes(relative)})."
-        steps.append(Step("multiplicative_noise", why, relative, {"severity": WEAK}))
+        why = "Never negative, so the error grows with the value: about 5 % of it, and 0 stays 0."
+        steps.append(Step("multiplicative_noise", why, relative, {"severity": WEAK}, tell=_range))
     for i, size in enumerate(sorted({found.step for found in last})):
         same = [found for found in last if found.step == size]
-        why = f"Few digits: an error below the last one would not show, so one of {size:g} ({names(same)})."
-        settings = {"unit": "absolute", "sigma": float(f"{size:g}")}
+        why = f"Few digits: an error below the last one would not show, so one of about {2 * size:g}."
+        settings = {"unit": "absolute", "sigma": float(f"{2 * size:g}")}
         steps.append(Step("gaussian_noise", why, same, settings, id=f"last_digit_{i + 1}" if i else "last_digit"))
     if levels:
-        why = f"Miscounted by one, or one level off, in 2 % of rows ({each(levels, _levels)})."
-        steps.append(Step("ordinal_shift", why, levels, {"rate": 0.02}))
+        why = "Miscounted by one, or one level off, in 2 % of rows."
+        steps.append(Step("ordinal_shift", why, levels, {"rate": 0.02}, tell=_levels))
     if even or relative:
         far = [*even, *relative]
         why = "Stronger: gross errors, far outside the quartiles (Tukey's fences)."
@@ -44,8 +42,17 @@ def measurement(columns: Columns) -> Group:
     return Group("Measurement", steps)
 
 
-def _sizes(columns: Sequence[Profile]) -> str:
-    return each(columns, lambda found: f"{figure(found.column.min)} to {figure(found.column.max)}")
+def weak_noise(found: Profile) -> str:
+    """How much the weakest noise is in the column's own unit."""
+    return noise(found, SIGMA)
+
+
+def _range(found: Profile) -> str:
+    return f"{figure(found.column.min)} to {figure(found.column.max)}"
+
+
+def _about(found: Profile) -> str:
+    return found.about
 
 
 def _levels(found: Profile) -> str:
@@ -61,7 +68,7 @@ def _by_noise(columns: Iterable[Profile]) -> tuple[list[Profile], list[Profile],
         column = found.column
         positive = column.min >= 0 and column.min < 3 * SIGMA * column.sd
         size = SIGMA * (column.mean if positive else column.sd)
-        if size < 0.5 * found.step:
+        if size < found.step:
             coarse.append(found)
         else:
             (relative if positive else even).append(found)
@@ -73,13 +80,12 @@ def categories(columns: Columns, rate: float = 0.02) -> Group:
     chosen = columns.of(Use.CATEGORY, Use.FLAG)
     if not chosen:
         return Group("Categories", [])
-    why = f"The wrong one was picked; commoner ones more often, so that shares hardly change ({each(chosen, _count)})."
+    why = "The wrong one was picked; commoner ones more often, so that shares hardly change."
     new = "Stronger: categories that no training row has, as when a code list has grown."
+    unseen = {"values": ["new"], "rate": 0.01}
     texts = [found for found in chosen if found.column.kind is Kind.TEXT]
-    steps = [Step("category_swap", why, chosen, {"rate": rate, "distribution": "frequency"})]
-    return Group(
-        "Categories", steps + ([Step("unseen_category", new, texts, {"rate": 0.01}, active=False)] * bool(texts))
-    )
+    steps = [Step("category_swap", why, chosen, {"rate": rate, "distribution": "frequency"}, tell=_count)]
+    return Group("Categories", steps + ([Step("unseen_category", new, texts, unseen, active=False)] * bool(texts)))
 
 
 def _count(found: Profile) -> str:
@@ -93,12 +99,12 @@ def dates(columns: Columns) -> Group:
     times = [found for found in moments if not _in_days(found)]
     steps = []
     if days:
-        why = f"Noted a day or so early or late, in 5 % of rows ({names(days)})."
-        steps.append(Step("date_jitter", why, days, {"sigma": 1, "unit": "d", "rate": 0.05}))
+        why = "Noted some days early or late, in 5 % of rows."
+        steps.append(Step("date_jitter", why, days, {"sigma": 3, "unit": "d", "rate": 0.05}))
     if times:
         id_ = "time_jitter" if days else None
-        why = f"Noted a minute or so early or late, in 5 % of rows ({names(times)})."
-        steps.append(Step("date_jitter", why, times, {"sigma": 1, "unit": "min", "rate": 0.05}, id=id_))
+        why = "Noted some minutes early or late, in 5 % of rows."
+        steps.append(Step("date_jitter", why, times, {"sigma": 3, "unit": "min", "rate": 0.05}, id=id_))
     if moments:
         why = "Stronger: day and month exchanged, as where 03/04 is read the other way."
         steps.append(Step("swap_day_month", why, moments, {"rate": 0.02}, active=False))
@@ -120,11 +126,14 @@ def missing(columns: Columns, besides: Sequence[Profile] = ()) -> Group:
     chosen = gappy or [found for found in others if found not in besides]
     if not chosen:
         return Group("Missing", [])
-    now = each(chosen, lambda found: percent(found.missing))
-    why = f"These lack values already ({now}): 5 % more." if gappy else "Nothing is missing so far: 5 % from now on."
-    steps = [Step("missing", why, chosen, {"severity": WEAK})]
+    why = "These lack values already; 5 % more of them." if gappy else "Nothing is missing so far: 5 % from now on."
+    steps = [Step("missing", why, chosen, {"severity": WEAK}, tell=_missing if gappy else None)]
     steps += _depending(columns, chosen)
     return Group("Missing", steps)
+
+
+def _missing(found: Profile) -> str:
+    return percent(found.missing)
 
 
 def _depending(columns: Columns, chosen: Sequence[Profile]) -> list[Step]:
@@ -146,10 +155,10 @@ def typing(columns: Columns, weak: bool) -> Group:
     listed = [found for found in columns.of(Use.CATEGORY) if spelt(found)]
     steps = []
     if texts:
-        why = f"A slip of the keyboard in 2 % of words ({each(texts, lambda found: found.about, 2)})."
-        steps.append(Step("typo", why, texts, {"severity": WEAK}))
+        why = "A slip of the keyboard in 2 % of words."
+        steps.append(Step("typo", why, texts, {"severity": WEAK}, tell=_about))
     if listed and not weak:
-        why = f"The same list of words, each time typed by hand ({names(listed)})."
+        why = "A value typed by hand each time, with a slip in 2 % of cells."
         steps.append(Step("misspell", why, listed, {"rate": 0.02, "consistent": False}))
     if weak:
         return Group("Typing", steps)
@@ -159,11 +168,11 @@ def typing(columns: Columns, weak: bool) -> Group:
     spaced = [found for found in texts if found.use is Use.TEXT]
     if spaced:
         add = {"change": "add", "rate": 0.003}
-        steps.append(Step("whitespace", "A blank too many, or one too few.", spaced, add, id="blank_too_many"))
-        steps.append(Step("word_merge", "", spaced, {"rate": 0.003}))
-        why = "Stronger: words left out, or written twice."
+        steps.append(Step("whitespace", "A blank too many.", spaced, add, id="blank_too_many"))
+        steps.append(Step("word_merge", "A blank too few.", spaced, {"rate": 0.003}))
+        why = "Stronger: words left out."
         steps.append(Step("word_drop", why, spaced, {"rate": 0.005}, active=False))
-        steps.append(Step("word_repeat", "", spaced, {"rate": 0.005}, active=False))
+        steps.append(Step("word_repeat", "Stronger: words written twice.", spaced, {"rate": 0.005}, active=False))
     if listed:
         why = "Stronger: another style of the same thing: capitals, blanks, abbreviations."
         steps.append(Step("variant", why, listed, {"rate": 0.02}, active=False))
@@ -186,15 +195,28 @@ def keyed_numbers(columns: Columns) -> Group:
     numbers = columns.of(Use.MEASURE)
     if not numbers:
         return Group("Numbers typed from paper", [])
+    long = [found for found in numbers if found.column.median >= 20 or found.step not in (0, 1)]
     wrong: dict[str, Any] = {"kind": "replace", "rate": 0.004}
     swapped: dict[str, Any] = {"kind": "transpose", "rate": 0.002}
-    why = "One number in 200 has a wrong digit, or two swapped ones (published: 0.55 to 3.6 % of entries)."
+    why = "A wrong digit: one number in 250 (published, with all kinds of slips: 0.55 to 3.6 % of entries)."
     slip = "Stronger: the decimal point in the wrong place, so ten times too much."
     return Group(
         "Numbers typed from paper",
         [
             Step("digit_error", why, numbers, wrong, id="wrong_digit"),
-            Step("digit_error", "", numbers, swapped, id="swapped_digits"),
+            *(
+                [
+                    Step(
+                        "digit_error",
+                        "Two neighbouring digits swapped: one number in 500.",
+                        long,
+                        swapped,
+                        id="swapped_digits",
+                    )
+                ]
+                if long
+                else []
+            ),
             Step("decimal_slip", slip, numbers, {"rate": 0.002}, active=False),
         ],
     )

@@ -13,6 +13,9 @@ from noisecli.starter.look import Opened
 
 SEVERITIES = [0, 1, 2, 3, 4, 5]
 
+FEW = 20
+"""Of fewer images a low rate may strike none."""
+
 
 @dataclass(frozen=True)
 class ImageLook:
@@ -85,13 +88,13 @@ def described(look: ImageLook) -> list[str]:
     return lines
 
 
-def mix() -> Draft:
-    """Weak noise for training: an image gets one or two of the kinds, or none."""
-    why = "Every third image gets noise of the sensor, as in low light."
+def mix(look: ImageLook) -> Draft:
+    """Weak noise for training: an image gets one or two of the kinds, or none; of few images each gets all."""
+    some = {"severity": 1} | ({"rate": 0.3} if look.count >= FEW else {})
     steps = [
-        Step("gaussian_noise", why, None, {"severity": 1, "rate": 0.3}),
-        Step("jpeg_compression", "Every third is saved again, as sites and messengers do.", None, _third(1)),
-        Step("brightness", "Every third is too bright.", None, _third(1)),
+        Step("gaussian_noise", "Noise of the sensor, as in low light.", None, some),
+        Step("jpeg_compression", "Saved again, as sites and messengers do.", None, some),
+        Step("brightness", "Too bright.", None, some),
     ]
     stronger = [
         Step("brightness", "Too dark.", None, {"amount": -0.1, "rate": 0.2}, id="darker", active=False),

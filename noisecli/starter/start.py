@@ -9,6 +9,7 @@ from noisecli.errors import DataProblem, NoiseError, SystemProblem
 from noisecli.run import inspect
 from noisecli.starter import header, pictures, themes
 from noisecli.starter.draft import Columns, Draft, written
+from noisecli.starter.enough import with_enough
 from noisecli.starter.look import look_at_tables, open_input
 from noisecli.starter.roles import find_roles
 
@@ -51,7 +52,10 @@ def start(source: Path, theme: str | None = None) -> Starter:
         opened = open_input(source, folder / "excerpt")
         if opened.dataset.target == "images":
             look = pictures.look_at_images(opened)
-            offered: Mapping[str, Callable[[], Draft]] = {"": pictures.mix, "robustness": pictures.robustness}
+            offered: Mapping[str, Callable[[], Draft]] = {
+                "": lambda: pictures.mix(look),
+                "robustness": pictures.robustness,
+            }
             draft = _drafted(offered, theme, opened.name)
             lines = header.for_images(look, draft)
             lines += _steps(draft, None)
@@ -69,7 +73,7 @@ def start(source: Path, theme: str | None = None) -> Starter:
 
 
 def _bound(make: Callable[[Columns], Draft], columns: Columns) -> Callable[[], Draft]:
-    return lambda: make(columns)
+    return lambda: with_enough(make(columns), columns)
 
 
 def _drafted(offered: Mapping[str, Callable[[], Draft]], theme: str | None, name: str) -> Draft:

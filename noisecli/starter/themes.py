@@ -5,7 +5,7 @@ from typing import Any
 
 from noisecli.columns import Kind
 from noisecli.starter import parts
-from noisecli.starter.draft import Columns, Draft, Group, Step, each, names, noise
+from noisecli.starter.draft import Columns, Draft, Group, Step
 from noisecli.starter.profile import Profile, Use, figure
 
 SEVERITIES = (0, 1, 2, 3, 4, 5)
@@ -16,7 +16,7 @@ def mix(columns: Columns) -> Draft:
     readings = columns.of(Use.MEASURE) if columns.roles.regular else []
     groups = [
         parts.measurement(columns),
-        Group("Faults along the series", _faults(columns, readings)[:2] if readings else []),
+        Group("Faults along the series", _faults(columns, readings)[-2:] if readings else []),
         parts.categories(columns),
         parts.typing(columns, weak=True),
         parts.dates(columns),
@@ -40,11 +40,11 @@ def sensors(columns: Columns) -> Draft:
             "the file. If that is not so, these faults make no sense here; else name the columns: data: {time: WHEN, "
             "entity: DEVICE}."
         )
-    even = [found for found in readings if parts.SIGMA * found.column.sd >= 0.5 * found.step]
+    even = [found for found in readings if parts.SIGMA * found.column.sd >= found.step]
     steps = []
     if even:
-        why = f"Noise of the instrument: 0.05 standard deviations ({each(even, lambda f: noise(f, parts.SIGMA))})."
-        steps.append(Step("gaussian_noise", why, even, {"severity": parts.WEAK}))
+        why = "Noise of the instrument: 0.05 standard deviations."
+        steps.append(Step("gaussian_noise", why, even, {"severity": parts.WEAK}, tell=parts.weak_noise))
     pink = "Instead of it: noise that remembers, as drifting electronics make it."
     steps.append(Step("coloured_noise", pink, readings, {"color": "pink", "severity": parts.WEAK}, active=False))
     clock = _clock(columns, readings, time, entity)
@@ -54,32 +54,20 @@ def sensors(columns: Columns) -> Draft:
 
 
 def _faults(columns: Columns, readings: Sequence[Profile]) -> list[Step]:
-    """Spikes, runs of stuck readings and gaps, then drift; runs that fit into the series."""
-    length = max(2, min(20, columns.roles.length // 20)) if columns.roles.length else 20
-    burst = {"burst": {"length": length}}
-    long = {"burst": {"length": max(2, length * 2)}}
+    """Drift and stuck readings in runs that fit into the series, spikes, and gaps last: no later step meets them."""
+    rows = columns.look.rows if columns.look.opened.excerpt.whole else 10**9
+    length = max(2, min(20, (columns.roles.length or rows) // 20, rows // 1000))
     by = " of its own device" if columns.roles.column("entity") else ""
+    fine = [found for found in readings if found.step <= parts.SIGMA * found.column.sd]
+    drifting = f"A reading leaves the truth, further at each of some {2 * length} rows; 2 % of all."
+    stuck = f"A reading hangs, and repeats the last one{by} for {length} rows on average; 1 % of all."
+    runs, gaps = {"burst": {"length": length}}, f"Gaps: no reading for {length} rows on average, 1 % of all."
+    long = {"burst": {"length": 2 * length}}
     return [
+        *([Step("drift", drifting, fine, {"severity": 3, "rate": 0.02, "mechanism": long})] if fine else []),
+        Step("stuck", stuck, readings, {"severity": 1, "mechanism": runs}),
         Step("spike", "Single readings far off, one in 500.", readings, {"severity": 3, "rate": 0.002}),
-        Step(
-            "missing",
-            f"Gaps: no reading for {length} rows on average, 1 % of all.",
-            readings,
-            {"rate": 0.01, "mechanism": burst},
-            id="gaps",
-        ),
-        Step(
-            "stuck",
-            f"A reading hangs, and repeats the last one{by} for {length} rows on average; 1 % of all.",
-            readings,
-            {"severity": 1, "mechanism": burst},
-        ),
-        Step(
-            "drift",
-            f"A reading leaves the truth, further at each of some {length * 2} rows; 2 % of all.",
-            readings,
-            {"severity": 3, "rate": 0.02, "mechanism": long},
-        ),
+        Step("missing", gaps, readings, {"rate": 0.01, "mechanism": runs}, id="gaps"),
     ]
 
 
@@ -93,9 +81,11 @@ def _clock(columns: Columns, readings: Sequence[Profile], time: str | None, enti
         settings: dict[str, Any] = {"rate": 0.02, "mechanism": {"clustered": entity}}
         steps.append(Step("missing", why, readings, settings, id="silent", active=False))
     if time is not None:
-        why = f"The clock itself: {time} repeats the row before, or rows come late; the copy may no longer be in order."
+        why = f"The clock itself: {time} repeats the row before; after either of these the copy may be out of order."
         steps.append(Step("duplicate_timestamp", why, None, {"rate": 0.01}, active=False))
-        steps.append(Step("late_arrival", "", None, {"rate": 0.01, "delay": 5}, active=False))
+        steps.append(
+            Step("late_arrival", "Rows that come up to five rows late.", None, {"rate": 0.01, "delay": 5}, active=False)
+        )
     return steps
 
 
@@ -105,8 +95,12 @@ def survey(columns: Columns) -> Draft:
     choices = columns.of(Use.CATEGORY, Use.FLAG)
     open_ = columns.of(Use.TEXT)
     steps: list[Step] = []
+    texts = [found for found in [*choices, *open_] if found.column.kind is Kind.TEXT]
+    if texts:
+        tokens = {"tokens": ["don't know"], "rate": 0.01}
+        steps.append(Step("disguised_missing", '"Don\'t know", coded as an answer.', texts, tokens, id="do_not_know"))
     if amounts:
-        why = f"Amounts are refused by those who have much (missing not at random): {names(amounts)}."
+        why = "Amounts are refused by those who have much (missing not at random)."
         mechanism = {"mnar": {"tail": "upper"}}
         steps.append(Step("missing", why, amounts, {"rate": 0.05, "mechanism": mechanism}, id="refused"))
     if choices or levels:
@@ -116,23 +110,19 @@ def survey(columns: Columns) -> Draft:
         steps.append(
             Step("missing", "Open questions are left empty most often.", open_, {"rate": 0.08}, id="left_empty")
         )
-    texts = [found for found in [*choices, *open_] if found.column.kind is Kind.TEXT]
-    if texts:
-        tokens = {"tokens": ["don't know"], "rate": 0.01}
-        steps.append(Step("disguised_missing", '"Don\'t know", coded as an answer.', texts, tokens, id="do_not_know"))
     answers = [*amounts, *levels, *choices, *open_]
     if len(answers) > 1:
         why = "Stronger: people who break off lose all answers from some question on, in the order of the file."
         steps.append(Step("monotone_missing", why, answers, {"rate": 0.02}, active=False))
     wrong = [*_heaping(amounts)]
     if levels:
-        why = f"One level off on a scale ({names(levels)})."
+        why = "One level off on a scale."
         scale = [found for found in levels if found.distinct > 2]
         wrong += [Step("ordinal_shift", why, scale, {"rate": 0.02})] if scale else []
     wrong += parts.categories(columns, 0.01).steps
     if open_:
         wrong.append(Step("typo", "A slip of the keyboard in 2 % of words.", open_, {"severity": parts.WEAK}))
-    return Draft([Group("Not answered", steps), Group("Answered wrongly", wrong), parts.labels(columns)])
+    return Draft([Group("Answered wrongly", wrong), Group("Not answered", steps), parts.labels(columns)])
 
 
 def _heaping(amounts: Sequence[Profile]) -> list[Step]:
@@ -144,7 +134,7 @@ def _heaping(amounts: Sequence[Profile]) -> list[Step]:
             by_grid.setdefault(grid, []).append(found)
     steps = []
     for i, (grid, columns) in enumerate(sorted(by_grid.items())[:4]):
-        why = f"Rounded to {figure(grid)} when asked by heart (heaping), one answer in ten: {names(columns)}."
+        why = f"Rounded to {figure(grid)} when asked by heart (heaping), one answer in ten."
         plain = int(grid) if grid == int(grid) else grid
         settings = {"step": plain, "rate": 0.1}
         steps.append(Step("quantize", why, columns, settings, id=f"heaping_{i + 1}" if i else "heaping"))
@@ -173,8 +163,8 @@ def ocr(columns: Columns) -> Draft:
     ]
     if spaced:
         split = {"change": "add", "rate": 0.004}
-        steps.append(Step("whitespace", "Gaps taken for blanks, and blanks not seen.", spaced, split, id="split_words"))
-        steps.append(Step("word_merge", "", spaced, {"rate": 0.004}))
+        steps.append(Step("whitespace", "Gaps taken for blanks.", spaced, split, id="split_words"))
+        steps.append(Step("word_merge", "Words that run into each other.", spaced, {"rate": 0.004}))
     worse = "A poor page: 6 % of those letters. Instead of the first step."
     steps.append(Step("ocr", worse, texts, {"unit": "char", "rate": 0.06}, id="poor_page", active=False))
     numbers = columns.of(Use.MEASURE)
