@@ -13,6 +13,7 @@ from scipy import stats
 
 import noisecli
 from noisecli.compare import rows, sampling
+from noisecli.compare.diff import diff
 from noisecli.compare.gather import compare
 from noisecli.compare.model import ColumnComparison, TableComparison
 from noisecli.errors import DataProblem
@@ -160,6 +161,15 @@ def test_a_folder_and_any_other_noisy_file(source: Path, recipe: Recipe, tmp_pat
     pd.DataFrame({"x": [1]}).to_csv(tmp_path / "none.csv", index=False)
     with pytest.raises(DataProblem, match="no column is on both sides"):
         compare(source, tmp_path / "none.csv")
+
+
+def test_lines_that_fit_no_header_are_passed_over(source: Path, recipe: Recipe) -> None:
+    steps = ("op: gaussian_noise, columns: flow", "op: blank_lines, rate: 0.05", "op: footer_lines")
+    output = noisy_of(source, recipe(*steps), truth=True)
+    found, differences = compare(source, output), diff(source, output)
+    assert (found.rows[0], found.aligned, column(found, "note").changed) == (ROWS, "position", 0)
+    assert differences.rows.added == differences.rows.misfits == found.rows[1] - ROWS > 2
+    assert differences.truth.count == 0
 
 
 def test_images(sample: Path, recipe: Recipe, tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ class ColumnDifferences:
     """What differs in one column, over all rows that were compared."""
 
     name: str
-    cells: int = 0
+    compared: int = 0
+    """Cells of rows that belong together."""
     differing: int = 0
     now_missing: int = 0
     """Of these, how many are missing only on the noisy side."""
@@ -230,7 +231,7 @@ class _Tables:
             column = self._looked.columns[counts.name]
             one, other = piece.before[counts.name], piece.noisy[counts.name]
             masks[counts.name] = mask = differing(one, other, column) & known
-            counts.cells += int(np.count_nonzero(known))
+            counts.compared += int(np.count_nonzero(known))
             if mask.any():
                 _count(counts, column, one.filter(pa.array(mask)), other.filter(pa.array(mask)))
         if len(self._found.cells) < self._limit:
