@@ -21,6 +21,7 @@ from noisecli.compare.sides import Pair, Sides, open_sides
 from noisecli.compare.told import TableCheck
 from noisecli.compare.verdict import Verdict, check_image, check_lines
 from noisecli.errors import UsageProblem
+from noisecli.run.dataset import format_of
 from noisecli.streams import Mask
 
 
@@ -52,7 +53,7 @@ class RowDifferences:
     misfits: int = 0
     """Rows of either side that do not fit the header: all their cells count as missing."""
     moved: int = 0
-    """Rows that stand at another place among those that are on both sides."""
+    """Rows that follow another row than on the clean side, those on one side only left aside."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,8 @@ class _Tables:
                 self._take(pair, piece)
         moved = belongs.origin is not None and _count_rows(belongs.origin, rows[0], self._found.rows)
         same = before == sum(column.differing for column in self._found.columns) and not moved
-        if same and not self._looked.unread and not _same_bytes(pair):
+        alike = format_of(pair.clean.path) == format_of(pair.noisy.path) and not self._looked.unread
+        if same and alike and not _same_bytes(pair):
             self._found.only_bytes.append(pair.noisy.name)
 
     def _take(self, pair: Pair, piece: Piece) -> None:
@@ -275,11 +277,11 @@ def _count_rows(origin: Numbers, clean: int, counts: RowDifferences | None) -> b
         added += int(np.count_nonzero(~first))
         firsts.append(first)
     ranks = np.cumsum(seen)
-    moved, place = 0, 1
+    moved, last = 0, 0
     for start, first in zip(range(0, len(origin), PIECE), firsts, strict=True):
         mine = ranks[np.asarray(origin[start : start + PIECE])[first]]
-        moved += int(np.count_nonzero(mine != np.arange(place, place + len(mine))))
-        place += len(mine)
+        moved += int(np.count_nonzero(np.diff(mine, prepend=last) != 1))
+        last = int(mine[-1]) if len(mine) else last
     removed = clean - int(np.count_nonzero(seen))
     counts.added, counts.removed, counts.moved = counts.added + added, counts.removed + removed, counts.moved + moved
     return bool(added or removed or moved)
