@@ -25,7 +25,8 @@ LAYERS = [
     {"engine", "survey"},
     {"executors", "facts", "formats", "listing", "manifest"},
     {"run"},
-    {"compare"},
+    {"advice", "compare", "preview", "starter"},
+    {"report"},
     {"cli"},
     {"__main__"},
 ]

@@ -25,17 +25,21 @@ def diff(
     key: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="A column that tells rows apart, where rows have moved.")
     ] = None,
-    copy: Annotated[int | None, typer.Option(min=0, help="Which copy; default: the first noisy one.")] = None,
+    copy: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Which copy; default: the first noisy one.")
+    ] = None,
     columns: Annotated[
         list[str] | None, typer.Option("--columns", metavar="COLUMN", help="Compare only this one; may be repeated.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many differing cells or images are shown.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=0, help="How many differing cells or images are shown.")] = 20,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Leave with 4 if anything differs, else 0.")] = False,
     json: Json = False,
 ) -> None:
-    """Say what really differs, cell by cell or image by image, and whether the truth file beside NOISY tells the truth.
+    """Say what really differs, and whether the truth file is true.
 
-    Rows count from 0, without the header, as in the truth. Lies are listed, and the exit code is 4.
+    Rows count from 0, without the header. Lies are listed; the exit code is 4.
+
+    Example: noisecli diff sales.csv noisy.csv
     """
     from noisecli.cli import show
     from noisecli.compare.diff import diff

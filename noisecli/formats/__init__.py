@@ -128,3 +128,12 @@ class TableFile(Protocol):
             a digest of the content where other bytes can hold the same, as in a compressed file, unless writing the
             parts has found it; else None.
         """
+
+    def excerpt(self, target: Path, size: int, places: int) -> None:
+        """Write some rows as a small file of the same format, without reading all of this one.
+
+        Args:
+            target: the small file.
+            size: about how many bytes of this file its rows take.
+            places: from how many places all over the file they come; the first rows are among them.
+        """

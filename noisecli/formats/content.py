@@ -242,3 +242,9 @@ class ArrowFile(ArrowData):
 def moves(struck: Struck, rows: int) -> bool:
     """Whether rows come out in another order or number."""
     return struck.order is not None and not np.array_equal(struck.order, np.arange(rows))
+
+
+def spaced(count: int, places: int) -> list[int]:
+    """Return at most so many of the numbers below `count`, evenly spaced, 0 among them."""
+    most = min(count, places)
+    return [i * (count - 1) // max(1, most - 1) for i in range(most)]

@@ -35,6 +35,9 @@ MAX_HEAD_BYTES = 2 << 20
 
 MAX_ROW_BYTES = 64 << 20
 
+LINE_ENDS = 4
+"""How many line ends after any place are tried as that of a row."""
+
 BOM = codecs.BOM_UTF8
 
 
@@ -180,6 +183,21 @@ class CsvFile(SplicedFile[Grid]):
 
     def _find(self, data: bytes, first_row: int) -> Grid:
         return Grid(data, cut(data, self._layout.delimiter), self._layout, first_row)
+
+    def _stop(self, data: bytes) -> int:
+        return cut(data, self._layout.delimiter).stop
+
+    def _some_rows(self, data: bytes) -> bytes:
+        """Nothing where rows cannot be told: the bytes may start in quotes, so some line ends are tried."""
+        for _ in range(LINE_ENDS):
+            data = data[data.find(b"\n") + 1 :]
+            found = cut(data, self._layout.delimiter)
+            # The end of a cell in quotes can look like a row, but not the rows that follow.
+            ends = found.ends[found.newline][1:]
+            fitting = found.widths()[2:] == len(self._names)
+            if fitting.all() or (self._reading.skip_errors and np.mean(fitting) > 0.9):
+                return data[int(ends[0]) + 1 : int(ends[-1]) + 1] if len(ends) else b""
+        return b""
 
     def _check(self, cuts: Cuts, size: int, row: int, last: bool) -> int:
         """Return where the last whole row ends, if what follows it can still become one."""

@@ -23,7 +23,7 @@ from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
-from noisecli.formats.content import ArrowFile, as_type, moves, plain, with_index
+from noisecli.formats.content import ArrowFile, as_type, moves, plain, spaced, with_index
 from noisecli.formats.digest import Content
 from noisecli.formats.outgoing import outgoing_schema, reshaped
 
@@ -120,6 +120,15 @@ class FeatherFile(ArrowFile):
         with self._open() as source:
             first = self._read(source, parts[0].start)[0].nbytes
         return int(first * sum(part.rows for part in parts) / max(1, parts[0].rows))
+
+    def excerpt(self, target: Path, size: int, places: int) -> None:
+        with self._open() as source:
+            numbers = spaced(source.num_record_batches, places)
+            with _writer(target, source.schema, self._manner(source)) as write:
+                for number in numbers:
+                    batch, note = self._read(source, number)
+                    rows = max(1, size * batch.num_rows // max(1, len(numbers) * batch.nbytes))
+                    write(dict(enumerate(pa.Table.from_batches([batch.slice(0, rows)]).columns)), note)
 
     def arrange(self, order: Index, target: Path) -> str:
         with self._open() as source, ExitStack() as stack:

@@ -91,6 +91,9 @@ class JsonLinesFile(SplicedFile[Objects]):
                     begin = file.tell() - len(carried)
                     raise DataProblem(f"{self._name}: the row at byte {begin} is over {MAX_ROW_BYTES >> 20} MB")
 
+    def _stop(self, data: bytes) -> int:
+        return _whole(data, 0)
+
     def _refuse_array(self) -> None:
         with self._path.open("rb") as file:
             file.seek(len(self._header))

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from noisecli.formats.content import (
     Vocabulary,
     moves,
     plain,
+    spaced,
     with_index,
 )
 from noisecli.formats.digest import Content
@@ -30,6 +32,8 @@ from noisecli.formats.outgoing import outgoing_metadata, outgoing_schema, reshap
 
 ARROW_SCHEMA = b"ARROW:schema"
 SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
+MOST_CELLS = 1_000_000
+"""How many cells of a row group are looked at for an excerpt."""
 SIGNATURE = 28
 """Bytes that a legible footer is longer by where columns are encrypted. To look at one of these aborts the process."""
 
@@ -131,6 +135,26 @@ class ParquetFile(ArrowFile):
         with self._open() as source:
             first = self._read(source, parts[0].start).nbytes
         return int(first * sum(part.rows for part in parts) / max(1, parts[0].rows))
+
+    def excerpt(self, target: Path, size: int, places: int) -> None:
+        with self._open() as source, pq.ParquetWriter(os.fspath(target), source.schema_arrow) as writer:
+            groups = spaced(source.num_row_groups, places)
+            for group in groups:
+                found = source.metadata.row_group(group)
+                rows = max(1, size * found.num_rows // max(1, len(groups) * found.total_byte_size))
+                for table in self._stretches(source, group, rows, -(-places // len(groups))):
+                    writer.write_table(table)
+
+    def _stretches(self, source: pq.ParquetFile, group: int, rows: int, places: int) -> Iterator[pa.Table]:
+        """Rows from some places in a row group, as far as so many cells reach: nothing in it can be skipped."""
+        each = max(1, rows // places)
+        reach = min(source.metadata.row_group(group).num_rows, max(rows, MOST_CELLS // source.metadata.num_columns))
+        wanted = set(spaced(-(-reach // each), places))
+        with self._blaming(f"row group {group}"):
+            batches = source.iter_batches(batch_size=each, row_groups=[group], use_threads=False)
+            for number, batch in enumerate(islice(batches, max(wanted) + 1)):
+                if number in wanted:
+                    yield pa.Table.from_batches([batch])
 
     def arrange(self, order: Index, target: Path) -> str:
         with self._open() as source, ExitStack() as stack:

@@ -32,15 +32,30 @@ MARKS = {"utf-16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE), "utf-32": (codecs
 class Packing:
     """How one text file is packed: compressed by its name, encoded as the reading or its byte order mark says."""
 
-    def __init__(self, path: Path, name: str, reading: Reading) -> None:
+    def __init__(self, path: Path, name: str, reading: Reading, plain: bool = False) -> None:
+        """Take a file; `plain` says that it is not compressed, whatever its name."""
         self._path = path
         self._name = name
         self._reading = reading
-        self._compression = path.suffix.lower() if path.suffix.lower() in COMPRESSED else None
+        self._compression = path.suffix.lower() if path.suffix.lower() in COMPRESSED and not plain else None
+
+    @property
+    def packed(self) -> bool:
+        """Whether the file is anything but plain UTF-8."""
+        return self._compression is not None or self._codec is not None
+
+    def start(self, size: int) -> bytes:
+        """Return the first so many bytes of the text as plain UTF-8."""
+        start = bytearray()
+        for block in self._decoded():
+            start += block
+            if len(start) >= size:
+                break
+        return bytes(start[:size])
 
     def unpack(self) -> Path:
         """Return the path of the text as plain UTF-8: the file itself, or a copy that is made when first needed."""
-        if self._compression is None and self._codec is None:
+        if not self.packed:
             return self._path
         folder = self._reading.spool or _own_spool()
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,8 +76,7 @@ class Packing:
 
         With `errors="surrogateescape"` bytes that are no UTF-8 stand for themselves in any encoding.
         """
-        digest = hashlib.sha256()
-        packed = self._compression is not None or self._codec is not None
+        digest, packed = hashlib.sha256(), self.packed
 
         def read() -> Iterator[bytes]:
             for block in blocks:

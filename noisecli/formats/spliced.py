@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -34,10 +35,10 @@ class SplicedFile(ABC, Generic[R]):
     splits = True
     as_text = True
 
-    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT) -> None:
+    def __init__(self, path: Path, name: str, reading: Reading = FOUND_OUT, plain: bool = False) -> None:
         self._name = name
         self._reading = reading
-        self._packing = Packing(path, name, reading)
+        self._packing = Packing(path, name, reading, plain)
 
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
         first_row, start = 0, len(self._header)
@@ -67,6 +68,44 @@ class SplicedFile(ABC, Generic[R]):
                 rows += run.rows if struck.order is None else len(struck.order)
                 changed |= bool(struck.cells) or struck.order is not None
         return Written(rows, changed, None)
+
+    def excerpt(self, target: Path, size: int, places: int) -> None:
+        if not self._packing.packed:
+            target.write_bytes(b"".join(self._pieces(size, places)))
+            return
+        # Packed text is only read from its start; the small file is packed likewise.
+        draft = target.with_name(f"start-{target.name}")
+        try:
+            draft.write_bytes(self._packing.start(size))
+            start = type(self)(draft, self._name, replace(self._reading, encoding=None), plain=True)
+            self._packing.pack(start._pieces(size, 1, complete=False), target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _pieces(self, size: int, places: int, complete: bool = True) -> Iterator[bytes]:
+        """The header, and whole rows from some places that take so many bytes together."""
+        yield self._header
+        start, end = len(self._header), self._end
+        each = min(max(1, size // places), end - start)
+        with self._path.open("rb") as file:
+            for i in range(places if each < end - start else 1):
+                at = start + (end - start - each) * i // max(1, places - 1)
+                file.seek(at)
+                data = file.read(min(each, end - at))
+                if at + each >= end and complete:
+                    data += self._line_end * (not data.endswith(b"\n"))
+                yield self._first_rows(data, file) if i == 0 else self._some_rows(data)
+
+    def _first_rows(self, data: bytes, file: BinaryIO) -> bytes:
+        """Bytes from the start of a row as far as the end of the last whole one; there is one at least."""
+        while not (stop := self._stop(data)) and (more := file.read(len(data))):
+            data += more
+        return data[:stop]
+
+    def _some_rows(self, data: bytes) -> bytes:
+        """The whole rows in bytes from anywhere in the file."""
+        data = data[data.find(b"\n") + 1 :]
+        return data[: self._stop(data)]
 
     def spilled(self, parts: Sequence[Part]) -> int:
         return sum(part.size for part in parts)
@@ -148,6 +187,10 @@ class SplicedFile(ABC, Generic[R]):
     @abstractmethod
     def _row_ends(self, path: Path) -> Iterator[Offsets]:
         """Where the rows end in a file of nothing but rows."""
+
+    @abstractmethod
+    def _stop(self, data: bytes) -> int:
+        """Where the last whole row ends; 0 where there is none."""
 
     @abstractmethod
     def _find(self, data: bytes, first_row: int) -> R:
