@@ -184,7 +184,7 @@ def test_images(sample: Path, recipe: Recipe, tmp_path: Path) -> None:
 @pytest.mark.stress
 @pytest.mark.parametrize("steps", [("op: gaussian_noise, columns: [height, weight]",), ("op: shuffle, rate: 0.1",)])
 def test_memory_is_bounded(tmp_path: Path, recipe: Recipe, steps: tuple[str, ...]) -> None:
-    write_table(tmp_path / "in.csv", 500)
+    write_table(tmp_path / "in.csv", 200)
     noisecli.augment(tmp_path / "in.csv", recipe(*steps), tmp_path / "out.csv", truth=True)
     script = (
         "import resource, sys; from noisecli.compare.gather import compare; compare(*sys.argv[1:]);"

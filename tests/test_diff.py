@@ -294,3 +294,32 @@ def test_each_result_of_a_sweep(
     found = (command("diff", source, output / f"drop.rate={rate}", "--json").json for rate in (0, 0.2))
     none, some = (each["rows"]["removed"] for each in found)
     assert none == 0 < some
+
+
+@pytest.mark.parametrize("layout", ["copies", "merged"])
+def test_a_folder(command: Command, recipe: Callable[..., Path], clean: Path, tmp_path: Path, layout: str) -> None:
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.csv", "b.csv", "test.csv"):
+        shutil.copy(clean, source / name)
+    written(source / "readme.txt", "read me")
+    keep = layout == "copies"
+    steps = ("op: gaussian_noise, columns: height, sigma: 2", "op: duplicate, rate: 0.5", "op: shuffle")
+    path = recipe(*steps, copies=2, layout=layout, keep_original=str(keep).lower())
+    assert command("augment", source, "-r", path, "-o", output, "--truth").code == 0
+    for copy in (1, 2):
+        found = command("diff", source, output, "--copy", copy, "--json").json
+        assert (found["truth"]["count"], found["missing"], found["added"], found["others"]) == (0, [], [], [])
+        assert {cell["file"] for cell in found["cells"]} == {"a.csv", "b.csv"}
+    if keep:
+        assert command("diff", source, output, "--copy", 0, "--exit-code").code == 0
+    folder = output / "copy=1" if keep else output
+    written(folder / "readme.txt", "read him")
+    written(folder / "more.csv", CLEAN)
+    (folder / "test.csv").unlink()
+    found = command("diff", source, output, "--json").json
+    assert (found["missing"], found["added"], found["others"]) == (
+        ["test.csv"],
+        [str(folder / "more.csv")],
+        ["readme.txt"],
+    )

@@ -276,7 +276,7 @@ def _count_rows(origin: Numbers, clean: int, counts: RowDifferences | None) -> b
         seen[some[first]] = True
         added += int(np.count_nonzero(~first))
         firsts.append(first)
-    ranks = np.cumsum(seen)
+    ranks = np.cumsum(seen, dtype=np.int32 if clean < 2**31 else np.int64)
     moved, last = 0, 0
     for start, first in zip(range(0, len(origin), PIECE), firsts, strict=True):
         mine = ranks[np.asarray(origin[start : start + PIECE])[first]]
