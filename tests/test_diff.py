@@ -257,6 +257,8 @@ def test_lies_are_told(command: Command, runs: dict[str, tuple[Path, Path]], sam
     found = command("diff", source, mine)
     assert (found.code, "1 lie" in found.err, "said to have become 'elsewhere'" in found.err) == (4, True, True)
     assert command("diff", source, mine, "--json").json["truth"]["count"] == 1
+    other = written(tmp_path / "other.csv", source.read_text(encoding="utf-8").replace("Lima", "Limes"))
+    assert "is not the input" in command("diff", other, mine).err
     for data in (b"PAR1", (sample / "customers.parquet").read_bytes()):
         truth_of(mine).write_bytes(data)
         found = command("diff", source, mine)

@@ -53,6 +53,7 @@ def diff(
         _tables(found)
     if not json:
         _files(found)
+    show.warn([f"{path}: is not the input that the manifest speaks of" for path in found.strange[:MOST_LIES]])
     if found.truth is not None:
         _truth(found.truth, json)
     if exit_code and not found.equal:

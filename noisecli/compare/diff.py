@@ -108,6 +108,8 @@ class Differences:
     """Files of another kind whose bytes differ."""
     only_bytes: list[str] = field(default_factory=list)
     """Tables that have other bytes and equal cells."""
+    strange: Sequence[str] = ()
+    """Clean files that are not the input that the manifest speaks of."""
     truth: Verdict | None = None
     """Whether the truth file tells the truth; None where there is none."""
 
@@ -144,6 +146,7 @@ def diff(
     with TemporaryDirectory(prefix="noisecli-") as space:
         sides = open_sides(Path(clean), Path(noisy), copy, Path(space))
         found = Differences(sides.target, compared=len(sides.pairs), missing=sides.missing, added=sides.added)
+        found.strange = sides.strange()
         if sides.truth is not None and columns is None:
             found.truth = Verdict()
             check_lines(sides, found.truth)

@@ -56,6 +56,14 @@ class Sides:
     """Which combination of a sweep it is, by its folder."""
     copy: int | None = None
 
+    def strange(self) -> list[str]:
+        """Return clean files that are not as large as the run's input was: they must be other ones."""
+        if self.manifest is None:
+            return []
+        sizes = {entry.path: entry.bytes for entry in self.manifest.inputs}
+        files = [pair.clean.path for pair in self.pairs if pair.clean.path.stat().st_size != sizes.get(pair.name)]
+        return [str(path) for path in files]
+
     @property
     def truth(self) -> Path | None:
         """The truth file, if there is one."""
@@ -166,9 +174,8 @@ def _recorded(
         else:
             pairs.append(Pair(entry.input, _file(before, reading), _file(after, reading), entry))
     if clean.is_dir():
-        missing += sorted(
-            _files(clean).keys() - {entry.input for entry in meant}
-        )  # of a merged tree, carried files are copy 1's
+        # Not only of those of this copy: in a merged tree carried files are there once.
+        missing += sorted(_files(clean).keys() - {entry.input for entry in meant})
     if noisy.is_dir():
         added += [str(path) for path in manifests.strangers(manifest, output) if path.is_relative_to(noisy.absolute())]
     target: Target = manifest.recipe.get("target", "table")
