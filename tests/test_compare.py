@@ -13,6 +13,7 @@ from scipy import stats
 
 import noisecli
 from noisecli.compare import rows, sampling
+from noisecli.compare.diff import diff
 from noisecli.compare.gather import compare
 from noisecli.compare.model import ColumnComparison, TableComparison
 from noisecli.errors import DataProblem
@@ -162,6 +163,15 @@ def test_a_folder_and_any_other_noisy_file(source: Path, recipe: Recipe, tmp_pat
         compare(source, tmp_path / "none.csv")
 
 
+def test_lines_that_fit_no_header_are_passed_over(source: Path, recipe: Recipe) -> None:
+    steps = ("op: gaussian_noise, columns: flow", "op: blank_lines, rate: 0.05", "op: footer_lines")
+    output = noisy_of(source, recipe(*steps), truth=True)
+    found, differences = compare(source, output), diff(source, output)
+    assert (found.rows[0], found.aligned, column(found, "note").changed) == (ROWS, "position", 0)
+    assert differences.rows.added == differences.rows.misfits == found.rows[1] - ROWS > 2
+    assert differences.truth.count == 0
+
+
 def test_images(sample: Path, recipe: Recipe, tmp_path: Path) -> None:
     output = noisecli.augment(sample / "images", recipe("op: gaussian_noise, rate: 0.5"), tmp_path / "out").output
     found = compare(sample / "images", output)
@@ -174,7 +184,7 @@ def test_images(sample: Path, recipe: Recipe, tmp_path: Path) -> None:
 @pytest.mark.stress
 @pytest.mark.parametrize("steps", [("op: gaussian_noise, columns: [height, weight]",), ("op: shuffle, rate: 0.1",)])
 def test_memory_is_bounded(tmp_path: Path, recipe: Recipe, steps: tuple[str, ...]) -> None:
-    write_table(tmp_path / "in.csv", 500)
+    write_table(tmp_path / "in.csv", 200)
     noisecli.augment(tmp_path / "in.csv", recipe(*steps), tmp_path / "out.csv", truth=True)
     script = (
         "import resource, sys; from noisecli.compare.gather import compare; compare(*sys.argv[1:]);"

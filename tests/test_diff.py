@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin
 
 import noisecli
 from noisecli.compare.diff import diff
+from noisecli.compare.gather import compare
 
 Command = Callable[..., Any]
 
@@ -65,8 +66,7 @@ def test_equal_data(command: Command, clean: Path, tmp_path: Path) -> None:
     assert command("diff", clean, same, "--exit-code").code == 0
     options = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
     pq.write_table(pyarrow.csv.read_csv(clean, convert_options=options), tmp_path / "same.parquet")
-    by_value = command("diff", clean, tmp_path / "same.parquet", "--json").json
-    assert sum(column["differing"] for column in by_value["columns"]) == 0
+    assert command("diff", clean, tmp_path / "same.parquet", "--exit-code").code == 0  # by value
     quoted = written(tmp_path / "quoted.csv", CLEAN.replace("Ana", '"Ana"').replace("\n", "\r\n"))
     found = command("diff", clean, quoted, "--json", "--exit-code")
     assert (found.code, found.json["only_bytes"]) == (4, [str(quoted)])
@@ -78,7 +78,7 @@ def test_rows_that_moved_need_a_key(command: Command, clean: Path, tmp_path: Pat
     shown = command("diff", clean, noisy)
     assert "--key" in shown.out
     found = command("diff", clean, noisy, "--key", "id", "--json").json
-    counts = {"clean": 4, "noisy": 5, "added": 2, "removed": 1, "misfits": 0, "moved": 2}
+    counts = {"clean": 4, "noisy": 5, "added": 2, "removed": 1, "misfits": 0, "moved": 3}
     assert (found["rows"], found["aligned"]) == (counts, "key id")
     assert [(cell["row"], cell["noisy_row"], cell["after"]) for cell in found["cells"]] == [(0, 2, "Anna")]
     assert "has no 'city'" in command("diff", clean, noisy, "--key", "city").err
@@ -109,6 +109,21 @@ def test_images(command: Command, tmp_path: Path) -> None:
     assert (found["compared"], found["missing"], found["added"]) == (4, ["d.png"], ["f.png"])
     assert 10 < found["images"][0]["psnr"] < 40
     assert command("diff", clean, noisy).code == 0
+
+
+def test_typed_cells(command: Command, tmp_path: Path) -> None:
+    before = {"f": [1.5, np.nan, -0.0], "l": [[1], None, [3]], "b": [True, None, False], "x": [b"a", b"b", None]}
+    after = {"f": [1.5, None, 0.0], "l": [[1], None, [4]], "b": [True, True, False], "x": [b"a", b"c", None]}
+    for name, cells in (("before", before), ("after", after)):
+        pq.write_table(pa.table({key: pa.array(values) for key, values in cells.items()}), tmp_path / f"{name}.parquet")
+    pq.write_table(pa.table(before).slice(0, 0), tmp_path / "none.parquet")
+    found = command("diff", tmp_path / "before.parquet", tmp_path / "after.parquet", "--json").json
+    assert [column["differing"] for column in found["columns"]] == [2, 1, 1, 1]
+    for pair in (("none", "before"), ("before", "none")):
+        sides = [tmp_path / f"{name}.parquet" for name in pair]
+        assert command("diff", *sides, "--exit-code").code == 4
+        assert sum(compare(*sides).rows) == 3
+    assert command("diff", sides[1], sides[1], "--exit-code").code == 0
 
 
 def test_what_cannot_be_compared(command: Command, clean: Path, tmp_path: Path, sample: Path) -> None:
@@ -229,7 +244,7 @@ def test_every_cell_that_was_tampered_with_is_found(
         written(output, honest)
 
 
-def test_lies_are_told(command: Command, runs: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
+def test_lies_are_told(command: Command, runs: dict[str, tuple[Path, Path]], sample: Path, tmp_path: Path) -> None:
     source, output = runs["cells"]
     for path in output.parent.glob("cells.csv*"):
         shutil.copy(path, tmp_path)
@@ -242,6 +257,12 @@ def test_lies_are_told(command: Command, runs: dict[str, tuple[Path, Path]], tmp
     found = command("diff", source, mine)
     assert (found.code, "1 lie" in found.err, "said to have become 'elsewhere'" in found.err) == (4, True, True)
     assert command("diff", source, mine, "--json").json["truth"]["count"] == 1
+    other = written(tmp_path / "other.csv", source.read_text(encoding="utf-8").replace("Lima", "Limes"))
+    assert "is not the input" in command("diff", other, mine).err
+    for data in (b"PAR1", (sample / "customers.parquet").read_bytes()):
+        truth_of(mine).write_bytes(data)
+        found = command("diff", source, mine)
+        assert (found.code, len(found.errors), "put back" in found.err) == (3, 1, True)
 
 
 def test_images_and_their_truth(command: Command, recipe: Callable[..., Path], sample: Path, tmp_path: Path) -> None:
@@ -275,3 +296,32 @@ def test_each_result_of_a_sweep(
     found = (command("diff", source, output / f"drop.rate={rate}", "--json").json for rate in (0, 0.2))
     none, some = (each["rows"]["removed"] for each in found)
     assert none == 0 < some
+
+
+@pytest.mark.parametrize("layout", ["copies", "merged"])
+def test_a_folder(command: Command, recipe: Callable[..., Path], clean: Path, tmp_path: Path, layout: str) -> None:
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.csv", "b.csv", "test.csv"):
+        shutil.copy(clean, source / name)
+    written(source / "readme.txt", "read me")
+    keep = layout == "copies"
+    steps = ("op: gaussian_noise, columns: height, sigma: 2", "op: duplicate, rate: 0.5", "op: shuffle")
+    path = recipe(*steps, copies=2, layout=layout, keep_original=str(keep).lower())
+    assert command("augment", source, "-r", path, "-o", output, "--truth").code == 0
+    for copy in (1, 2):
+        found = command("diff", source, output, "--copy", copy, "--json").json
+        assert (found["truth"]["count"], found["missing"], found["added"], found["others"]) == (0, [], [], [])
+        assert {cell["file"] for cell in found["cells"]} == {"a.csv", "b.csv"}
+    if keep:
+        assert command("diff", source, output, "--copy", 0, "--exit-code").code == 0
+    folder = output / "copy=1" if keep else output
+    written(folder / "readme.txt", "read him")
+    written(folder / "more.csv", CLEAN)
+    (folder / "test.csv").unlink()
+    found = command("diff", source, output, "--json").json
+    assert (found["missing"], found["added"], found["others"]) == (
+        ["test.csv"],
+        [str(folder / "more.csv")],
+        ["readme.txt"],
+    )

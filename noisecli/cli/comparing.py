@@ -53,6 +53,7 @@ def diff(
         _tables(found)
     if not json:
         _files(found)
+    show.warn([f"{path}: is not the input that the manifest speaks of" for path in found.strange[:MOST_LIES]])
     if found.truth is not None:
         _truth(found.truth, json)
     if exit_code and not found.equal:
@@ -88,15 +89,15 @@ def _tables(found: "Differences") -> None:
         print(f"          {rows.misfits:,} rows do not fit their header: all their cells count as missing")
     differing = [column for column in found.columns if column.differing]
     total = sum(column.differing for column in differing)
-    cells = sum(column.cells for column in found.columns)
+    cells = sum(column.compared for column in found.columns)
     print(f"cells     {total:,} of {cells:,} differ, in {len(differing)} of {len(found.columns)} columns")
     if differing:
         names = ["column", "compared", "differ", "share", "now missing", "no longer", "only respelt"]
         lines = [
             [
                 _plain(c.name),
-                *(f"{n:,}" for n in (c.cells, c.differing)),
-                f"{c.differing / c.cells:.4f}",
+                *(f"{n:,}" for n in (c.compared, c.differing)),
+                f"{c.differing / c.compared:.4f}",
                 *(f"{n:,}" for n in (c.now_missing, c.no_longer_missing, c.respelt)),
             ]
             for c in differing

@@ -1,6 +1,6 @@
 """Which row of a noisy table comes from which row of the clean one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from noisecli.compare.sides import Pair, Sides
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import TableFile
 from noisecli.formats.arranged import find_order
+from noisecli.run.truth import SCHEMA
 from noisecli.streams import Stream
 
 HASH_BITS = 53
@@ -56,20 +57,37 @@ def link(sides: Sides, pair: Pair, rows: tuple[int, int], key: str | None, space
 
 
 def truth_lines(sides: Sides, pair: Pair, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield what the truth file says of one file of this copy, piece by piece."""
+    """Yield what the truth file says of one file of this copy, piece by piece.
+
+    Raises:
+        DataProblem: it is no truth file.
+    """
     assert sides.truth is not None
     about = (pc.field("file") == pair.name) & (pc.field("copy") == sides.copy)
     about &= pc.field("sweep").is_null() if sides.sweep is None else pc.field("sweep") == sides.sweep
+    fields = [SCHEMA.field(name) for name in dict.fromkeys(["sweep", "copy", "file", *columns])]
+    for batch in batches(sides.truth, fields):
+        lines = batch.filter(about)
+        if len(lines):
+            yield lines.select(columns).combine_chunks()
+
+
+def batches(path: Path, fields: Iterable[pa.Field]) -> Iterator[pa.Table]:
+    """Read some columns of a companion, piece by piece.
+
+    Raises:
+        DataProblem: it cannot be read, or does not have them.
+    """
+    schema = pa.schema(fields)
     try:
-        with pq.ParquetFile(sides.truth) as file:
-            for batch in file.iter_batches(PIECE, columns=["sweep", "copy", "file", *columns]):
-                lines = pa.Table.from_batches([batch]).filter(about)
-                if len(lines):
-                    yield lines.select(columns).combine_chunks()
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(PIECE, columns=schema.names):
+                yield pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
         if getattr(error, "errno", None):
             raise
-        raise DataProblem(f"{sides.truth}: is no truth file: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split())
+        raise DataProblem(f"{path}: not as noisecli writes it: {reason}: put back the file that the run made") from None
 
 
 def _by_fitting(pair: Pair, rows: tuple[int, int], space: Path) -> Link | None:

@@ -70,7 +70,10 @@ class Gathered:
     missing: int = 0
     moments: Moments = field(default_factory=Moments)
     values: Values = field(default_factory=Values)
-    known_counts: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    known_counts: Counts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known_counts = np.zeros(len(self.known or ()), np.int64)
 
     def add(self, cells: pa.Array) -> tuple[Mask, Floats | None]:
         """Take the cells of some rows: which of them are missing, and their numbers if they have any."""
@@ -82,7 +85,7 @@ class Gathered:
             texts = cells if pa.types.is_string(cells.type) else to_text(cells).cast(pa.string())
             places = pc.drop_null(pc.index_in(texts, pa.array(self.known, pa.string())))
             counts = np.bincount(np.asarray(places), minlength=len(self.known))
-            self.known_counts = counts if len(self.known_counts) == 0 else self.known_counts + counts
+            self.known_counts = self.known_counts + counts
         if self.column.kind not in NUMBER | MOMENT:
             return lost, None
         numbers = numbers_of(self.column, cells)

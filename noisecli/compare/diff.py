@@ -21,6 +21,7 @@ from noisecli.compare.sides import Pair, Sides, open_sides
 from noisecli.compare.told import TableCheck
 from noisecli.compare.verdict import Verdict, check_image, check_lines
 from noisecli.errors import UsageProblem
+from noisecli.run.dataset import format_of
 from noisecli.streams import Mask
 
 
@@ -29,7 +30,8 @@ class ColumnDifferences:
     """What differs in one column, over all rows that were compared."""
 
     name: str
-    cells: int = 0
+    compared: int = 0
+    """Cells of rows that belong together."""
     differing: int = 0
     now_missing: int = 0
     """Of these, how many are missing only on the noisy side."""
@@ -51,7 +53,7 @@ class RowDifferences:
     misfits: int = 0
     """Rows of either side that do not fit the header: all their cells count as missing."""
     moved: int = 0
-    """Rows that stand at another place among those that are on both sides."""
+    """Rows that follow another row than on the clean side, those on one side only left aside."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Differences:
     """Files of another kind whose bytes differ."""
     only_bytes: list[str] = field(default_factory=list)
     """Tables that have other bytes and equal cells."""
+    strange: Sequence[str] = ()
+    """Clean files that are not the input that the manifest speaks of."""
     truth: Verdict | None = None
     """Whether the truth file tells the truth; None where there is none."""
 
@@ -142,6 +146,7 @@ def diff(
     with TemporaryDirectory(prefix="noisecli-") as space:
         sides = open_sides(Path(clean), Path(noisy), copy, Path(space))
         found = Differences(sides.target, compared=len(sides.pairs), missing=sides.missing, added=sides.added)
+        found.strange = sides.strange()
         if sides.truth is not None and columns is None:
             found.truth = Verdict()
             check_lines(sides, found.truth)
@@ -217,7 +222,8 @@ class _Tables:
                 self._take(pair, piece)
         moved = belongs.origin is not None and _count_rows(belongs.origin, rows[0], self._found.rows)
         same = before == sum(column.differing for column in self._found.columns) and not moved
-        if same and not self._looked.unread and not _same_bytes(pair):
+        alike = format_of(pair.clean.path) == format_of(pair.noisy.path) and not self._looked.unread
+        if same and alike and not _same_bytes(pair):
             self._found.only_bytes.append(pair.noisy.name)
 
     def _take(self, pair: Pair, piece: Piece) -> None:
@@ -230,7 +236,7 @@ class _Tables:
             column = self._looked.columns[counts.name]
             one, other = piece.before[counts.name], piece.noisy[counts.name]
             masks[counts.name] = mask = differing(one, other, column) & known
-            counts.cells += int(np.count_nonzero(known))
+            counts.compared += int(np.count_nonzero(known))
             if mask.any():
                 _count(counts, column, one.filter(pa.array(mask)), other.filter(pa.array(mask)))
         if len(self._found.cells) < self._limit:
@@ -273,12 +279,12 @@ def _count_rows(origin: Numbers, clean: int, counts: RowDifferences | None) -> b
         seen[some[first]] = True
         added += int(np.count_nonzero(~first))
         firsts.append(first)
-    ranks = np.cumsum(seen)
-    moved, place = 0, 1
+    ranks = np.cumsum(seen, dtype=np.int32 if clean < 2**31 else np.int64)
+    moved, last = 0, 0
     for start, first in zip(range(0, len(origin), PIECE), firsts, strict=True):
         mine = ranks[np.asarray(origin[start : start + PIECE])[first]]
-        moved += int(np.count_nonzero(mine != np.arange(place, place + len(mine))))
-        place += len(mine)
+        moved += int(np.count_nonzero(np.diff(mine, prepend=last) != 1))
+        last = int(mine[-1]) if len(mine) else last
     removed = clean - int(np.count_nonzero(seen))
     counts.added, counts.removed, counts.moved = counts.added + added, counts.removed + removed, counts.moved + moved
     return bool(added or removed or moved)

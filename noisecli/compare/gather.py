@@ -110,7 +110,8 @@ class _Comparison:
                     lost, values = self._add(side, cells)
                     self._samples[side].add(keys_of(number, places, rows), values)
                     stretch = (before[side] + rows) * len(self._lost[side]) // max(1, self._rows[side])
-                    np.add.at(self._lost[side], stretch, lost.T)
+                    starts = np.flatnonzero(np.diff(stretch, prepend=-1))
+                    self._lost[side][stretch[starts]] += np.add.reduceat(lost.astype(np.int64), starts, axis=1).T
             if piece.before is not None and piece.noisy is not None:
                 self._differences(number, pair, piece)
 

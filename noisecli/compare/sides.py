@@ -56,6 +56,14 @@ class Sides:
     """Which combination of a sweep it is, by its folder."""
     copy: int | None = None
 
+    def strange(self) -> list[str]:
+        """Return clean files that are not as large as the run's input was: they must be other ones."""
+        if self.manifest is None:
+            return []
+        sizes = {entry.path: entry.bytes for entry in self.manifest.inputs}
+        files = [pair.clean.path for pair in self.pairs if pair.clean.path.stat().st_size != sizes.get(pair.name)]
+        return [str(path) for path in files]
+
     @property
     def truth(self) -> Path | None:
         """The truth file, if there is one."""
@@ -67,8 +75,11 @@ class Sides:
         return self._companion(INTERVALS)
 
     def ops(self, idle: bool = True) -> Mapping[str, type]:
-        """Classes of the ops by id of the step, as far as they are installed; `idle`: those with a rate of 0, too."""
-        steps = [] if self.manifest is None else self.manifest.steps
+        """Classes of the ops by id of the step, as far as they are installed; `idle`: those with a rate of 0, too.
+
+        None acted on copy 0, the clean data.
+        """
+        steps = [] if self.manifest is None or self.copy == 0 else self.manifest.steps
         mine = [step for step in steps if step.sweep == self.sweep and (idle or step.rate > 0)]
         found = {step.id: registered().get((self.target, step.op)) for step in mine}
         return {name: op for name, op in found.items() if op is not None}
@@ -76,7 +87,7 @@ class Sides:
     @property
     def row_steps(self) -> int:
         """How many steps may have moved, repeated or dropped rows; a truth tells of rows even if they did not."""
-        steps = [] if self.manifest is None else self.manifest.steps
+        steps = [] if self.manifest is None or self.copy == 0 else self.manifest.steps
         weighted = self.data.soft_labels == "weighted" and any(step.outgoing for step in steps)
         ops = self.ops(idle=self.truth is not None).values()
         return weighted + sum(issubclass(op, RowsCorruption) for op in ops)
@@ -163,7 +174,8 @@ def _recorded(
         else:
             pairs.append(Pair(entry.input, _file(before, reading), _file(after, reading), entry))
     if clean.is_dir():
-        missing += sorted(_files(clean).keys() - {entry.input for entry in entries})
+        # Not only of those of this copy: in a merged tree carried files are there once.
+        missing += sorted(_files(clean).keys() - {entry.input for entry in meant})
     if noisy.is_dir():
         added += [str(path) for path in manifests.strangers(manifest, output) if path.is_relative_to(noisy.absolute())]
     target: Target = manifest.recipe.get("target", "table")

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from noisecli.columns import MOMENT, NUMBER, Column
+from noisecli.compare.align import batches
 from noisecli.compare.cells import numbers_of
 from noisecli.compare.model import Strip
-from noisecli.compare.rows import PIECE, Numbers, Piece
+from noisecli.compare.rows import Numbers, Piece
 from noisecli.compare.sides import Pair, Sides
-from noisecli.errors import DataProblem
+from noisecli.run.intervals import SCHEMA
 from noisecli.streams import Floats, Mask
 
 WIDTH = 600
@@ -107,16 +107,10 @@ class Strips:
         if path is None or not names:
             return found
         columns = ["sweep", "copy", "file", "entity", "column", "step", "first_row", "last_row"]
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(PIECE, columns=columns):
-                    lines = pa.Table.from_batches([batch]).filter(pc.is_in(pc.field("column"), pa.array(names)))
-                    for line in lines.filter(pc.field("copy") == self._sides.copy).to_pylist():
-                        found[line["column"]] += self._inside(line, self._best[line["column"]])
-        except (pa.ArrowException, OSError) as error:
-            if getattr(error, "errno", None):
-                raise
-            raise DataProblem(f"{path}: is no file of intervals: {' '.join(str(error).split())}") from None
+        for lines in batches(path, [SCHEMA.field(name) for name in columns]):
+            mine = pc.field("column").isin(list(names)) & (pc.field("copy") == self._sides.copy)
+            for line in lines.filter(mine).to_pylist():
+                found[line["column"]] += self._inside(line, self._best[line["column"]])
         return {name: sorted(faults) for name, faults in found.items()}
 
     def _inside(self, line: Mapping[str, Any], strip: _Found) -> list[tuple[float, float, str]]:

@@ -153,7 +153,7 @@ class TableCheck:
 
     def _check_rows(self, rows: tuple[int, int]) -> Mask:
         """Each clean row comes out itself, once, or is left out; return which rows of the copy are clones."""
-        stay, go, clones = np.zeros(rows[0], np.int64), np.zeros(rows[0], np.int64), np.zeros(rows[1], bool)
+        stay, go, clones = np.zeros(rows[0], np.int16), np.zeros(rows[0], np.int16), np.zeros(rows[1], bool)
         for lines in truth_lines(self._sides, self._pair, SAID):
             whole = lines.filter(pc.field("column").is_null() & ~pc.field("step").isin(self._dirty))
             out, made = pc.field("output_row").is_valid(), pc.field("step").is_valid()
