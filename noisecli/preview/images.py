@@ -112,7 +112,7 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
     chosen = sorted((looked_at[some[i]] for i in cover([struck[some]], most)), key=dataset.struck.index)
     columns = _columns(variants)
     side = side_for(min(most_columns(), max(len(columns) + 1, 1 + len(SEVERITIES))))
-    contents = [_Content(file, side) for file in chosen]
+    contents, skipped = _open(chosen, side)
     tiles = [[content.clean, *(column.tile(content) for column in columns)] for content in contents]
     blocks = [*_in_bands(columns, tiles), *_by_severity(last, contents[:: max(1, len(contents) - 1)][:BY_SEVERITY])]
     save(draw(blocks, side), sheet)
@@ -127,8 +127,23 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
         shown=last.folder or None,
         images=tuple(shown),
         counts=tuple(counts),
-        notes=list(_notes(shown, counts)),
+        notes=[*skipped, *_notes(shown, counts)],
     )
+
+
+def _open(files: Sequence[InputFile], side: int) -> tuple[list[_Content], list[str]]:
+    """Read images; with `on_error: skip` those that cannot be read are left out, unless that leaves none."""
+    contents, skipped = [], []
+    for file in files:
+        try:
+            contents.append(_Content(file, side))
+        except DataProblem as error:
+            if not file.reading.skip_errors:
+                raise
+            skipped.append(f"left out: {error}")
+    if not contents:
+        raise DataProblem("\n".join(skipped))
+    return contents, skipped
 
 
 def _spread(count: int, most: int) -> list[int]:
