@@ -213,8 +213,8 @@ def _title(row: PreviewRow, found: TablePreview, width: int) -> Text:
 
 
 def _changed(row: PreviewRow) -> list[str]:
-    """Columns whose cells changed; of a clone those in which it is not like the row that it comes from."""
-    mine = {change.column for change in row.changes if row.fate != "clone" or change.step == row.by}
+    """Columns whose cells changed; of a clone below its row those in which it is not like that."""
+    mine = {change.column for change in row.changes if not row.repeats or change.step == row.by}
     return [name for name in row.cells if name in mine]
 
 
