@@ -3,7 +3,7 @@
 import ast
 import inspect
 import re
-import textwrap
+import sys
 from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
@@ -115,17 +115,32 @@ def _docstrings(cls: type[BaseModel]) -> dict[str, str]:
     for owner in reversed(cls.__mro__):
         if not issubclass(owner, Parameters) or owner is Parameters:
             continue
-        try:
-            (model,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
-        except OSError:  # a class that was typed in
-            continue
-        assert isinstance(model, ast.ClassDef)
-        for field, below in pairwise(model.body):
+        model = _classes(owner.__module__).get(owner.__qualname__)
+        for field, below in pairwise(model.body if model is not None else ()):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 texts.pop(field.target.id, None)
                 if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                     texts[field.target.id] = inspect.cleandoc(str(below.value.value))
     return texts
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes of a module by name, as they are written; none where it was typed in."""
+    try:
+        found: dict[str, ast.AST] = {"": ast.parse(inspect.getsource(sys.modules[module]))}
+    except (OSError, TypeError, KeyError):
+        return {}
+    classes: dict[str, ast.ClassDef] = {}
+    while found:
+        name, owner = found.popitem()
+        for node in ast.iter_child_nodes(owner):
+            if isinstance(node, ast.ClassDef):
+                found[f"{name}.{node.name}".lstrip(".")] = node
+                classes[f"{name}.{node.name}".lstrip(".")] = node
+            elif isinstance(node, ast.FunctionDef):
+                found[f"{name}.{node.name}.<locals>".lstrip(".")] = node
+    return classes
 
 
 def _is_whole(value: Any) -> bool:

@@ -28,6 +28,9 @@ from noisecli.where import Where
 TRAINING = frozenset({"train", "training"})
 """Values of a split column, and folder names, that mean training data (in any case)."""
 
+SOURCE_ROW = "_source_row"
+"""The column that says which row of the input file a row comes from, from 0."""
+
 QuotaKey = tuple[str, str, int]
 """(step id, column, copy)"""
 
@@ -166,6 +169,8 @@ class Plan:
     """What becomes of labels that steps make soft; None: none does."""
     series: SeriesPlan | None = None
     """What makes a series; None: it matters to no step."""
+    source_row: bool = False
+    """Whether copies get the column SOURCE_ROW."""
 
     @cached_property
     def outgoing(self) -> Mapping[str, pa.DataType]:
@@ -174,7 +179,8 @@ class Plan:
         What the input has is widened: its cells are text from the first step on. What becomes of a slab has cells for
         each of these columns, whether or not a step changed any.
         """
-        return {name: type_ for step in self.steps for name, type_ in step.outgoing.items()}
+        added = {SOURCE_ROW: pa.int64()} if self.source_row else {}
+        return {name: type_ for step in self.steps for name, type_ in step.outgoing.items()} | added
 
     @cached_property
     def working(self) -> Mapping[str, Column]:

@@ -11,10 +11,16 @@ from typing import Any
 
 import pandas  # noqa: F401 - where it is there, preview does not keep pyarrow from finding it
 import pytest
+from hypothesis import HealthCheck, settings
 
 from noisecli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
+
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile("suite", relaxed, max_examples=30, derandomize=True)
+settings.register_profile("stress", relaxed, max_examples=500)
+settings.load_profile("suite")
 
 CELL = re.compile(rb'("(?:[^"]|"")*"|[^",\r\n]*)(,|\r?\n|\Z)')
 

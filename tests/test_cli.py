@@ -320,7 +320,7 @@ def test_help_and_version(command: Command) -> None:
     for name in ("augment", "validate", "ops", "schema", "verify", "replay"):
         result = command(name, "--help")
         assert result.code == 0
-        assert f"noisecli {name} [OPTIONS]" in result.out
+        assert f"Usage: noisecli {name} " in result.out
 
 
 def test_ops(command: Command) -> None:
@@ -336,7 +336,7 @@ def test_ops(command: Command) -> None:
         assert any(op["target"] == entry["target"] for op in command("ops", entry["name"], "--json").json)
     assert "did you mean 'typo'?" in command("ops", "tyop").errors[0]
     assert "did you mean 'typo'?" in command("ops", "TYPO").errors[0]
-    assert "`noisecli ops` lists them" in command("ops", "no_such").errors[0]
+    assert "(`noisecli ops` lists them)" in command("ops", "no_such").errors[0]
 
 
 def test_ops_says_what_may_be_given(command: Command) -> None:

@@ -6,11 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from noisecli.cli import completion
 from noisecli.cli.app import app
 from noisecli.cli.options import (
+    RESULT,
     AllowCode,
     Copies,
     Force,
+    IfChanged,
     Input,
     Json,
     Output,
@@ -34,26 +37,38 @@ def augment(
     severity: Severity = None,
     set_: Set = None,
     truth: Annotated[
-        bool, typer.Option("--truth", help="Write down every change, cell by cell, in OUTPUT.noisecli-truth.parquet.")
+        bool, typer.Option("--truth", help="Write every changed cell down beside it.", rich_help_panel=RESULT)
     ] = False,
     allow_code: AllowCode = False,
     workers: Workers = None,
     force: Force = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
+    if_changed: IfChanged = False,
+    stamp: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a digest there when done, for Make and DVC.", rich_help_panel=RESULT),
+    ] = None,
+    depfile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a rule there for Make: what was read.", rich_help_panel=RESULT),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything; say what would be done.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write noisy copies of INPUT, and a manifest beside them."""
+    """Write noisy copies of INPUT, and a manifest beside them.
+
+    Example: noisecli augment sales.csv -r recipe.yaml -o noisy.csv --truth
+    """
     from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show
     from noisecli.cli.progress import progress
 
     to_pipe = output == pipes.PIPE
-    if to_pipe and json:
-        raise UsageProblem("--json: the data goes to stdout; name an output file")
-    if to_pipe and truth:
-        raise UsageProblem("--truth: it stands beside the output, and a pipe has no place; name an output file")
+    if to_pipe:
+        pipes.refuse(json=json, truth=truth, if_changed=if_changed, stamp=stamp, depfile=depfile)
+    if depfile and str(source) == pipes.PIPE:
+        raise UsageProblem("--depfile: stdin has no name that a rule of Make could hold; name the input")
     overrides = _overrides(set_, seed, copies)
     _see_own_code(allow_code)
     if to_pipe:
@@ -68,7 +83,7 @@ def augment(
                 severity=severity,
                 allow_code=allow_code,
                 workers=workers,
-                force=force,
+                force=force or if_changed,
                 progress=meter,
             )
         else:
@@ -82,6 +97,9 @@ def augment(
                 allow_code=allow_code,
                 workers=workers,
                 force=force,
+                if_changed=if_changed,
+                stamp=stamp,
+                depfile=depfile,
                 progress=meter,
             )
     if dry_run:
@@ -96,14 +114,24 @@ def augment(
 
 @app.command()
 def validate(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="YAML recipe, a key of a file, or builtin:NAME.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="YAML recipe, a key of a file, or builtin:NAME.",
+            autocompletion=completion.recipes,
+        ),
+    ],
     source: Annotated[Path | None, typer.Argument(metavar="[INPUT]", help="Check it against this data too.")] = None,
     set_: Set = None,
     json: Json = False,
 ) -> None:
-    """Check a recipe, and with INPUT whether it fits the data; nothing is written."""
+    """Check a recipe, and with INPUT whether it fits, with advice.
+
+    Example: noisecli validate recipe.yaml sales.csv
+    """
+    from noisecli import advice, run
     from noisecli import recipe as recipes
-    from noisecli import run
     from noisecli.cli import show
 
     overrides = _overrides(set_, None, None)
@@ -112,14 +140,21 @@ def validate(
         run.settle_files(checked)
         show.recipe(checked, json)
     else:
-        show.prepared(run.inspect(source, recipe, overrides=overrides), json, quiet=False)
+        found, given = advice.examine(source, recipe, overrides=overrides)
+        show.prepared(found, json, quiet=False, advice=given)
 
 
 @app.command()
 def ops(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Explain one op.")] = None, json: Json = False
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The op to explain.", autocompletion=completion.ops)
+    ] = None,
+    json: Json = False,
 ) -> None:
-    """List every op, or explain one: parameters, units, severities, example, source."""
+    """List every op, or explain one with its parameters and units.
+
+    Example: noisecli ops gaussian_noise
+    """
     from noisecli.cli import catalogue
 
     if name is None:
@@ -130,10 +165,16 @@ def ops(
 
 @app.command("recipes")
 def built_in(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print the YAML of one.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The recipe whose YAML is printed.", autocompletion=completion.built_in),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """List the recipes that come with noisecli, for -r builtin:NAME; or print one, to be saved and edited."""
+    """List the recipes for -r builtin:NAME, or print one to edit.
+
+    Example: noisecli recipes human-typing > recipe.yaml
+    """
     from noisecli.cli import catalogue
 
     if name is None:
@@ -144,7 +185,10 @@ def built_in(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of recipes, for editors and checkers."""
+    """Print the JSON Schema of recipes, for editors and checkers.
+
+    Example: noisecli schema > recipe.schema.json
+    """
     from noisecli import recipe as recipes
     from noisecli.cli import show
 
@@ -159,7 +203,10 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check every file of an output against its manifest."""
+    """Check every file of an output against its manifest.
+
+    Example: noisecli verify noisy.csv --input sales.csv
+    """
     from noisecli import manifest
     from noisecli.cli import show
 
@@ -175,10 +222,14 @@ def replay(
     allow_code: AllowCode = False,
     workers: Workers = None,
     force: Force = False,
+    if_changed: IfChanged = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Do again what a manifest records, and compare."""
+    """Do again what a manifest records, and compare.
+
+    Example: noisecli replay noisy.csv --input sales.csv -o again.csv
+    """
     from noisecli import run
     from noisecli.cli import show
     from noisecli.cli.progress import progress
@@ -188,7 +239,14 @@ def replay(
         raise UsageProblem("-: the input of a replay cannot be a pipe: name the file")
     with progress(quiet) as meter:
         outcome, same_content, different = run.replay(
-            manifest, source, output, allow_code=allow_code, workers=workers, force=force, progress=meter
+            manifest,
+            source,
+            output,
+            allow_code=allow_code,
+            workers=workers,
+            force=force,
+            if_changed=if_changed,
+            progress=meter,
         )
     show.replayed(outcome, same_content, different, json, quiet)
 

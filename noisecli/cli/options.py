@@ -5,41 +5,62 @@ from typing import Annotated
 
 import typer
 
+from noisecli.cli import completion
+
+REPLACE = "Instead of what the recipe says"
+RESULT = "Output"
+
 Input = Annotated[
     Path,
-    typer.Argument(
-        metavar="INPUT",
-        help="A CSV, JSON Lines, Parquet or Arrow file, an image, a folder of them, or - for CSV from stdin.",
-    ),
+    typer.Argument(metavar="INPUT", help="CSV, JSON Lines, Parquet, images, a folder; - is stdin."),
 ]
 RecipeFile = Annotated[
     str,
     typer.Option(
-        "--recipe", "-r", metavar="RECIPE", help="YAML recipe, a key of a file: params.yaml#noise, or builtin:NAME."
+        "--recipe",
+        "-r",
+        metavar="RECIPE",
+        help="YAML file, key of one (params.yaml#key), builtin:NAME.",
+        autocompletion=completion.recipes,
     ),
 ]
 Output = Annotated[
     str,
-    typer.Option(
-        "--output", "-o", metavar="OUTPUT", help="Where the copies go, the manifest beside them; or - for stdout."
-    ),
+    typer.Option("--output", "-o", metavar="OUTPUT", help="Where copies and manifest go; - sends a CSV to stdout."),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Processes; default: one a core. The result does not depend on it.")
+    int | None,
+    typer.Option(metavar="N", min=1, help="Processes (one a core); the result is the same."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; warnings and errors only.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.", rich_help_panel=RESULT)]
+IfChanged = Annotated[
+    bool, typer.Option("--if-changed", help="As --force, but equal files keep their times.", rich_help_panel=RESULT)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
 AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Let `op: custom` run functions that the recipe names. Read them first.")
+    bool,
+    typer.Option("--allow-code", help="Let `op: custom` run the recipe's functions."),
 ]
 Severity = Annotated[
     int | None,
-    typer.Option(min=0, max=5, help="Replace the severity of every step; an error where a step has none. 0 is clean."),
+    typer.Option(
+        metavar="0-5", min=0, max=5, help="Severity of every step that has one; 0 is clean.", rich_help_panel=REPLACE
+    ),
 ]
-Seed = Annotated[int | None, typer.Option(min=0, max=2**64 - 1, help="Replace the recipe's seed.")]
-Copies = Annotated[int | None, typer.Option(min=1, help="Replace the number of copies.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, max=2**64 - 1, help="Seed of all random numbers.", rich_help_panel=REPLACE),
+]
+Copies = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Number of noisy copies.", rich_help_panel=REPLACE)
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Replace a value: steps.names.rate=0.2 (by id, op or number)."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Any value: steps.names.rate=0.2 (by id, op or number).",
+        rich_help_panel=REPLACE,
+    ),
 ]

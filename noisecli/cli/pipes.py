@@ -42,6 +42,13 @@ def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
             sys.stdout.buffer.flush()
 
 
+def refuse(**options: object) -> None:
+    """Refuse options that have no meaning where the data goes to stdout."""
+    for name, given in options.items():
+        if given:
+            raise UsageProblem(f"--{name.replace('_', '-')}: the data goes to stdout; name an output file")
+
+
 def refuse_several(recipe: Recipe) -> None:
     """Refuse what makes more than one file, before any data is read."""
     if len(recipe.head.written) > 1 or recipe.sweep:

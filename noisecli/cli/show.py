@@ -1,13 +1,16 @@
 """Results on stdout, warnings on stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 
+from noisecli.advice import Advice
 from noisecli.errors import CheckFailed
 from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
@@ -26,9 +29,15 @@ def warn(warnings: Sequence[str]) -> None:
 
 
 def console() -> Console:
-    """Return a console on stdout that never wraps what scripts read."""
-    wide = Console()
-    return wide if wide.is_terminal else Console(width=160)
+    """Return a console on stdout that never wraps what scripts read, and writes escape codes to terminals only."""
+    if is_plain(sys.stdout):
+        return Console(width=None if sys.stdout.isatty() else 160, color_system=None)
+    return Console()
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Whether escape codes have no place there: no terminal, one that knows none, or a user who wants none."""
+    return not stream.isatty() or os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
@@ -52,6 +61,7 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
                 "output": str(done.output),
                 "manifest": str(done.manifest_path),
                 **companions,
+                "unchanged": done.unchanged,
                 "seed": manifest.seed,
                 "purpose": manifest.purpose,
                 **manifest.model_dump(include={"outputs"}, by_alias=True, exclude_none=True),
@@ -64,6 +74,8 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
         struck = sum(not entry.carried for entry in manifest.outputs)
         files = f"{len(manifest.outputs)} files, {struck} of them changed"
         print(f"output    {done.output}  ({files if done.output.is_dir() else f'{manifest.outputs[0].bytes} bytes'})")
+        if done.unchanged:
+            print("unchanged every file stands as it stood before the run")
         print(f"manifest  {done.manifest_path}")
         for key, path in companions.items():
             print(f"{key:<10}{path}")
@@ -102,8 +114,8 @@ def _swept(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int) ->
         table("", columns, [row[1:] for row in rows], right)
 
 
-def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
-    """Show what a run would do."""
+def prepared(found: Prepared, json_: bool, quiet: bool, advice: Sequence[Advice] | None = None) -> None:
+    """Show what a run would do, and advice if any was asked for."""
     dataset = found.dataset
     steps = [(folder, step) for folder, plan in found.plans.items() for step in plan.steps]
     rows = sum(part.rows for surveyed in found.tables.values() for part in surveyed.parts)
@@ -134,6 +146,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
                 "seed": found.recipe.seed,
                 "steps": described,
                 "warnings": found.warnings,
+                **({} if advice is None else {"advice": [asdict(line) for line in advice]}),
             }
         )
     elif not quiet:
@@ -146,7 +159,7 @@ def prepared(found: Prepared, json_: bool, quiet: bool) -> None:
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)
-    warn(found.warnings)
+    warn([*found.warnings, *map(str, advice or ())])
 
 
 def recipe(checked: Recipe, json_: bool) -> None:

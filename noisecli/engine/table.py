@@ -32,7 +32,7 @@ from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_ce
 from noisecli.engine.soft import codes_of
 from noisecli.engine.text import TextStrike
 from noisecli.engine.whole import BlockStrike
-from noisecli.plan import Plan, StepPlan
+from noisecli.plan import SOURCE_ROW, Plan, StepPlan
 from noisecli.streams import (
     BLOCK,
     CounterDraws,
@@ -83,6 +83,8 @@ class TableEngine:
         cells = dict(slab.cells)
         for name, type_ in self._plan.outgoing.items():
             cells[name] = to_text(cells[name]) if name in cells else pa.nulls(slab.rows, type_)
+        if self._plan.source_row:
+            cells[SOURCE_ROW] = pa.array(np.arange(slab.first_row, slab.first_row + slab.rows), pa.int64())
         return cells
 
     def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:

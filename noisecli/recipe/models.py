@@ -68,6 +68,8 @@ class Data(Parameters):
     `LABEL__p__CLASS`, which add up to 1; pair: two more, `LABEL_b`, the other class, and `lambda`, the share of the own
     one; weighted: each row comes out once for every class that it is something of, with its share in one more,
     `sample_weight`."""
+    source_row: bool = False
+    """true: copies get a column more, `_source_row`: which row of the input file, from 0, a row comes from."""
     time: str | None = None
     """The column that says when."""
     entity: str | None = None

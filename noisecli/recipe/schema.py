@@ -10,10 +10,11 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a recipe: each op's parameters with their units and bounds."""
     definitions: dict[str, Any] = {}
     head = _own(Head.model_json_schema(), definitions)
+    steps = {target: _own(model.model_json_schema(), definitions) for target, model in STEPS.items()}
     head["properties"]["steps"] = {
         "type": "array",
         "minItems": 1,
-        "items": {"anyOf": [_step(op, definitions) for op in registered().values()]},
+        "items": {"anyOf": [_step(op, steps[op.target], definitions) for op in registered().values()]},
         "description": "Corruptions in the order in which they act.",
     }
     return {
@@ -25,8 +26,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _step(op: type[Corruption], definitions: dict[str, Any]) -> dict[str, Any]:
-    step = _own(STEPS[op.target].model_json_schema(), definitions)
+def _step(op: type[Corruption], step: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     parameters = _own(op.model_json_schema(), definitions)
     properties = {**step["properties"], **parameters.get("properties", {})}
     properties["op"] = {"const": op.name, "description": op.summary()}

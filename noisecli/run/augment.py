@@ -1,47 +1,39 @@
 """The doors: plan, survey, corrupt, write, commit."""
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from noisecli import manifest as manifests
 from noisecli import recipe as recipes
-from noisecli.errors import DataProblem, UsageProblem
-from noisecli.executors import Pool, available_cores, local
+from noisecli.errors import DataProblem
+from noisecli.executors import local
 from noisecli.facts import Facts
 from noisecli.manifest import Manifest
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
-from noisecli.run import prepare, work
+from noisecli.run import prepare
 from noisecli.run.account import account
-from noisecli.run.choose import settle_choosers
-from noisecli.run.commit import check_output, commit, settle_output, workspace
+from noisecli.run.commit import commit, workspace
 from noisecli.run.dataset import Dataset, discover, find_target
-from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.execute import (
     TASK_IMAGES,
     Meter,
     Prepared,
     Progress,
     Record,
-    check_names,
     write_files,
     write_tables,
 )
-from noisecli.run.facts import find_facts
+from noisecli.run.inspect import as_path, makes_several, pinned_facts, prepare_run, settle_place, settle_workers
 from noisecli.run.intervals import IntervalTable
-from noisecli.run.joint import settle_covariances
-from noisecli.run.outgoing import settle_outgoing, widenings
-from noisecli.run.outside import Outside, settle_code, settle_files, settle_outside
+from noisecli.run.marks import Marks, files_read
+from noisecli.run.outside import Outside, settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
-from noisecli.run.recorded import plan_from_facts
-from noisecli.run.selection import left_out, select
 from noisecli.run.truth import Truth
-from noisecli.survey import Request, Survey
+from noisecli.run.unchanged import keep_times
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,8 @@ class Outcome:
     output: Path
     manifest_path: Path
     manifest: Manifest
+    unchanged: bool = False
+    """Whether it stood there already, byte for byte, and was left alone."""
 
 
 def augment(
@@ -65,6 +59,9 @@ def augment(
     allow_code: bool = False,
     workers: int | None = 1,
     force: bool = False,
+    if_changed: bool = False,
+    stamp: str | Path | None = None,
+    depfile: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Write noisy copies of a dataset, and a manifest beside them.
@@ -82,6 +79,11 @@ def augment(
         workers: processes; None: one a core. The result does not depend on it. More than one need the caller's script
             to be importable, its work under `if __name__ == "__main__":`.
         force: replace an output that exists.
+        if_changed: replace one that exists where it differs: files that come out with equal bytes keep their
+            modification times, and where all do nothing is touched.
+        stamp: a file that is written once the output stands. It holds a digest of what was made, and its modification
+            time is that of the run even where nothing changed.
+        depfile: where to write a rule for Make: the stamp, or else the output, depends on everything that was read.
         progress: told the stage, and bytes done of bytes in all.
 
     Returns:
@@ -91,10 +93,17 @@ def augment(
         NoiseError: a fault of the recipe, the arguments, the data or the environment.
         OSError: a file that cannot be read or written.
     """
-    root, _ = _path(source, "source"), _path(output, "output")
+    root, _ = as_path(source, "source"), as_path(output, "output")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     outside = settle_outside(checked, allow_code)
-    return _run(root, checked, output, _pinned(checked) or facts, truth, outside, workers, force, progress)
+    dataset, place = _find(root, checked, output, force or if_changed)
+    marks = Marks(*(None if name is None else as_path(name, "stamp, depfile") for name in (stamp, depfile)))
+    read = files_read(recipe, checked, dataset, outside)
+    marks.check(place, root, read)
+    known = pinned_facts(checked) or facts
+    outcome = _run(dataset, checked, place, known, truth, outside, workers, if_changed, progress)
+    marks.write(place, read, outcome.manifest)
+    return outcome
 
 
 def replay(
@@ -105,6 +114,7 @@ def replay(
     allow_code: bool = False,
     workers: int | None = 1,
     force: bool = False,
+    if_changed: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Outcome, list[str], list[str]]:
     """Do again what a manifest records, with the facts that it records.
@@ -112,7 +122,7 @@ def replay(
     Args:
         given: the manifest, or the output it belongs to.
         source: the input; it must be what the manifest says.
-        output, allow_code, workers, force, progress: as for `augment`.
+        output, allow_code, workers, force, if_changed, progress: as for `augment`.
 
     Returns:
         the outcome, the outputs that differ in their bytes but not in content, and those that differ in content.
@@ -120,14 +130,16 @@ def replay(
     Raises:
         DataProblem: the input, or code that a step runs, differs from what the manifest records.
     """
-    root, _ = _path(source, "source"), _path(output, "output")
-    recorded = manifests.read(manifests.locate(_path(given, "given")))
+    root, _ = as_path(source, "source"), as_path(output, "output")
+    recorded = manifests.read(manifests.locate(as_path(given, "given")))
     faults = manifests.check(recorded.inputs, root)
     if faults:
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
     recipe = recipes.load(recorded.recipe, target=find_target(root))
     outside = settle_outside(recipe, allow_code, recorded)
-    outcome = _run(root, recipe, output, recorded.facts, recorded.truth is not None, outside, workers, force, progress)
+    dataset, place = _find(root, recipe, output, force or if_changed)
+    truth = recorded.truth is not None
+    outcome = _run(dataset, recipe, place, recorded.facts, truth, outside, workers, if_changed, progress)
     same_content, different = _compare(recorded, outcome.manifest)
     for key in ("truth", "intervals"):
         told, again = getattr(recorded, key), getattr(outcome.manifest, key)
@@ -150,59 +162,34 @@ def _compare(recorded: Manifest, again: Manifest) -> tuple[list[str], list[str]]
     return same_content, [*different, *made]
 
 
-def inspect(
-    source: str | Path,
-    recipe: str | Path | Mapping[str, Any],
-    *,
-    output: str | Path | None = None,
-    overrides: Sequence[recipes.Override] = (),
-    severity: int | None = None,
-    allow_code: bool | None = None,
-    workers: int | None = 1,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> Prepared:
-    """Do everything that precedes the first written byte: check the recipe against the data and survey the facts.
-
-    Arguments and errors are those of `augment`; without an output there is nothing to check about it, and where nothing
-    is said about code, none is imported.
-    """
-    root = _path(source, "source")
-    checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    dataset = discover(root, checked.target, checked.head.purpose, prepare.reading(checked))
-    if output is not None:
-        _settle(dataset, checked, output, force)
-    settle_files(checked)
-    if allow_code is not None:
-        settle_code(checked, allow_code)
-    with TemporaryDirectory(prefix="noisecli-") as space, local(_workers(workers, len(dataset.struck))) as pool:
-        return _prepare(checked, dataset.spooled(Path(space)), _pinned(checked), pool, Meter(progress))
+def _find(root: Path, recipe: Recipe, output: str | Path, replacing: bool) -> tuple[Dataset, Path]:
+    """Return the input, and where the output will stand."""
+    dataset = discover(root, recipe.target, recipe.head.purpose, prepare.reading(recipe))
+    return dataset, settle_place(dataset, recipe, output, replacing)
 
 
 def _run(
-    root: Path,
+    dataset: Dataset,
     recipe: Recipe,
-    given: str | Path,
+    output: Path,
     facts: Facts | None,
     truth: bool,
     outside: Outside,
     workers: int | None,
-    force: bool,
+    if_changed: bool,
     progress: Progress | None,
 ) -> Outcome:
-    dataset = discover(root, recipe.target, recipe.head.purpose, prepare.reading(recipe))
-    output = _settle(dataset, recipe, given, force)
     size = sum(file.path.stat().st_size for file in dataset.files)
     meter = Meter(progress)
     outputs = recipe.head.copies * len(recipe.variants)
-    with workspace(output) as space, local(_workers(workers, _tasks(dataset, size) * outputs)) as pool:
-        prepared = _prepare(recipe, dataset.spooled(space), facts, pool, meter)
+    with workspace(output) as space, local(settle_workers(workers, _tasks(dataset, size) * outputs)) as pool:
+        prepared = prepare_run(recipe, dataset.spooled(space), facts, pool, meter)
         prepared = replace(prepared, plans=_with_partners(prepared, space / "partners"))
         if truth:
             prepared = replace(prepared, plans={key: plan.telling() for key, plan in prepared.plans.items()})
         lasting = any(plan.series is not None and plan.series.told for plan in prepared.plans.values())
         data = space / "data"
-        if _several(dataset, recipe):
+        if makes_several(dataset, recipe):
             data.mkdir()
         meter.start("write", size * len(recipe.head.written) * len(recipe.variants))
         with (
@@ -214,8 +201,10 @@ def _run(
                 write_tables(prepared, record, pool, data, space, meter)
             write_files(prepared, record, pool, data, meter)
         result, companions = account(prepared, record, space)
-        commit(space, data, companions, output)
-    return Outcome(output, manifests.path_for(output), result)
+        unchanged = if_changed and keep_times({**companions, "": data}, output)
+        if not unchanged:
+            commit(space, data, companions, output)
+    return Outcome(output, manifests.path_for(output), result, unchanged)
 
 
 def _with_partners(prepared: Prepared, folder: Path) -> Mapping[str, Plan]:
@@ -229,122 +218,6 @@ def _with_partners(prepared: Prepared, folder: Path) -> Mapping[str, Plan]:
     return with_partners(prepared.plans, read, files[0].table().fields(), folder)
 
 
-def _pinned(recipe: Recipe) -> Facts | None:
-    given = recipe.head.facts
-    return None if given is None else manifests.read(manifests.locate(Path(given))).facts
-
-
-def _several(dataset: Dataset, recipe: Recipe) -> bool:
-    """Whether the output is a folder."""
-    return not dataset.single or len(recipe.head.written) > 1 or bool(recipe.sweep)
-
-
-def _settle(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
-    into = str(given).endswith(("/", os.sep))
-    output = settle_output(Path(given), dataset.root, _several(dataset, recipe), into)
-    check_output(output, dataset.root, force)
-    return output
-
-
-def _path(given: str | Path, name: str) -> Path:
-    if not isinstance(given, str | os.PathLike):
-        kind = type(given).__name__
-        raise UsageProblem(f"{name}: must be a path, not {kind}; noisecli.corrupt takes tables and images in memory")
-    return Path(given)
-
-
-def _workers(asked: int | None, tasks: int) -> int:
-    if asked is not None and (not isinstance(asked, int) or asked < 1):
-        raise UsageProblem(f"workers: must be a whole number from 1, or None for one a core, not {asked!r}")
-    return min(asked or available_cores(), tasks)
-
-
 def _tasks(dataset: Dataset, size: int) -> int:
     """How many tasks a copy is at the most, so that small runs start no processes."""
     return max(len(dataset.files) // TASK_IMAGES if dataset.target == "images" else 1, size >> 22)
-
-
-def _prepare(recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter) -> Prepared:
-    check_names(recipe, dataset)
-    if dataset.target == "images":
-        addresses = [file.address for file in dataset.struck]
-        plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
-        return Prepared(recipe, dataset, plans, {}, [])
-    fields = dataset.struck[0].table().fields()
-    selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
-    wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
-    prepare.check_reading(recipe, dataset.struck[0].table().settings)
-    struck = [file.table() for file in dataset.struck]
-    refuse_dirt(recipe, struck)
-    names = _check_fields(dataset, wanted.columns)
-    tables: dict[str, work.Surveyed] = {}
-
-    def look(request: Request) -> Survey:
-        return _survey(dataset, request, tables, pool, meter)
-
-    survey = find_facts(wanted, look)
-    both = list(zip(recipe.variants, selections, strict=True))
-    if facts is not None:
-        plans = {v.folder: leave_dirt_out(plan_from_facts(v, s, fields, facts), struck) for v, s in both}
-        plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
-        _check_fields(dataset, [n for plan in plans.values() for n in (*plan.touched, *columns_of_partners(plan))])
-        return Prepared(recipe, dataset, plans, tables, _plan_warnings(recipe, plans))
-    bare = [leave_dirt_out(prepare.plan_table(variant.recipe, s, survey), struck) for variant, s in both]
-    bare = settle_covariances(bare, wanted, look)
-    settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
-    plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
-    warnings = [*_survey_warnings(survey, plans.values()), *_plan_warnings(recipe, plans)]
-    return Prepared(recipe, dataset, plans, tables, warnings)
-
-
-def _plan_warnings(recipe: Recipe, plans: Mapping[str, Plan]) -> list[str]:
-    return [*left_out(recipe, plans.values()), *widenings(plans.values())]
-
-
-def _check_fields(dataset: Dataset, asked: Iterable[str]) -> set[str]:
-    """Check that all files have the columns that are asked for, of one type; return the names of all columns."""
-    first, *others = dataset.struck
-    fields = first.table().fields()
-    names = set(fields)
-    for file in others:
-        theirs = file.table().fields()
-        names |= set(theirs)
-        for name in asked:
-            if theirs.get(name) != fields[name]:
-                another = f"has another type of column {name!r} than"
-                problem = another if name in theirs else f"has no column {name!r}, unlike"
-                raise DataProblem(f"{file.name}: {problem} {first.name}")
-    return names
-
-
-def _survey(dataset: Dataset, wanted: Request, tables: dict[str, work.Surveyed], pool: Pool, meter: Meter) -> Survey:
-    """Read all tables to be struck, once; what they turn out to be is put into `tables`, and used from there."""
-    meter.start("survey", sum(file.path.stat().st_size for file in dataset.struck))
-    survey: Survey | None = None
-    seen = {name: (table.sha256, table.size) for name, table in tables.items()}
-    tasks = [work.SurveyTask(file, wanted, seen.get(file.relative)) for file in dataset.struck]
-    # A single file is read in this process, which can tell how far it is.
-    found_all = (work.survey_table(tasks[0], meter.add),) if len(tasks) == 1 else pool.map(work.survey_table, tasks)
-    for file, found in zip(dataset.struck, found_all, strict=True):
-        tables[file.relative] = replace(found, survey=None)
-        assert found.survey is not None
-        if survey is None:
-            survey = found.survey
-        else:
-            survey.merge(found.survey)
-        meter.finish(found.size)
-    assert survey is not None
-    return survey
-
-
-def _survey_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
-    lines = []
-    columns = {name: column for plan in plans for name, column in plan.columns.items()}
-    for name, column in columns.items():
-        census = survey.columns[name].census
-        count, what = census.misfits(column.kind, column.format)
-        if count and count == census.cells:
-            raise DataProblem(f"column {name!r}: all {count} cells are {what}: mend its type under `data.types`")
-        if count:
-            lines.append(f"column {name!r}: {count} cells are {what} and are carried")
-    return lines

@@ -23,6 +23,7 @@ from noisecli.run.intervals import IntervalTable
 from noisecli.run.outside import Outside
 from noisecli.run.pairing import columns_of_partners, pairings_of
 from noisecli.run.truth import Truth
+from noisecli.survey import Survey
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
@@ -42,6 +43,8 @@ class Prepared:
     tables: Mapping[str, work.Surveyed]
     """Tables to be struck, by relative path."""
     warnings: list[str]
+    survey: Survey | None = None
+    """What was found out of the tables; None: nothing had to be."""
 
     def spill(self) -> int:
         """About how many bytes are put aside on disk at a time.

@@ -1,6 +1,6 @@
 """Which facts a run needs, found in the order in which they depend on each other, or recorded earlier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pyarrow as pa
@@ -8,10 +8,16 @@ import pyarrow as pa
 from noisecli.columns import NUMBER, Column, kind_of
 from noisecli.errors import DataProblem
 from noisecli.facts import ColumnFacts
+from noisecli.plan import Plan
+from noisecli.recipe import Recipe
+from noisecli.run.dataset import Dataset
 from noisecli.survey import Request, Survey
 
 Look = Callable[[Request], Survey]
 """One pass over the clean data."""
+
+Widen = Callable[[Request, Dataset, Recipe], Request]
+"""What asks for more facts than a recipe does, to be found in the same pass."""
 
 
 def find_facts(wanted: Request, look: Look) -> Survey:
@@ -47,3 +53,17 @@ def recorded_column(name: str, found: ColumnFacts, storage: pa.DataType) -> Colu
     ):
         raise DataProblem(f"the manifest's facts of column {name!r} do not fit the input")
     return column
+
+
+def misfit_warnings(survey: Survey, plans: Iterable[Plan]) -> list[str]:
+    """Say how many cells are not of their column's type, and are carried; refuse a column that has no other."""
+    lines = []
+    columns = {name: column for plan in plans for name, column in plan.columns.items()}
+    for name, column in columns.items():
+        census = survey.columns[name].census
+        count, what = census.misfits(column.kind, column.format)
+        if count and count == census.cells:
+            raise DataProblem(f"column {name!r}: all {count} cells are {what}: mend its type under `data.types`")
+        if count:
+            lines.append(f"column {name!r}: {count} cells are {what} and are carried")
+    return lines

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from noisecli.corruption import TableCorruption
-from noisecli.plan import Plan
+from noisecli.plan import SOURCE_ROW, Plan
 from noisecli.recipe import PlannedStep, Recipe
 
 SHOWN = 3
@@ -19,6 +19,9 @@ def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
     A step of rate 0 does nothing, so it does neither.
     """
     added: dict[str, str] = {}
+    if recipe.head.data.source_row and SOURCE_ROW in names:
+        message = f"source_row: the input has a column {SOURCE_ROW!r} already: rename it, or use that one"
+        recipe.source.fault(("data", "source_row"), message, at_key=True)
     steps = []
     for asked, step in zip(recipe.steps, plan.steps, strict=True):
         op = step.corruption
@@ -35,6 +38,7 @@ def settle_outgoing(recipe: Recipe, plan: Plan, names: Collection[str]) -> Plan:
             added |= dict.fromkeys(new, step.id)
             outgoing |= new
         steps.append(replace(step, outgoing=outgoing))
+    plan = replace(plan, source_row=recipe.head.data.source_row)
     settled = replace(plan, steps=tuple(steps))
     if plan.soft is not None and plan.soft.label in settled.outgoing:
         last = steps[plan.soft.number]

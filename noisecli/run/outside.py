@@ -81,7 +81,7 @@ def settle_code(recipe: Recipe, allowed: bool, recorded: Mapping[str, str] | Non
         if not allowed:
             raise UsageProblem(f"step {step.id!r} runs {function}, code that is not noisecli's: --allow-code allows it")
         try:
-            digests[function] = _digest(function)
+            digests[function] = hashlib.sha256(source_of(function).read_bytes()).hexdigest()
             if recorded is not None and recorded.get(function) != digests[function]:
                 what = "its source is not the one that the manifest records"
                 raise DataProblem(f"{function}: {what}: replay needs the same")
@@ -92,7 +92,12 @@ def settle_code(recipe: Recipe, allowed: bool, recorded: Mapping[str, str] | Non
     return digests
 
 
-def _digest(function: str) -> str:
+def source_of(function: str) -> Path:
+    """Return the file that holds the source of a function, given as "module:name".
+
+    Raises:
+        RecipeProblem: its module is not there, or there is no source of it.
+    """
     module = function.partition(":")[0]
     try:
         spec = importlib.util.find_spec(module)
@@ -102,4 +107,4 @@ def _digest(function: str) -> str:
         raise RecipeProblem(f"{function}: cannot be imported: there is no module {module!r}")
     if spec.origin is None or not spec.origin.endswith(".py"):
         raise RecipeProblem(f"{function}: has no source that a manifest could record: call it from a module of yours")
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    return Path(spec.origin)

@@ -43,10 +43,13 @@ class ColumnSurvey:
     categories: Counter[object] = field(default_factory=Counter)
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     cutter: Cutter = field(default_factory=Cutter)
+    filled: int = 0
+    """Training cells that are not missing."""
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
         chosen = training & celltext.to_mask(pc.is_valid(cells))
+        self.filled += int(np.count_nonzero(chosen))
         numeric = chosen
         if self.as_text:
             found = self.census.add(cells, self.format)
@@ -96,6 +99,7 @@ class ColumnSurvey:
         self.frequencies.merge(later.frequencies)
         self.categories.update(later.categories)
         self.vocabulary.merge(later.vocabulary)
+        self.filled += later.filled
 
     def column(self) -> Column:
         """Return the column with its facts."""
