@@ -196,7 +196,9 @@ def test_what_cannot_be_seen_is_shown(width, command, recipe, tmp_path, monkeypa
         "op: missing, columns: text, rate: 1, where: {key: [e, f]}",
     )
     if width < 160:
-        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("TERM", "xterm-256color")
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         monkeypatch.setenv("COLUMNS", str(width))
     told = command("preview", tmp_path / "t.csv", "-r", made).out
     assert (ESCAPE.search(told) is not None) == (width < 160)
