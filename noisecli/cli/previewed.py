@@ -114,8 +114,9 @@ def _about(found: TablePreview, source: Path) -> Iterator[tuple[str, str]]:
     name = found.files[0] if len(found.files) == 1 else f"{source}, {len(found.files)} files"
     about = found.facts.of_about
     rows = ("" if found.whole else "the first ") + _counted(found.looked_at, "row", found.whole)
-    yield "input", f"{visible(name)}: {rows}" + (f" of about {about:,}" if about else "")
     facts = found.facts
+    of = f" of about {about:,}" if about else f" of {facts.rows:,}" if facts.rows and not found.whole else ""
+    yield "input", f"{visible(name)}: {rows}{of}"
     told = {
         "exact": "exact",
         "approximate": f"approximate: from {facts.rows:,} rows of about {about:,}" if about else "",

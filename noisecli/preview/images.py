@@ -107,7 +107,8 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
     variants = [_Variant(v.folder, prepare.plan_images(v.recipe, addresses)) for v in recipe.variants]
     last = variants[-1]
     looked_at = [dataset.struck[i] for i in _spread(len(addresses), most)]
-    struck, counts = _strikes(last, looked_at)
+    found = [_strikes(variant, looked_at) for variant in variants]
+    struck, counts = np.hstack([mask for mask, _ in found]), [count for _, mine in found for count in mine]
     some = np.argsort(~struck.any(axis=1), kind="stable")  # those that no step strikes are of the least interest
     chosen = sorted((looked_at[some[i]] for i in cover([struck[some]], most)), key=dataset.struck.index)
     columns = _columns(variants)
@@ -127,7 +128,7 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
         shown=last.folder or None,
         images=tuple(shown),
         counts=tuple(counts),
-        notes=[*skipped, *_notes(shown, counts)],
+        notes=[*skipped, *_notes(shown, found[-1][1])],
     )
 
 
@@ -201,8 +202,8 @@ def _in_bands(columns: Sequence[_Column], tiles: Sequence[Sequence[Tile]]) -> It
 
 
 def _by_severity(variant: _Variant, contents: Sequence[_Content]) -> Iterator[Block]:
-    """Each step that is given by severity, at all of them."""
-    for step in variant.plan.steps:
+    """Each step that is given by severity, at all of them; a sweep says itself what is worth seeing."""
+    for step in variant.plan.steps if not variant.folder else ():
         if step.severity is not None:
             titles = [f"{level} (the recipe's)" if level == step.severity else str(level) for level in SEVERITIES]
             graded = [_Column("", variant, _at(step, level), forced=True) for level in SEVERITIES]
