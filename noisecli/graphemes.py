@@ -1,5 +1,6 @@
 """Characters as a reader sees them: extended grapheme clusters."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,25 @@ FIRST_TO_JOIN = 0x300
 """Below this code point, only LF joins what is before it."""
 
 
+class PointTable:
+    """What is known of each code point, in pages of 256 that are filled when they are first met."""
+
+    def __init__(self, of: Callable[[str], int], type_: type[np.generic] = np.uint8) -> None:
+        self._of = of
+        self._type = type_
+        self._pages: dict[int, Any] = {}
+
+    def __call__(self, points: NDArray[np.uint32]) -> Any:
+        """Look up some code points."""
+        pages = np.flatnonzero(np.bincount(points >> 8)).tolist() if len(points) else []
+        table = np.zeros((max(pages, default=0) + 1, 256), self._type)
+        for page in pages:
+            if page not in self._pages:
+                self._pages[page] = [self._of(chr(page << 8 | low)) for low in range(256)]
+            table[page] = self._pages[page]
+        return table.take(points)
+
+
 def grapheme_starts(points: NDArray[np.uint32], bounds: NDArray[np.int64]) -> Mask:
     """Say of each code point whether a character as a reader sees it begins there.
 
@@ -47,7 +67,7 @@ def grapheme_starts(points: NDArray[np.uint32], bounds: NDArray[np.int64]) -> Ma
     if points.max(initial=0) < FIRST_TO_JOIN:
         starts[1:] = (points[1:] != ord("\n")) | (points[:-1] != ord("\r"))
     else:
-        classes = _classify(points)
+        classes = _CLASSES(points)
         starts[1:] = _apart().take(classes[:-1] * np.uint16(len(_apart())) + classes[1:])
         starts[_joined_pictures(classes, opens)] = False
         starts[_joined_consonants(classes, opens)] = False
@@ -106,20 +126,12 @@ def _apart() -> NDArray[np.bool_]:
     return apart
 
 
-def _classify(points: NDArray[np.uint32]) -> Classes:
-    pages = np.flatnonzero(np.bincount(points >> 8)).tolist()
-    table = np.zeros((pages[-1] + 1, 256), np.uint8)
-    for page in pages:
-        table[page] = _page(page)
-    classes: Classes = table.take(points)
-    return classes
+def _class_of(point: str) -> int:
+    found = _pattern().match(point)
+    return found.lastindex if found else OTHER
 
 
-@cache
-def _page(page: int) -> Classes:
-    """Classes of 256 code points."""
-    found = map(_pattern().match, map(chr, range(page << 8, page + 1 << 8)))
-    return np.array([match.lastindex if match else OTHER for match in found], np.uint8)
+_CLASSES = PointTable(_class_of)
 
 
 @cache

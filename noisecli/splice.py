@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from noisecli.streams import Mask
+
 Offsets = NDArray[np.int64]
 
 
@@ -84,3 +86,19 @@ def string_buffers(array: pa.Array) -> tuple[pa.Buffer, Offsets]:
     if data is None:
         data = pa.py_buffer(b"")
     return data.slice(first, last - first), offsets - first
+
+
+def exchanged(swap: Mask) -> Offsets:
+    """Let things in a row change places with their right neighbours, from the left to the right.
+
+    Args:
+        swap: (n,) which of them do; the last cannot.
+
+    Returns:
+        (n,) which of the things comes to each place: where several in turn do, the first of them goes last.
+    """
+    order = np.arange(len(swap))
+    order[swap] += 1
+    after = np.concatenate([[False], swap[:-1]])
+    order[after & ~swap] = np.flatnonzero(swap & ~after)
+    return order

@@ -195,3 +195,8 @@ def permuted(keys: Words, places: NDArray[np.int64], sizes: NDArray[np.int64]) -
         found[walking] = (left << half[walking]) | right
         walking = walking[found[walking] >= sizes[walking].astype(np.uint64)]
     return found.astype(np.int64)
+
+
+def uniform_choice(number: Any, uniform: Floats) -> Any:
+    """Choose from 0 to number - 1, all alike; 0 where there is none."""
+    return np.minimum((uniform * number).astype(np.intp), np.maximum(np.asarray(number) - 1, 0))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from noisecli.distance import count_within, levenshtein
-from noisecli.graphemes import grapheme_starts
+from noisecli.graphemes import PointTable, grapheme_starts
 from noisecli.splice import Offsets, slices, splice, stretches, string_buffers
 from noisecli.streams import Mask
 
@@ -25,8 +25,6 @@ NEAR = 8
 
 PIECE_BYTES = 1 << 16
 """How much text is worked on at once, unless a single cell is longer: each byte takes up to 300 in passing."""
-
-_pages: dict[int, NDArray[np.uint8]] = {}
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,11 @@ class Spans:
 
     def __getitem__(self, chosen: Mask | Offsets) -> "Spans":
         return Spans(self.starts[chosen], self.stops[chosen], self.rows[chosen], self.ordinals[chosen])
+
+    @property
+    def followed(self) -> Mask:
+        """Which are not the last of their row."""
+        return np.append(self.rows[1:] == self.rows[:-1], False)[: len(self)]
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,7 @@ class Text:
     @cached_property
     def classes(self) -> NDArray[np.uint8]:
         """Class of every code point: OTHER, LETTER (or digit), MARK, SPACE."""
-        pages = np.flatnonzero(np.bincount(self.points >> 8)) if len(self.points) else np.zeros(0, int)
-        table = np.zeros((int(pages.max(initial=0)) + 1, 256), np.uint8)
-        for page in pages.tolist():
-            table[page] = _page(page)
-        classes: NDArray[np.uint8] = table.ravel()[self.points]
+        classes: NDArray[np.uint8] = _CLASSES(self.points)
         return classes
 
     @cached_property
@@ -182,6 +181,25 @@ class Text:
         size = np.where(alike, size, 0)
         one, other = (self.points[stretches(s.starts, s.starts + size)] for s in (some, others))
         return np.asarray(alike & (count_within(one != other, size) == 0), dtype=bool)
+
+    def differs_from_next(self, spans: Spans, among: Mask) -> Mask:
+        """Say which of some spans are followed in their row by one that reads otherwise; no others than those among."""
+        found = among & spans.followed
+        pairs = np.flatnonzero(found)
+        found[pairs] = ~self.same(spans[pairs], spans[pairs + 1])
+        return found
+
+    @cached_property
+    def letters(self) -> Mask:
+        """Characters that are a letter or digit, with all that belongs to it."""
+        return np.asarray(self.classes[self.characters.starts] == LETTER, dtype=bool)
+
+    @cached_property
+    def transposable(self) -> Mask:
+        """Letters whose right neighbour is another letter of the same word."""
+        return self.differs_from_next(
+            self.characters, self.letters & np.append(self.letters[1:], False)[: len(self.letters)]
+        )
 
     def texts(self) -> list[str]:
         """Return the text of each row."""
@@ -259,22 +277,6 @@ def points_of(texts: Sequence[str]) -> tuple[Points, Offsets]:
     return points, np.concatenate([[0], np.cumsum([len(text) for text in texts], dtype=np.int64)])
 
 
-def exchanged(swap: Mask) -> Offsets:
-    """Let things in a row change places with their right neighbours, from the left to the right.
-
-    Args:
-        swap: (n,) which of them do; the last cannot.
-
-    Returns:
-        (n,) which of the things comes to each place: where several in turn do, the first of them goes last.
-    """
-    order = np.arange(len(swap))
-    order[swap] += 1
-    after = np.concatenate([[False], swap[:-1]])
-    order[after & ~swap] = np.flatnonzero(swap & ~after)
-    return order
-
-
 def _encode(edits: Edits) -> pa.Array:
     points = np.ascontiguousarray(edits.points, dtype="<u4")
     data = points.tobytes().decode("utf-32-le").encode("utf-8")
@@ -284,12 +286,6 @@ def _encode(edits: Edits) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
 
 
-def _page(page: int) -> NDArray[np.uint8]:
-    if page not in _pages:
-        _pages[page] = np.array([_classify(chr(page << 8 | low)) for low in range(256)], np.uint8)
-    return _pages[page]
-
-
 def _classify(character: str) -> int:
     if character.isspace():
         return SPACE
@@ -297,3 +293,6 @@ def _classify(character: str) -> int:
     if category[0] == "M" or category == "Cf":
         return MARK
     return LETTER if category[0] in "LN" else OTHER
+
+
+_CLASSES = PointTable(_classify)

@@ -662,8 +662,7 @@ def test_what_cannot_be_chosen_so_is_refused(
 
 def test_the_schema_says_what_mechanisms_there_are(command: Command) -> None:
     schema = command("schema").json
-    step = next(item for item in schema["properties"]["steps"]["items"]["anyOf"] if item["title"] == "missing (table)")
-    names, keys = step["properties"]["mechanism"]["anyOf"]
+    names, keys = schema["$defs"]["table_step"]["properties"]["mechanism"]["anyOf"]
     assert names["enum"] == ["mcar", "mnar"]
     choice = schema["$defs"][keys["$ref"].rpartition("/")[2]]
     assert set(choice["properties"]) == {"mcar", "mar", "mnar", "burst", "clustered", "window"}

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 import noisecli
 from noisecli import report
@@ -80,6 +81,8 @@ def test_the_page_tells_what_the_manifest_records(page, table):
     for step in manifest.steps:
         assert step.id in page.sections["rates"]
         assert step.op in page.sections["recipe"]
+    written = page.sections["recipe"].partition("gives the same noise again.")[2]
+    assert YAML(typ="safe").load(written) == manifest.recipe
     assert "✓ yes" in page.sections["summary"]
     assert manifest.recipe_sha256 in page.sections["provenance"]
     assert "income" in page.sections["drift"]

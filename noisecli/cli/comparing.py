@@ -12,7 +12,7 @@ from noisecli.errors import CheckFailed
 
 if TYPE_CHECKING:
     from noisecli.compare.diff import Differences
-    from noisecli.compare.told import Verdict
+    from noisecli.compare.verdict import Verdict
 
 MOST_LIES = 20
 """More are in the JSON."""

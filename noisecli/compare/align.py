@@ -41,8 +41,9 @@ def link(sides: Sides, pair: Pair, rows: tuple[int, int], key: str | None, space
         return _by_key(pair, rows, key, space)
     advice = "name a column that tells rows apart with --key"
     if pair.carried or not sides.row_steps:
-        if rows[0] == rows[1]:
-            return Link("position")
+        found = Link("position") if rows[0] == rows[1] else _by_fitting(pair, rows, space)
+        if found is not None:
+            return found
         dirt = "; steps damaged the text of the file" if sides.is_dirty else ""
         return Link("", why=f"there are {rows[0]:,} clean rows and {rows[1]:,} noisy ones{dirt}: {advice}")
     if sides.truth is None:
@@ -69,6 +70,17 @@ def truth_lines(sides: Sides, pair: Pair, columns: list[str]) -> Iterator[pa.Tab
         if getattr(error, "errno", None):
             raise
         raise DataProblem(f"{sides.truth}: is no truth file: {' '.join(str(error).split())}") from None
+
+
+def _by_fitting(pair: Pair, rows: tuple[int, int], space: Path) -> Link | None:
+    """Pass over noisy rows that do not fit the header, such as blank lines and footers, if the others are as many."""
+    origin = _numbers(space / "origin", rows[1], ADDED)
+    count = 0
+    for _, slab in pair.noisy.table().scan([]):
+        fits = np.ones(slab.rows, bool) if slab.misfits is None else ~slab.misfits
+        origin[slab.first_row : slab.first_row + slab.rows][fits] = count + np.arange(np.count_nonzero(fits))
+        count += int(np.count_nonzero(fits))
+    return Link("position", origin) if count == rows[0] else None
 
 
 def _by_truth(sides: Sides, pair: Pair, rows: tuple[int, int], space: Path) -> Link:

@@ -14,11 +14,12 @@ from noisecli.celltext import as_written
 from noisecli.columns import MOMENT, NUMBER, Column
 from noisecli.compare.align import link
 from noisecli.compare.cells import differing, numbers_of
-from noisecli.compare.gather import look
 from noisecli.compare.images import look_at
+from noisecli.compare.look import look
 from noisecli.compare.rows import ADDED, PIECE, Link, Numbers, Piece, missing, pieces
 from noisecli.compare.sides import Pair, Sides, open_sides
-from noisecli.compare.told import TableCheck, Verdict, check_image, check_lines
+from noisecli.compare.told import TableCheck
+from noisecli.compare.verdict import Verdict, check_image, check_lines
 from noisecli.errors import UsageProblem
 from noisecli.streams import Mask
 

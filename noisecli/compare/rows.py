@@ -65,7 +65,7 @@ def pieces(clean: TableFile, noisy: TableFile, columns: Sequence[str], link: Lin
         link: which rows belong together.
         space: a folder for what is put aside.
     """
-    if link.how == "position":
+    if link.how and link.origin is None:
         yield from _side_by_side(cut(clean, columns), cut(noisy, columns))
         return
     if link.origin is None:

@@ -66,20 +66,20 @@ class Sides:
         """The file of intervals, if there is one."""
         return self._companion(INTERVALS)
 
-    def ops(self) -> Mapping[str, type]:
-        """Classes of the ops that acted, by id of the step; without those that are not installed."""
-        if self.manifest is None:
-            return {}
-        steps = [step for step in self.manifest.steps if step.sweep == self.sweep and step.rate > 0]
-        found = {step.id: registered().get((self.target, step.op)) for step in steps}
+    def ops(self, idle: bool = True) -> Mapping[str, type]:
+        """Classes of the ops by id of the step, as far as they are installed; `idle`: those with a rate of 0, too."""
+        steps = [] if self.manifest is None else self.manifest.steps
+        mine = [step for step in steps if step.sweep == self.sweep and (idle or step.rate > 0)]
+        found = {step.id: registered().get((self.target, step.op)) for step in mine}
         return {name: op for name, op in found.items() if op is not None}
 
     @property
     def row_steps(self) -> int:
-        """How many steps may have moved, repeated or dropped rows."""
+        """How many steps may have moved, repeated or dropped rows; a truth tells of rows even if they did not."""
         steps = [] if self.manifest is None else self.manifest.steps
         weighted = self.data.soft_labels == "weighted" and any(step.outgoing for step in steps)
-        return weighted + sum(issubclass(op, RowsCorruption) for op in self.ops().values())
+        ops = self.ops(idle=self.truth is not None).values()
+        return weighted + sum(issubclass(op, RowsCorruption) for op in ops)
 
     @property
     def is_dirty(self) -> bool:

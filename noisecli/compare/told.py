@@ -4,71 +4,28 @@ What the lines say is applied to the clean cells; the noisy cells have to be wha
 row was left out later is held against the clean side alone, since the noisy side has no trace of it.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from noisecli.celltext import as_written, to_mask
 from noisecli.columns import Column, to_text
 from noisecli.compare.align import link, truth_lines
 from noisecli.compare.cells import differing
-from noisecli.compare.images import Looked
-from noisecli.compare.rows import Cells, Numbers, Store, cut, pieces
+from noisecli.compare.rows import Cells, Link, Numbers, Store, cut, pieces
 from noisecli.compare.sides import Pair, Sides
+from noisecli.compare.verdict import Verdict
 from noisecli.corruption import FileCorruption
 from noisecli.engine.edits import differs
 from noisecli.streams import Mask
 
-MOST_LIES = 1000
-"""More are counted, and not told of."""
-
 NOWHERE = "row {} is told of, which is not there"
 
 SAID = ["row", "output_row", "column", "step", "before", "after", "drawn"]
-
-
-@dataclass
-class Verdict:
-    """What came of checking a truth file."""
-
-    lines: int = 0
-    """Lines about this copy."""
-    unchecked: int = 0
-    """Lines that cannot be held against the data, such as those about the text of a file."""
-    count: int = 0
-    """How many lies were found."""
-    lies: list[str] = field(default_factory=list)
-    """The first of them."""
-    notes: list[str] = field(default_factory=list)
-    """What was not checked, and why."""
-
-    def lie(self, said: str) -> None:
-        """Take down what is wrong."""
-        self.lie_each([0], lambda _: said)
-
-    def lie_each(self, places: Iterable[int], say: Callable[[int], str]) -> None:
-        """Take down what is wrong in each of some places."""
-        found = list(places)
-        self.count += len(found)
-        self.lies += [say(place) for place in found[: MOST_LIES - len(self.lies)]]
-
-
-def check_lines(sides: Sides, verdict: Verdict) -> None:
-    """Check that the truth file has as many lines as the manifest says, none about a file that is not there."""
-    assert sides.truth is not None
-    assert sides.manifest is not None
-    with pq.ParquetFile(sides.truth) as file:
-        found = file.metadata.num_rows
-    said = None if sides.manifest.truth is None else sides.manifest.truth.rows
-    if said is not None and said != found:
-        verdict.lie(f"the truth file has {found:,} lines, the manifest says {said:,}")
 
 
 class TableCheck:
@@ -97,36 +54,46 @@ class TableCheck:
         for lie in found.lies:
             self._lie(lie)
         if not found.how:
+            if not self._sides.row_steps and not self._sides.is_dirty:
+                self._lie(f"{rows[0]:,} rows became {rows[1]:,}, and no line says so")
             self._verdict.notes.append(f"{self._place}not checked against the truth: {found.why}")
             return
-        names = list(self._columns)
-        lines = _Lines(self._cell_lines())
+        alone = None
+        if found.how == "truth":
+            assert found.origin is not None
+            alone = self._alone()
+            self._check_alone(alone, found.origin, self._check_rows(rows))
+        lines = _Lines(self._cell_lines(moved=found.how == "truth"))
+        if found.origin is None:
+            self._in_place(found, lines, space)
+        else:
+            self._moved(found, lines, alone, space)
+
+    def _in_place(self, found: Link, lines: "_Lines", space: Path) -> None:
         tables = self._pair.clean.table(), self._pair.noisy.table()
-        if found.how == "position":
-            for piece in pieces(*tables, names, found, space):
-                assert piece.before is not None
-                assert piece.noisy is not None
-                told = self._apply(lines.take(piece.first + piece.rows), piece.before, piece.first)
-                self._hold(piece.before, told, piece.noisy, np.arange(piece.first, piece.first + piece.rows), None)
-            self._left(lines)
-            return
+        for piece in pieces(*tables, list(self._columns), found, space):
+            assert piece.before is not None
+            assert piece.noisy is not None
+            told = self._apply(lines.take(piece.first + piece.rows), piece.before, piece.first)
+            self._hold(piece.before, told, piece.noisy, np.arange(piece.first, piece.first + piece.rows), None)
+        self._left(lines)
+
+    def _moved(self, found: Link, lines: "_Lines", alone: pa.Table | None, space: Path) -> None:
+        """What lines make of clean cells is put aside, and fetched for each noisy row."""
         assert found.origin is not None
-        self._check_rows(rows[0])
-        alone = self._alone()
+        names = list(self._columns)
         with Store(space) as said, Store(space) as clean:
-            for first, count, cells in cut(tables[0], names):
+            for first, count, cells in cut(self._pair.clean.table(), names):
                 told = self._apply(lines.take(first + count), cells, first)
                 clean.add(cells, count)
                 said.add(_packed(told, names, count), count)
             self._left(lines)
-            for first, count, cells in cut(tables[1], names):
+            for first, count, cells in cut(self._pair.noisy.table(), names):
                 origin = np.asarray(found.origin[first : first + count])
                 told = _unpacked(said.fetch(_fields(names), origin), names)
-                mine = alone.filter((pc.field("output_row") >= first) & (pc.field("output_row") < first + count))
-                self._hold(clean.fetch(names, origin), told, cells, np.arange(first, first + count), mine)
-        places = np.asarray(alone["output_row"], np.int64)
-        nowhere = places[(places < 0) | (places >= rows[1])].tolist()
-        self._lies(nowhere, "row {} of the copy is told of, which is not there".format)
+                # Rows of the copy are counted without lines that fit no header.
+                places = origin if alone is None else np.arange(first, first + count)
+                self._hold(clean.fetch(names, origin), told, cells, places, alone)
 
     def _lie(self, said: str) -> None:
         self._verdict.lie(self._place + said)
@@ -147,8 +114,11 @@ class TableCheck:
             self._verdict.notes.append(f"{self._place}steps damaged the text of the whole file")
         return np.unique(np.concatenate(rows)), whole
 
-    def _cell_lines(self) -> Iterator[pa.Table]:
-        """Lines about cells of rows of the input; those of steps and columns that are not there are lies."""
+    def _cell_lines(self, moved: bool) -> Iterator[pa.Table]:
+        """Lines about cells of rows of the input; those of steps and columns that are not there are lies.
+
+        So are lines about whole rows and rows of the copy, unless rows have moved.
+        """
         for lines in truth_lines(self._sides, self._pair, SAID):
             self._verdict.lines += len(lines)
             steps = pc.unique(lines["step"].drop_null()).to_pylist()
@@ -159,7 +129,10 @@ class TableCheck:
             for name in pc.unique(lines["column"].drop_null()).to_pylist():
                 if name not in self._columns:
                     self._lie(f"column {name!r} is told of, which is not on both sides")
-            cells = lines.filter(pc.field("column").is_valid() & pc.field("output_row").is_null())
+            about_cells = pc.field("column").is_valid() & pc.field("output_row").is_null()
+            others = lines.filter(~about_cells)["row"].to_pylist() if not moved else ()
+            self._lies(others, "row {} is told to have moved, and no row has".format)
+            cells = lines.filter(about_cells)
             self._lies(range(cells["row"].null_count), lambda _: "a line about a cell names no row")
             yield cells.filter(pc.field("row").is_valid())
 
@@ -178,21 +151,34 @@ class TableCheck:
         for rest in lines.rest():
             self._lies(rest["row"].to_pylist(), NOWHERE.format)
 
-    def _check_rows(self, rows: int) -> None:
-        """Each clean row comes out itself, once, or is said to be left out."""
-        stay, go = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-        for lines in truth_lines(self._sides, self._pair, ["row", "output_row", "column", "step"]):
-            whole = lines.filter(pc.field("column").is_null() & pc.field("row").is_valid())
-            out = pc.field("output_row").is_valid()
-            for some, times in ((whole.filter(out & pc.field("step").is_null()), stay), (whole.filter(~out), go)):
-                at = np.asarray(some["row"])
-                inside = (at >= 0) & (at < rows)
+    def _check_rows(self, rows: tuple[int, int]) -> Mask:
+        """Each clean row comes out itself, once, or is left out; return which rows of the copy are clones."""
+        stay, go, clones = np.zeros(rows[0], np.int64), np.zeros(rows[0], np.int64), np.zeros(rows[1], bool)
+        for lines in truth_lines(self._sides, self._pair, SAID):
+            whole = lines.filter(pc.field("column").is_null() & ~pc.field("step").isin(self._dirty))
+            out, made = pc.field("output_row").is_valid(), pc.field("step").is_valid()
+            odd = whole.filter(pc.field("row").is_null() | pc.field("before").is_valid() | pc.field("after").is_valid())
+            self._lies(odd["row"].to_pylist(), "a line about row {} is one about no row, or about a cell".format)
+            for some, times in ((whole.filter(out & ~made), stay), (whole.filter(~out), go)):
+                at = np.asarray(some["row"].drop_null(), np.int64)
+                inside = (at >= 0) & (at < rows[0])
                 self._lies(at[~inside].tolist(), NOWHERE.format)
                 np.add.at(times, at[inside], 1)
+            at = np.asarray(whole.filter(out & made)["output_row"], np.int64)
+            clones[at[(at >= 0) & (at < rows[1])]] = True
         self._lies(np.flatnonzero(stay + go == 0).tolist(), "row {} is told neither to stay nor to go".format)
         # Of several steps on rows a later one may leave out what an earlier one has cloned.
         twice = (stay > 1) | (stay + go > 1) if self._sides.row_steps == 1 else stay > 1
         self._lies(np.flatnonzero(twice).tolist(), "row {} is told of several times".format)
+        return clones
+
+    def _check_alone(self, alone: pa.Table, origin: Numbers, clones: Mask) -> None:
+        """Lines about cells of a row of the copy alone are about a clone, and name the row that it comes from."""
+        places = np.asarray(alone["output_row"], np.int64)
+        known = (places >= 0) & (places < len(origin))
+        sources = pc.fill_null(alone["row"], -1).to_numpy()[known]
+        known[known] = clones[places[known]] & (origin[places[known]] == sources)
+        self._lies(places[~known].tolist(), "a line about a cell of row {} of the copy, which is no such clone".format)
 
     def _apply(self, lines: pa.Table, clean: Cells, first: int) -> dict[str, tuple[Mask, pa.Array]]:
         """Hold lines against clean cells: which cells are told of, by column, and what they are said to become."""
@@ -252,7 +238,8 @@ class TableCheck:
             nothing = (np.zeros(len(rows), bool), pa.nulls(len(rows), pa.large_string()))
             mask, said = told.get(name, nothing)
             if alone is not None and len(alone):
-                mine = alone.filter(pc.field("column") == name)
+                here = (pc.field("output_row") >= int(rows[0])) & (pc.field("output_row") <= int(rows[-1]))
+                mine = alone.filter((pc.field("column") == name) & here)
                 if len(mine):
                     start = pc.if_else(pa.array(mask), said, self._texts(name, clean[name]))
                     at = np.asarray(mine["output_row"]) - rows[0]
@@ -264,26 +251,12 @@ class TableCheck:
             at = np.flatnonzero(mask & ~spoilt)
             if len(at):
                 became, is_now = said.take(pa.array(at)), self._texts(name, noisy[name].take(pa.array(at)))
+                is_now = pc.replace_substring_regex(is_now, "^(-?)Infinity$", r"\1inf")  # JSON's, and ours
                 wrong = np.flatnonzero(differs(became, is_now)).tolist()
                 self._lies(wrong, partial(_misled, name, became, is_now, rows[at]))
 
     def _texts(self, name: str, cells: pa.Array) -> pa.Array:
         return (to_text(cells) if name in self._widened else as_written(cells)).cast(pa.large_string())
-
-
-def check_image(sides: Sides, pair: Pair, looked: Looked, verdict: Verdict) -> None:
-    """Check what the truth says of one image."""
-    found = [line for lines in truth_lines(sides, pair, ["step", "drawn"]) for line in lines.to_pylist()]
-    verdict.lines += len(found)
-    drawn = {} if pair.entry is None or pair.entry.drawn is None else pair.entry.drawn
-    if not found and not looked.same_pixels:
-        verdict.lie(f"{pair.name}: its pixels differ, and no line says so")
-    if found and looked.same_bytes:
-        verdict.lie(f"{pair.name}: is said to have changed, and is the clean file")
-    for line in found:
-        step, said = line["step"], line["drawn"]
-        if step not in drawn or said is None or json.loads(said) != drawn[step]:
-            verdict.lie(f"{pair.name}: what step {step!r} drew is not what the manifest says")
 
 
 class _Lines:

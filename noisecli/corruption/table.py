@@ -148,6 +148,11 @@ class TextCorruption(TableCorruption):
         """Return what may be struck, in order: all parts of the text that the `unit` names."""
         return text.cells if self.unit == "cell" else text.words if self.unit == "word" else text.characters
 
+    def editable(self, text: Text, column: Column) -> Spans:
+        """Return what may be struck and can be changed: the eligible sites."""
+        sites = self.sites(text)
+        return sites[self.can_edit(text, sites, column)]
+
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
         """Say of each site whether the op can change it, whatever others are struck; the rest are not eligible."""
         raise NotImplementedError

@@ -10,7 +10,8 @@ from noisecli.columns import Column
 from noisecli.corruption import CellCorruption, TextCorruption
 from noisecli.engine.counts import Counts
 from noisecli.engine.edits import apply
-from noisecli.streams import CounterDraws, Floats, Mask, Words
+from noisecli.splice import Offsets
+from noisecli.streams import CounterDraws, Floats, Mask, Words, uniform_choice
 from noisecli.text import Spans, Text
 
 Error = CellCorruption | TextCorruption
@@ -20,7 +21,7 @@ def can_err(op: Error, column: Column, cells: pa.Array) -> Mask:
     """Which cells an op can make one error in."""
     able = column.eligible(cells, isinstance(op, CellCorruption) and op.as_number)
     if isinstance(op, TextCorruption) and len(cells):
-        _, sites = _sites(op, column, cells)
+        sites = op.editable(_text(cells), column)
         able &= np.bincount(sites.rows, minlength=len(cells)) > 0
     return able
 
@@ -30,22 +31,20 @@ def err(op: Error, column: Column, cells: pa.Array, keys: Words, counts: Counts)
     draws: Any = CounterDraws(keys)
     if isinstance(op, CellCorruption):
         return apply(op, column, cells, draws, counts, None)
-    text, sites = _sites(op, column, cells)
+    text = _text(cells)
+    sites = op.editable(text, column)
     one = sites[_one_each(sites, len(cells), draws.uniform())]
     new = text.replace(op.edit(text, one, column, draws))
     counts.changed += len(cells)
     return new, np.ones(len(cells), bool)
 
 
-def _sites(op: TextCorruption, column: Column, cells: pa.Array) -> tuple[Text, Spans]:
-    text = Text(pc.fill_null(cells, ""))
-    sites = op.sites(text)
-    return text, sites[op.can_edit(text, sites, column)]
+def _text(cells: pa.Array) -> Text:
+    return Text(pc.fill_null(cells, ""))
 
 
-def _one_each(sites: Spans, rows: int, uniform: Floats) -> "np.ndarray[Any, np.dtype[np.int64]]":
+def _one_each(sites: Spans, rows: int, uniform: Floats) -> Offsets:
     """Choose one of the sites of each row, all alike; every row has one."""
     counts = np.bincount(sites.rows, minlength=rows)
-    firsts = np.cumsum(counts) - counts
-    chosen: np.ndarray[Any, np.dtype[np.int64]] = firsts + (uniform * counts).astype(np.int64)
+    chosen: Offsets = np.cumsum(counts) - counts + uniform_choice(counts, uniform)
     return chosen

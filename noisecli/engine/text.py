@@ -53,8 +53,7 @@ class TextStrike:
         for piece in pieces(sizes):
             mine = rows[piece]
             text = Text(_taken(clean, block, mine))
-            sites = self.op.sites(text)
-            sites = sites[self.op.can_edit(text, sites, self.column)]
+            sites = self.op.editable(text, self.column)
             struck = sites[to_uniform(scramble(keys[mine][sites.rows], sites.ordinals)) < chances[mine][sites.rows]]
             self.counts.eligible += len(sites)
             self.counts.struck += len(struck)
@@ -86,8 +85,7 @@ class TextStrike:
     def _find_again(self, cells: pa.Array, struck: Spans) -> tuple[Text, Spans]:
         """Find struck sites in text that an earlier step has changed, by their place in the row."""
         text = Text(pc.fill_null(cells, ""))
-        sites = self.op.sites(text)
-        able = sites[self.op.can_edit(text, sites, self.column)]
+        able = self.op.editable(text, self.column)
         wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
         return text, able[np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)]
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, PositiveInt
 from noisecli.celltext import to_mask
 from noisecli.corruption import RecordCorruption, Records, Sheet, register
 from noisecli.corruption.file import BYTES, joined
-from noisecli.streams import CounterDraws, Mask
+from noisecli.streams import CounterDraws, Mask, uniform_choice
 
 FEW = ({"rate": 0.001}, {"rate": 0.005}, {"rate": 0.02}, {"rate": 0.05}, {"rate": 0.1})
 """Shares of dirty rows, from a file that mostly works to one of little use."""
@@ -66,7 +66,7 @@ class BrokenQuote(RecordCorruption):
     severities = FEW
 
     def corrupt(self, records: Records, sheet: Sheet, draws: CounterDraws) -> Records:
-        chosen = (draws.uniform() * records.width).astype(np.intp)
+        chosen = uniform_choice(records.width, draws.uniform())
         for column, cells in enumerate(records.cells):
             quoted = pc.match_substring_regex(cells, '(?s)^".*"$')
             opened = pc.if_else(quoted, pc.binary_slice(cells, 0, -1), joined(records.repeated(b'"'), cells))

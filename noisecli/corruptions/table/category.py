@@ -10,9 +10,9 @@ from pydantic import PositiveInt, model_validator
 
 from noisecli.columns import CATEGORY, Column, Kind
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.relabel import RATES, relabel, uniform_choice
+from noisecli.corruptions.table.relabel import RATES, relabel
 from noisecli.corruptions.table.transitions import Matrix, check_given, matrix_objection, transitions
-from noisecli.streams import BlockDraws, Floats
+from noisecli.streams import BlockDraws, Floats, uniform_choice
 
 Codes = NDArray[np.intp]
 

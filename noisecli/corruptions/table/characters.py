@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption
+from noisecli.graphemes import PointTable
 from noisecli.splice import Offsets, stretches
-from noisecli.streams import CounterDraws, Floats, Mask, scramble
+from noisecli.streams import CounterDraws, Mask, scramble, uniform_choice
 from noisecli.text import SPACE, Edits, Points, Spans, Text
 
 RATES = ({"rate": 0.02}, {"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.4})
@@ -32,7 +33,7 @@ class OneCharacter(TextCorruption):
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         able = self.able(text)
-        index = (draws.uniform() * text.count_within(able, sites)).astype(np.int64)
+        index = uniform_choice(text.count_within(able, sites), draws.uniform())
         return self.act(text, text.nth_within(able, sites, index), draws)
 
 
@@ -48,7 +49,7 @@ class Rewriting(TextCorruption):
 
     def able(self, text: Text) -> Mask:
         """Say of each character whether it changes."""
-        flags = page_of_changes(self)(heads(text))
+        flags: Mask = page_of_changes(self)(heads(text))
         several = np.flatnonzero(text.characters.stops - text.characters.starts > 1)
         if len(several):
             parts, which = distinct(text, text.characters[several])
@@ -75,31 +76,10 @@ def members(text: Text, spans: Spans) -> tuple[Offsets, Offsets]:
     return stretches(first, end), np.repeat(np.arange(len(spans)), end - first)
 
 
-class PointFlags:
-    """Which code points have some property, in pages of 256 that are filled when they are first met."""
-
-    def __init__(self, has: Callable[[str], bool]) -> None:
-        self._has = has
-        self._pages: dict[int, Mask] = {}
-
-    def __call__(self, points: Points) -> Mask:
-        """Say of each code point whether it has the property."""
-        if not len(points):
-            return np.zeros(0, bool)
-        pages = np.flatnonzero(np.bincount(points >> 8)).tolist()
-        table = np.zeros((pages[-1] + 1, 256), bool)
-        for page in pages:
-            if page not in self._pages:
-                self._pages[page] = np.array([self._has(chr(page << 8 | low)) for low in range(256)])
-            table[page] = self._pages[page]
-        flags: Mask = table.take(points)
-        return flags
-
-
 @lru_cache(maxsize=64)
-def page_of_changes(op: Rewriting) -> PointFlags:
+def page_of_changes(op: Rewriting) -> PointTable:
     """Return which code points an op rewrites, each as a character of its own."""
-    return PointFlags(lambda point: op.rewritten(point) != point)
+    return PointTable(lambda point: op.rewritten(point) != point, np.bool_)
 
 
 def heads(text: Text) -> Points:
@@ -112,26 +92,14 @@ def blank(text: Text) -> Mask:
     return np.asarray(text.classes[text.characters.starts] == SPACE, dtype=bool)
 
 
-def goes_on(text: Text) -> Mask:
-    """Characters that are not the last of their row."""
-    rows = text.characters.rows
-    return np.append(rows[1:] == rows[:-1], np.zeros(min(1, len(rows)), bool))
-
-
 def only_one(text: Text) -> Mask:
     """Characters that are all that their row holds."""
-    following = goes_on(text)
-    return np.asarray(~following & (text.characters.ordinals == 0))
+    return np.asarray(~text.characters.followed & (text.characters.ordinals == 0))
 
 
 def behind(spans: Spans) -> Spans:
     """The empty stretch behind each of some spans."""
     return Spans(spans.stops, spans.stops, spans.rows, spans.ordinals)
-
-
-def pick(counts: NDArray[np.integer] | int, uniform: Floats) -> NDArray[np.int64]:
-    """Choose one of so many, all with equal chances."""
-    return (uniform * counts).astype(np.int64)
 
 
 def distinct(text: Text, spans: Spans) -> tuple[Sequence[str], NDArray[np.intp]]:

@@ -8,9 +8,9 @@ from pydantic import AfterValidator
 
 from noisecli.columns import Column
 from noisecli.corruption import MomentTextCorruption, register
-from noisecli.corruptions.table.relabel import RATES, Tokens, uniform_choice
+from noisecli.corruptions.table.relabel import RATES, Tokens
 from noisecli.dates import Micros, check_format, days_in, in_format, interleaved, put_dates, put_numbers, split
-from noisecli.streams import BlockDraws
+from noisecli.streams import BlockDraws, uniform_choice
 
 
 def _of_days(formats: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption, register
-from noisecli.corruptions.table.characters import RATES, Rewriting, distinct, heads, members, pick, rewrite
-from noisecli.streams import CounterDraws, Mask
+from noisecli.corruptions.table.characters import RATES, Rewriting, distinct, heads, members, rewrite
+from noisecli.streams import CounterDraws, Mask, uniform_choice
 from noisecli.text import Edits, Spans, Text
 
 Encoding = Literal[
@@ -104,7 +104,7 @@ class EncodingMix(TextCorruption):
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         able = self._able(text)
         possible = np.stack([text.count_within(flags, sites) > 0 for flags in able])
-        nth = pick(possible.sum(axis=0), draws.uniform())
+        nth = uniform_choice(possible.sum(axis=0), draws.uniform())
         chosen = np.argmax(np.cumsum(possible, axis=0) > nth, axis=0)
         if self.read in SEVERAL_BYTES:
             spans, site = _between_signs(text, sites)

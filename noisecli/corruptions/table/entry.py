@@ -12,8 +12,7 @@ from noisecli.celltext import SHORTEST, format_numbers
 from noisecli.columns import Column
 from noisecli.corruption import register
 from noisecli.corruptions.table.outlier import NumberFault
-from noisecli.corruptions.table.relabel import uniform_choice
-from noisecli.streams import BlockDraws, Floats, Mask
+from noisecli.streams import BlockDraws, Floats, Mask, uniform_choice
 
 Letters = NDArray[np.uint8]
 """Numbers as ASCII text, one a row, filled up with zero bytes, at least one."""

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from noisecli.streams import Floats, Mask
+from noisecli.streams import Floats, Mask, uniform_choice
 from noisecli.text import Points
 
 Layout = Literal["qwerty", "qwertz", "azerty", "йцукен", "dvorak", "colemak"]
@@ -47,7 +47,7 @@ class Keyboard:
     def neighbour(self, points: Points, uniform: Floats) -> Points:
         """Choose a key that touches; what has no key stays itself."""
         place = self._place(points)
-        chosen = self._flat[self._firsts[place] + (uniform * self._counts[place]).astype(np.int64)]
+        chosen = self._flat[self._firsts[place] + uniform_choice(self._counts[place], uniform)]
         return np.where(self._keys[place] == points, chosen, points)
 
     def _place(self, points: Points) -> NDArray[np.intp]:

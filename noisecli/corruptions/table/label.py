@@ -13,9 +13,9 @@ from noisecli.columns import TEXT, Column
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.category import ByMatrix, Codes, uniform_other
 from noisecli.corruptions.table.number import GaussianNoise
-from noisecli.corruptions.table.relabel import RATES, uniform_choice
+from noisecli.corruptions.table.relabel import RATES
 from noisecli.corruptions.table.transitions import check_given
-from noisecli.streams import BlockDraws, scramble
+from noisecli.streams import BlockDraws, scramble, uniform_choice
 
 
 @register

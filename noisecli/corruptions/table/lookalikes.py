@@ -7,9 +7,9 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from noisecli.corruptions.table.characters import goes_on, heads, pick
+from noisecli.corruptions.table.characters import heads
 from noisecli.splice import Offsets
-from noisecli.streams import Floats
+from noisecli.streams import Floats, uniform_choice
 from noisecli.text import Edits, Spans, Text
 
 Numbers = NDArray[np.int64]
@@ -97,7 +97,7 @@ class Replacements:
 
     def _find_pairs(self, text: Text) -> tuple[Offsets, Numbers]:
         left, right = _look_up(self._left, heads(text)), _look_up(self._right, heads(text))
-        left[(text.characters.stops - text.characters.starts > 1) | ~goes_on(text)] = -1
+        left[(text.characters.stops - text.characters.starts > 1) | ~text.characters.followed] = -1
         at = np.flatnonzero((left[:-1] >= 0) & (right[1:] >= 0))
         pairs = self._pairs[left[at], right[at + 1]]
         at, pairs = at[pairs >= 0], pairs[pairs >= 0]
@@ -109,7 +109,7 @@ class Replacements:
     def replace(self, text: Text, at: Offsets, uniform: Floats) -> Edits:
         """Replace what was found at each of some characters."""
         number, characters = self.find(text)[at], text.characters[at]
-        chosen = self._firsts[number] + pick(self._counts[number], uniform)
+        chosen = self._firsts[number] + uniform_choice(self._counts[number], uniform)
         stops = characters.starts + self._widths[number]
         return Edits.by(Spans(characters.starts, stops, characters.rows, characters.ordinals), self._texts, chosen)
 

@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from noisecli.columns import Column
 from noisecli.corruption import TextCorruption, register
+from noisecli.corruptions.table.characters import RATES
 from noisecli.corruptions.table.tokenizing import Tokenizer, tokenizer
-from noisecli.corruptions.table.wordlists import Replacements, checked, replacements, word_list
-from noisecli.corruptions.table.words import RATES
-from noisecli.streams import CounterDraws, Mask
+from noisecli.corruptions.table.wordlists import WordTable, checked, replacements, word_list
+from noisecli.streams import CounterDraws, Mask, uniform_choice
 from noisecli.text import LETTER, Edits, Spans, Text, points_of
 
 MASKED, RANDOM = 0.8, 0.9
@@ -96,7 +96,7 @@ class WordMask(TextCorruption):
         pool, bounds = np.concatenate([text.points, points]), bounds + len(text.points)
         which, chosen = draws.uniform(), draws.uniform()
         others = np.maximum(len(bounds) - 2, 1)
-        word = np.where(which < MASKED, 0, 1 + (chosen * others).astype(np.int64))
+        word = np.where(which < MASKED, 0, 1 + uniform_choice(others, chosen))
         stays = (which >= RANDOM) | (word >= len(bounds) - 1)
         if self.strategy == "all":
             word, stays = np.zeros(len(sites), np.int64), np.zeros(len(sites), bool)
@@ -162,11 +162,11 @@ class WordReplace(TextCorruption):
         (spans, place), table = self._found(text, sites), self._table
         counts = np.array([len(news) for news in table.values()])
         firsts = np.cumsum(counts) - counts
-        chosen = firsts[place] + (draws.uniform() * counts[place]).astype(np.int64)
+        chosen = firsts[place] + uniform_choice(counts[place], draws.uniform())
         return Edits.by(spans, [new for news in table.values() for new in news], chosen)
 
     @property
-    def _table(self) -> Replacements:
+    def _table(self) -> WordTable:
         if self.table is not None:
             return replacements(self.table)
         return {word: (new,) if isinstance(new, str) else tuple(new) for word, new in (self.words or {}).items()}

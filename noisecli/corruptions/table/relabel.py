@@ -13,7 +13,7 @@ from pydantic import AfterValidator
 from noisecli import celltext
 from noisecli.columns import NUMBER, TEXT, Column, Kind
 from noisecli.corruption import CellCorruption
-from noisecli.streams import BlockDraws, Floats
+from noisecli.streams import BlockDraws, Floats, uniform_choice
 
 Weighted = Mapping[Any, float]
 """Values that one value may become, with positive weights; empty: it stays."""
@@ -68,11 +68,6 @@ def _shares(weights: Sequence[float]) -> Floats:
     """Where the share of each weight ends, between 0 and 1."""
     running = np.cumsum(weights, dtype=np.float64)
     return np.asarray(running / running[-1], dtype=np.float64)
-
-
-def uniform_choice(number: Any, uniform: Floats) -> Any:
-    """Choose from 0 to number - 1, all alike; 0 where there is none."""
-    return np.minimum((uniform * number).astype(np.intp), np.maximum(np.asarray(number) - 1, 0))
 
 
 def put_tokens(values: pa.Array, tokens: pa.Array, uniform: Floats) -> pa.Array:

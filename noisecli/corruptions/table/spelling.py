@@ -13,9 +13,9 @@ from pydantic import Field
 from noisecli.columns import CATEGORY, TEXT, Column
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.keyboard import Layout
-from noisecli.corruptions.table.relabel import RATES, Relabel, Weighted, by_label, label_of, uniform_choice
+from noisecli.corruptions.table.relabel import RATES, Relabel, Weighted, by_label, label_of
 from noisecli.corruptions.table.typo import Typo
-from noisecli.streams import BlockDraws, CounterDraws, Words, word_of
+from noisecli.streams import BlockDraws, CounterDraws, Words, uniform_choice, word_of
 from noisecli.text import Text
 
 MOST_COMPARED = 50_000
@@ -131,8 +131,7 @@ class Misspell(CellCorruption):
 
     def _misspelt(self, cells: pa.Array, column: Column, keys: Words) -> pa.Array:
         typo, text = Typo(layout=self.layout), Text(cells)
-        words = typo.sites(text)
-        words = words[typo.can_edit(text, words, column)]
+        words = typo.editable(text, column)
         rows, firsts, counts = np.unique(words.rows, return_index=True, return_counts=True)
         draws = CounterDraws(keys[rows])
         struck = words[firsts + uniform_choice(counts, draws.uniform())]

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, model_validator
 
-from noisecli.columns import Column
-from noisecli.corruption import TextCorruption, register
+from noisecli.corruption import register
+from noisecli.corruptions.table.characters import OneCharacter
 from noisecli.corruptions.table.keyboard import Layout, keyboard
 from noisecli.parameters import Parameters
-from noisecli.splice import Offsets
+from noisecli.splice import Offsets, exchanged
 from noisecli.streams import CounterDraws, Floats, Mask
-from noisecli.text import LETTER, Edits, Points, Spans, Text, exchanged
+from noisecli.text import Edits, Points, Text
 
 SUBSTITUTE, DELETE, INSERT, TRANSPOSE = range(4)
 
@@ -48,7 +48,7 @@ class Weights(Parameters):
 
 
 @register
-class Typo(TextCorruption):
+class Typo(OneCharacter):
     """Make one slip of the keyboard in each struck word: a letter replaced, left out, added or swapped.
 
     A letter and the marks on it are one, and a struck word or letter always changes. Words without a letter or digit
@@ -73,21 +73,17 @@ class Typo(TextCorruption):
     """word: the rate is the share of words, each of which gets one slip; char: that of letters and digits, each of
     which is a slip of its own."""
 
-    def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return text.count_within(np.any(self._possible(text), axis=0), sites) > 0
+    def able(self, text: Text) -> Mask:
+        return np.asarray(np.any(self._possible(text), axis=0), dtype=bool)
 
-    def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
-        possible = self._possible(text)
-        able = np.any(possible, axis=0)
-        count = text.count_within(able, sites)
-        at = text.nth_within(able, sites, (draws.uniform() * count).astype(np.int64))
-        slip = self._choose(possible[:, at], draws.uniform())
+    def act(self, text: Text, at: Offsets, draws: CounterDraws) -> Edits:
+        slip = self._choose(self._possible(text)[:, at], draws.uniform())
         keys = self._keys(text, at, draws.uniform())
         return _slips(text, at, slip, keys, draws.uniform() < 0.5)
 
     def _possible(self, text: Text) -> NDArray[np.bool_]:
         """(4, characters): which slips can act on which character."""
-        letters, right = _letters(text), _swaps_right(text)
+        letters, right = text.letters, text.transposable
         possible = np.empty((4, len(letters)), bool)
         possible[SUBSTITUTE] = letters & self._has_key(text)
         possible[DELETE] = letters & ~_alone(text)
@@ -117,21 +113,6 @@ class Typo(TextCorruption):
         return np.array([getattr(self.weights, name) for name in Weights.model_fields])
 
 
-def _letters(text: Text) -> Mask:
-    """Characters that are a letter or digit, with all that belongs to it."""
-    return np.asarray(text.classes[text.characters.starts] == LETTER, dtype=bool)
-
-
-def _swaps_right(text: Text) -> Mask:
-    """Letters whose right neighbour is another letter of the same word."""
-    letters, characters = _letters(text), text.characters
-    right = np.zeros(len(letters), bool)
-    right[:-1] = letters[:-1] & letters[1:] & (characters.rows[1:] == characters.rows[:-1])
-    pairs = np.flatnonzero(right)
-    right[pairs] = ~text.same(characters[pairs], characters[pairs + 1])
-    return right
-
-
 def _alone(text: Text) -> Mask:
     """Characters that are a whole word."""
     alone = np.zeros(len(text.characters), bool)
@@ -144,7 +125,7 @@ def _slips(text: Text, at: Offsets, slip: NDArray[np.intp], keys: Keys, before: 
     """Make a slip at each of some characters; neighbours that change places may be struck themselves."""
     characters = text.characters
     swap = np.zeros(len(characters), bool)
-    goes_right = _swaps_right(text)[at]
+    goes_right = text.transposable[at]
     swap[at[(slip == TRANSPOSE) & goes_right]] = True
     swap[at[(slip == TRANSPOSE) & ~goes_right] - 1] = True
 

@@ -12,16 +12,14 @@ from noisecli.corruption import register
 from noisecli.corruptions.table.characters import (
     RATES,
     OneCharacter,
-    PointFlags,
     behind,
     blank,
-    goes_on,
     heads,
     only_one,
-    pick,
 )
+from noisecli.graphemes import PointTable
 from noisecli.splice import Offsets
-from noisecli.streams import CounterDraws, Mask
+from noisecli.streams import CounterDraws, Mask, uniform_choice
 from noisecli.text import LETTER, Edits, Spans, Text
 
 NO_BREAK_SPACE = "\u00a0"
@@ -75,7 +73,7 @@ class Whitespace(OneCharacter):
     def able(self, text: Text) -> Mask:
         space = blank(text)
         if self.change == "add":
-            inside = ~space & goes_on(text)
+            inside = ~space & text.characters.followed
             inside[:-1] &= ~space[1:]
             return inside
         if self.change == "nbsp":
@@ -127,10 +125,11 @@ class Punctuation(OneCharacter):
 
     def able(self, text: Text) -> Mask:
         if self.change == "drop":
-            return _PUNCTUATION(heads(text)) & ~only_one(text)
+            marks: Mask = _PUNCTUATION(heads(text))
+            return marks & ~only_one(text)
         letters = np.asarray(text.classes[text.characters.starts] == LETTER, dtype=bool)
         if self.unit != "char":
-            letters[:-1] &= ~(letters[1:] & goes_on(text)[:-1])
+            letters[:-1] &= ~(letters[1:] & text.characters.followed[:-1])
         return letters
 
     def act(self, text: Text, at: Offsets, draws: CounterDraws) -> Edits:
@@ -139,7 +138,7 @@ class Punctuation(OneCharacter):
             return Edits.by(characters, [""], np.zeros(len(at), np.int64))
         points = heads(text)[at]
         wide = (points >= FIRST_WIDE) & (points < 0xD7B0)
-        which = pick(len(MARKS), draws.uniform()) + len(MARKS) * wide
+        which = uniform_choice(len(MARKS), draws.uniform()) + len(MARKS) * wide
         return Edits.by(behind(characters), MARKS + WIDE_MARKS, which)
 
 
@@ -159,10 +158,10 @@ class ZeroWidth(OneCharacter):
         return ~blank(text)
 
     def act(self, text: Text, at: Offsets, draws: CounterDraws) -> Edits:
-        return Edits.by(behind(text.characters[at]), INVISIBLE, pick(len(INVISIBLE), draws.uniform()))
+        return Edits.by(behind(text.characters[at]), INVISIBLE, uniform_choice(len(INVISIBLE), draws.uniform()))
 
 
-_PUNCTUATION = PointFlags(lambda point: unicodedata.category(point)[0] == "P")
+_PUNCTUATION = PointTable(lambda point: unicodedata.category(point)[0] == "P", np.bool_)
 
 
 def _with_space_behind(text: Text, words: Spans) -> Spans:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from noisecli.errors import RecipeProblem
 
-Replacements = Mapping[str, tuple[str, ...]]
+WordTable = Mapping[str, tuple[str, ...]]
 """What each word may become."""
 
 
-def checked(table: Replacements) -> Replacements:
+def checked(table: WordTable) -> WordTable:
     """Return the table, or raise ValueError where it changes nothing."""
     if not table:
         raise ValueError("has no words")
@@ -32,7 +32,7 @@ def word_list(name: str) -> tuple[str, ...]:
 
 
 @lru_cache
-def replacements(name: str) -> Replacements:
+def replacements(name: str) -> WordTable:
     """Read a file with a word, a tab and what it becomes on each line; raise RecipeProblem where it has others."""
     table: dict[str, list[str]] = {}
     for number, line in enumerate(_lines(name), 1):

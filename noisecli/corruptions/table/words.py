@@ -6,12 +6,11 @@ import numpy as np
 from pydantic import AfterValidator, Field, PositiveInt
 
 from noisecli.columns import Column
-from noisecli.corruption import Preset, TextCorruption, register
-from noisecli.splice import Offsets
-from noisecli.streams import CounterDraws, Mask
-from noisecli.text import LETTER, Edits, Spans, Text, exchanged, points_of
-
-RATES: tuple[Preset, ...] = tuple({"rate": rate} for rate in (0.02, 0.05, 0.1, 0.2, 0.4))
+from noisecli.corruption import TextCorruption, register
+from noisecli.corruptions.table.characters import RATES
+from noisecli.splice import Offsets, exchanged
+from noisecli.streams import CounterDraws, Mask, uniform_choice
+from noisecli.text import Edits, Spans, Text, points_of
 
 BLANK = np.array([ord(" ")], np.uint32)
 
@@ -39,17 +38,17 @@ class WordDrop(OnWords):
     """
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return _has_right(text) | _has_left(text)
+        return text.words.followed | _has_left(text)
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         words, mine = text.words, _numbers(text, sites)
         dropped = np.zeros(len(words), bool)
         dropped[mine] = True
         # Each run of dropped words is one edit: up to the next word, or, at the end of a text, from the one before.
-        goes_on = np.append(dropped[1:], False) & _has_right(text)
+        goes_on = np.append(dropped[1:], False) & text.words.followed
         comes_on = np.append(False, dropped[:-1]) & _has_left(text)
         first, last = np.flatnonzero(dropped & ~comes_on), np.flatnonzero(dropped & ~goes_on)
-        at_end = ~_has_right(text)[last]
+        at_end = ~text.words.followed[last]
         after_kept = at_end & _has_left(text)[first]
         stops = np.where(at_end, words.stops[last], words.starts[np.minimum(last + 1, len(words) - 1)])
         starts = np.where(after_kept, words.stops[np.maximum(first - 1, 0)], words.starts[first])
@@ -119,7 +118,7 @@ class WordSplit(OnWords):
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         first, end = text.numbers(sites)
-        at = text.characters.starts[first + 1 + (draws.uniform() * (end - first - 1)).astype(np.int64)]
+        at = text.characters.starts[first + 1 + uniform_choice(end - first - 1, draws.uniform())]
         places = Spans(at, at, sites.rows, sites.ordinals)
         return Edits.of(places, np.append(text.points, BLANK), _behind(text, len(sites)))
 
@@ -135,7 +134,7 @@ class WordMerge(OnWords):
     """
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return _has_right(text)
+        return text.words.followed
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         words, mine = text.words, _numbers(text, sites)
@@ -173,7 +172,7 @@ class Abbreviate(OnWords):
     def _letters(self, text: Text, sites: Spans) -> tuple[Offsets, Offsets]:
         """Numbers of the character that each word begins with, and of the first that is no letter or digit."""
         first, end = text.numbers(sites)
-        others = np.flatnonzero(text.classes[text.characters.starts] != LETTER)
+        others = np.flatnonzero(~text.letters)
         stop = np.append(others, len(text.characters))[np.searchsorted(others, first)]
         return first, np.minimum(stop, end)
 
@@ -211,7 +210,7 @@ class Extraneous(TextCorruption):
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         points, bounds = points_of([part for template in self.templates for part in template.split("{}")])
         pool, bounds = np.concatenate([text.points, points]), bounds + len(text.points)
-        before = 2 * (draws.uniform() * len(self.templates)).astype(np.int64)
+        before = 2 * uniform_choice(len(self.templates), draws.uniform())
         head, tail = (bounds[before], bounds[before + 1]), (bounds[before + 1], bounds[before + 2])
         return Edits.of(sites, pool, head, (sites.starts, sites.stops), tail)
 
@@ -221,12 +220,6 @@ def _numbers(text: Text, sites: Spans) -> Offsets:
     return np.searchsorted(text.words.starts, sites.starts)
 
 
-def _has_right(text: Text) -> Mask:
-    """Which words are not the last of their text."""
-    rows = text.words.rows
-    return np.asarray(np.append(rows[1:] == rows[:-1], False)[: len(rows)], dtype=bool)
-
-
 def _has_left(text: Text) -> Mask:
     """Which words are not the first of their text."""
     return np.asarray(text.words.ordinals > 0)
@@ -234,10 +227,7 @@ def _has_left(text: Text) -> Mask:
 
 def _swaps_right(text: Text) -> Mask:
     """Which words are followed by another one in the same text."""
-    right, words = _has_right(text), text.words
-    pairs = np.flatnonzero(right)
-    right[pairs] = ~text.same(words[pairs], words[pairs + 1])
-    return right
+    return text.differs_from_next(text.words, np.ones(len(text.words), bool))
 
 
 def _behind(text: Text, count: int) -> tuple[Offsets, Offsets]:
