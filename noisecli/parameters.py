@@ -71,7 +71,7 @@ def as_text(value: Any) -> Any:
 class Parameters(BaseModel):
     """Base of everything that a recipe can say: frozen, no unknown keys, field docstrings are the documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @field_validator("*", mode="wrap")
     @classmethod

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas  # noqa: F401 - where it is there, preview does not keep pyarrow from finding it
 import pytest
 from hypothesis import HealthCheck, settings
 

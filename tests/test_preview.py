@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -143,6 +145,14 @@ def test_rows_that_come_and_go(command, recipe, tmp_path):
     assert f"clone by duplicate, row {clone['output_row']} of the copy" in told
 
 
+def test_what_is_left_out_shows_no_other_step(command, recipe, tmp_path):
+    source = write_rows(tmp_path / "t.csv", 200)
+    made = recipe("op: typo, columns: name, rate: 0.3", "op: drop, rate: 0.8")
+    rows = command("preview", source, "-r", made, "--json", "--rows", 2).json["rows"]
+    assert {row["by"] for row in rows} == {"drop", None}
+    assert [bool(row["changes"]) for row in rows] == [row["fate"] == "" for row in rows]
+
+
 def test_columns_that_only_the_copy_has(command, recipe, tmp_path):
     source = write_rows(tmp_path / "t.csv", 60)
     made = recipe("op: label_smoothing, epsilon: 0.3", data="{label: kind, id: id}")
@@ -186,7 +196,9 @@ def test_what_cannot_be_seen_is_shown(width, command, recipe, tmp_path, monkeypa
         "op: missing, columns: text, rate: 1, where: {key: [e, f]}",
     )
     if width < 160:
-        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("TERM", "xterm-256color")
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
         monkeypatch.setenv("COLUMNS", str(width))
     told = command("preview", tmp_path / "t.csv", "-r", made).out
     assert (ESCAPE.search(told) is not None) == (width < 160)
@@ -220,6 +232,26 @@ def test_faults_speak_of_the_input(command, recipe, tmp_path):
     unknown = command("preview", source, "-r", recipe("op: typo, columns: nome"))
     assert unknown.code == 2
     assert "did you mean 'name'" in unknown.err
+
+
+def test_nothing_is_loaded_that_takes_longer_than_a_preview(recipe, tmp_path):
+    """Pyarrow would import pandas."""
+    script = """if True:
+        import sys
+        from noisecli.cli import main
+        try:
+            main()
+        except SystemExit as left:
+            assert not left.code, left.code
+        assert not {"pandas", "scipy", "matplotlib"} & set(sys.modules)
+        import pyarrow
+        assert len(pyarrow.array([1, 2]).to_pandas()) == 2
+    """
+    source = write_rows(tmp_path / "t.csv", 20)
+    arguments = ["preview", source, "-r", recipe(*STEPS), "--json"]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"]
 
 
 # Images

@@ -68,8 +68,8 @@ def show_images(found: ImagesPreview, source: Path, json_: bool) -> None:
         show.as_json({"target": "images", "input": str(source), **asdict(found)})
         return
     console = _console()
-    count = f"{'all ' if found.whole else ''}{found.looked_at:,} images"
-    about = {"sheet": found.sheet, "input": f"{source}: {count} that may be struck", "seed": _seed(found)}
+    count = _counted(found.looked_at, "image", found.whole)
+    about = {"sheet": found.sheet, "input": f"{source}: {count}", "seed": _seed(found)}
     for key, said in about.items():
         console.print(Text.assemble((f"{key:<8}", "bold"), visible(said)))
     for image in found.images:
@@ -82,6 +82,11 @@ def show_images(found: ImagesPreview, source: Path, json_: bool) -> None:
     console.print(Text("\nOf the images looked at", "bold"))
     console.print(_counts(found.counts))
     _print_notes(found.notes, console)
+
+
+def _counted(count: int, what: str, whole: bool) -> str:
+    text = f"{count:,} {what}{'s' if count != 1 else ''}"
+    return f"all {text}" if whole and count > 1 else text
 
 
 def _brief(value: object) -> str:
@@ -108,10 +113,10 @@ def _print_notes(notes: Sequence[str], console: Console) -> None:
 def _about(found: TablePreview, source: Path) -> Iterator[tuple[str, str]]:
     name = found.files[0] if len(found.files) == 1 else f"{source}, {len(found.files)} files"
     about = found.facts.of_about
-    count = "1 row" if found.looked_at == 1 else f"{found.looked_at:,} rows"
-    rows = f"all {count}" if found.whole and found.looked_at > 1 else count if found.whole else f"the first {count}"
-    yield "input", f"{visible(name)}: {rows}" + (f" of about {about:,}" if about else "")
+    rows = ("" if found.whole else "the first ") + _counted(found.looked_at, "row", found.whole)
     facts = found.facts
+    of = f" of about {about:,}" if about else f" of {facts.rows:,}" if facts.rows and not found.whole else ""
+    yield "input", f"{visible(name)}: {rows}{of}"
     told = {
         "exact": "exact",
         "approximate": f"approximate: from {facts.rows:,} rows of about {about:,}" if about else "",
@@ -209,8 +214,8 @@ def _title(row: PreviewRow, found: TablePreview, width: int) -> Text:
 
 
 def _changed(row: PreviewRow) -> list[str]:
-    """Columns whose cells changed; of a clone those in which it is not like the row that it comes from."""
-    mine = {change.column for change in row.changes if row.fate != "clone" or change.step == row.by}
+    """Columns whose cells changed; of a clone below its row those in which it is not like that."""
+    mine = {change.column for change in row.changes if not row.repeats or change.step == row.by}
     return [name for name in row.cells if name in mine]
 
 

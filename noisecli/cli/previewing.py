@@ -70,7 +70,8 @@ def preview(
 def _without_pandas(wanted: bool) -> Iterator[None]:
     """Keep pyarrow from importing pandas, as it does for its first array: that takes longer than a preview.
 
-    Pyarrow works without it, and finds it when it is asked for a DataFrame later on.
+    Pyarrow works without it, and finds it when it is asked for a DataFrame later on. Only until then it would take a
+    Series for a sequence, but this process does not live on.
     """
     if not wanted or "pandas" in sys.modules:
         yield

@@ -107,12 +107,13 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
     variants = [_Variant(v.folder, prepare.plan_images(v.recipe, addresses)) for v in recipe.variants]
     last = variants[-1]
     looked_at = [dataset.struck[i] for i in _spread(len(addresses), most)]
-    struck, counts = _strikes(last, looked_at)
+    found = [_strikes(variant, looked_at) for variant in variants]
+    struck, counts = np.hstack([mask for mask, _ in found]), [count for _, mine in found for count in mine]
     some = np.argsort(~struck.any(axis=1), kind="stable")  # those that no step strikes are of the least interest
     chosen = sorted((looked_at[some[i]] for i in cover([struck[some]], most)), key=dataset.struck.index)
     columns = _columns(variants)
     side = side_for(min(most_columns(), max(len(columns) + 1, 1 + len(SEVERITIES))))
-    contents = [_Content(file, side) for file in chosen]
+    contents, skipped = _open(chosen, side)
     tiles = [[content.clean, *(column.tile(content) for column in columns)] for content in contents]
     blocks = [*_in_bands(columns, tiles), *_by_severity(last, contents[:: max(1, len(contents) - 1)][:BY_SEVERITY])]
     save(draw(blocks, side), sheet)
@@ -127,8 +128,23 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
         shown=last.folder or None,
         images=tuple(shown),
         counts=tuple(counts),
-        notes=list(_notes(shown, counts)),
+        notes=[*skipped, *_notes(shown, found[-1][1])],
     )
+
+
+def _open(files: Sequence[InputFile], side: int) -> tuple[list[_Content], list[str]]:
+    """Read images; with `on_error: skip` those that cannot be read are left out, unless that leaves none."""
+    contents, skipped = [], []
+    for file in files:
+        try:
+            contents.append(_Content(file, side))
+        except DataProblem as error:
+            if not file.reading.skip_errors:
+                raise
+            skipped.append(f"left out: {error}")
+    if not contents:
+        raise DataProblem("\n".join(skipped))
+    return contents, skipped
 
 
 def _spread(count: int, most: int) -> list[int]:
@@ -186,8 +202,8 @@ def _in_bands(columns: Sequence[_Column], tiles: Sequence[Sequence[Tile]]) -> It
 
 
 def _by_severity(variant: _Variant, contents: Sequence[_Content]) -> Iterator[Block]:
-    """Each step that is given by severity, at all of them."""
-    for step in variant.plan.steps:
+    """Each step that is given by severity, at all of them; a sweep says itself what is worth seeing."""
+    for step in variant.plan.steps if not variant.folder else ():
         if step.severity is not None:
             titles = [f"{level} (the recipe's)" if level == step.severity else str(level) for level in SEVERITIES]
             graded = [_Column("", variant, _at(step, level), forced=True) for level in SEVERITIES]

@@ -37,6 +37,8 @@ class PreviewRow:
     """Step that moved the row, cloned it or left it out; None where several move rows."""
     output_row: int | None = None
     """Row of the copy, from 0; None where rows stay where they are, and for a row that is left out."""
+    repeats: bool = False
+    """Of a clone: whether the row itself is shown above, so that only the changes of step `by` are new."""
     added: Cells | None = None
     """Cells of the columns that only the copy has."""
 

@@ -20,6 +20,7 @@ from noisecli.recipe import Recipe
 from noisecli.recipe.models import PlannedStep
 from noisecli.run import Outcome, prepare
 from noisecli.run.dataset import Dataset, InputFile, discover
+from noisecli.streams import Mask
 
 CONTEXT = 4
 """Columns that identify a row besides those that have a role."""
@@ -32,6 +33,8 @@ CLONES = 2
 
 ROLES = ("id", "entity", "time")
 """Roles of columns that tell rows apart."""
+
+Places = NDArray[np.int64]
 
 RowKey = tuple[int, int]
 """Number of a file, and row in it."""
@@ -131,7 +134,7 @@ class _Found:
         for number in range(len(files)) if scattering else ():
             mine = np.flatnonzero(itself & (file == number))
             self._moved[mine] = moved(place[mine])
-        told = (step >= 0) | self._moved
+        told = ((step >= 0) | self._moved) & ~self._lost(file, row, cell, step, place)
         # A row that moved is to be seen for every step that may have moved it.
         step = np.where(self._moved, len(steps), step)
         self._lines, self._file, self._row = lines, file, row
@@ -145,6 +148,14 @@ class _Found:
         for i, number in enumerate(self._numbers):
             self._by_step[:, i] = self._by_unit[:, units[0] == number].any(axis=1)
         self._names = [*steps, None]
+
+    @staticmethod
+    def _lost(file: Places, row: Places, cell: Places, step: Places, place: Places) -> Mask:
+        """Which lines are about cells of rows that are left out altogether: what was done to them is not to be seen."""
+        key = file << 40 | row
+        whole = cell < 0
+        gone = np.setdiff1d(key[whole & (step >= 0) & (place < 0)], key[whole & (place >= 0)])
+        return np.asarray(~whole & np.isin(key, gone), dtype=bool)
 
     @property
     def acted(self) -> list[str]:
@@ -190,15 +201,16 @@ class _Found:
         elif own is not None and own["moved"]:
             by = self._scattering[0] if len(self._scattering) == 1 else None
             yield replace(bare, changes=changes, fate="moved", by=by, output_row=own["output_row"])
-        elif changes or not clones:
+        elif own is not None or not clones:
             yield replace(bare, changes=changes, output_row=None if own is None else own["output_row"])
         for clone in clones[:CLONES]:
             place = clone["output_row"]
             alone = tuple(_change(line) for line in cells if line["output_row"] == place)
-            yield replace(bare, changes=changes + alone, fate="clone", by=clone["step"], output_row=place)
+            clone_of = replace(bare, changes=changes + alone, fate="clone", by=clone["step"], output_row=place)
+            yield replace(clone_of, repeats=own is not None)
 
 
-def _numbers(names: pa.ChunkedArray, known: Sequence[str]) -> NDArray[np.int64]:
+def _numbers(names: pa.ChunkedArray, known: Sequence[str]) -> Places:
     """The place of each name among the known ones; -1 for none."""
     return np.asarray(pc.fill_null(pc.index_in(names, pa.array(known, pa.string())), -1)).astype(np.int64)
 
