@@ -31,13 +31,11 @@ def init(
     ] = "-",
     theme: Annotated[
         Theme | None,
-        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing or robustness; else a bit of all."),
+        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing, robustness; else all."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
 ) -> None:
     """Look at INPUT, and write a first recipe that fits it.
-
-    The noise is weak, comments say why each step is there, and stronger steps wait as comments.
 
     Example: noisecli init sales.csv -o recipe.yaml
     """
@@ -85,13 +83,9 @@ def _write(target: Path, text: str) -> None:
 
 
 def _put_schema(path: Path, force: bool) -> None:
-    """Put the schema beside the recipe, where its first line says that it is."""
+    """Put the schema beside the recipe, where its first line says that it is; one that is there stays."""
     from noisecli import recipe as recipes
 
-    text = json.dumps(recipes.schema(), indent=2) + "\n"
-    if path.exists() and not force:
-        if path.read_bytes() != text.encode():
-            print(f"schema    {path} is there, and of another version; `noisecli schema > {path}` renews it")
-        return
-    _write(path, text)
-    print(f"schema    {path}, by which editors check and complete recipes")
+    if force or not path.exists():
+        _write(path, json.dumps(recipes.schema(), indent=2) + "\n")
+        print(f"schema    {path}, by which editors check and complete recipes")
