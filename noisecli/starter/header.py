@@ -119,7 +119,8 @@ def _head(opened: Opened, purpose: str, draft: Draft, splits: bool) -> list[str]
     if purpose == "train":
         reason = "validation and test data stay clean" if splits else "files that are named val or test stay clean"
     elif draft.purpose == "evaluate":
-        reason = "to test a model: everything is struck, held-out data too"
+        reason = "to test a model: everything is struck"
+        reason += ", training data too, so give it the test data alone" if splits else ""
     else:
         reason = "this looks like held-out data; under `train` it would stay clean"
     lines.append(f"purpose: {purpose}".ljust(19) + f"# {reason}")
