@@ -18,8 +18,9 @@ test: $(BIN)/.dev ## Run lint, type checks and the test suite
 	$(BIN)/pytest -n auto -m "not stress"
 
 .PHONY: stress
-stress: $(BIN)/.dev ## Run the long tests: large files, memory
+stress: $(BIN)/.dev ## Run the long tests: large files, memory, many random inputs
 	$(BIN)/pytest -m stress
+	$(BIN)/pytest -m "hypothesis and not stress" --hypothesis-profile stress
 
 .PHONY: golden
 golden: $(BIN)/.dev ## Record the golden digests anew, after a wanted change of results
@@ -28,6 +29,11 @@ golden: $(BIN)/.dev ## Record the golden digests anew, after a wanted change of 
 .PHONY: samples
 samples: $(BIN)/.installed ## Make sample_data anew
 	$(BIN)/python sample_data/make_sample_data.py
+
+.PHONY: docs
+docs: $(BIN)/.dev ## Make docs/catalogue.md and the pictures in docs/images anew
+	$(BIN)/python docs/make_catalogue.py
+	$(BIN)/python docs/make_overview.py
 
 .PHONY: clean
 clean: ## Remove the environment, caches and the demo
@@ -38,7 +44,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(BIN)/.installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[report]'
 	@touch $@
 
 $(BIN)/.dev: $(BIN)/.installed

@@ -1,7 +1,12 @@
 """What a recipe says, as fields of models: a scalar of YAML means what the field that takes it wants."""
 
+import ast
+import inspect
 import re
+import sys
 from collections.abc import Mapping
+from functools import cache
+from itertools import pairwise
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
@@ -66,7 +71,7 @@ def as_text(value: Any) -> Any:
 class Parameters(BaseModel):
     """Base of everything that a recipe can say: frozen, no unknown keys, field docstrings are the documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -90,6 +95,52 @@ class Parameters(BaseModel):
             except ValueError:
                 pass
             raise
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        # Pydantic itself would read the docstrings of all models at every start, which takes longer than all the rest.
+        schema = handler(core)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in _docstrings(cls).items():
+            field = properties.get(cls.model_fields[name].alias or name) if name in cls.model_fields else None
+            if field is not None and cls.model_fields[name].description is None:
+                field["description"] = text
+        return schema
+
+
+@cache
+def _docstrings(cls: type[BaseModel]) -> dict[str, str]:
+    """What stands below each field of a model, those that it inherits included."""
+    texts: dict[str, str] = {}
+    for owner in reversed(cls.__mro__):
+        if not issubclass(owner, Parameters) or owner is Parameters:
+            continue
+        model = _classes(owner.__module__).get(owner.__qualname__)
+        for field, below in pairwise(model.body if model is not None else ()):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                texts.pop(field.target.id, None)
+                if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                    texts[field.target.id] = inspect.cleandoc(str(below.value.value))
+    return texts
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes of a module by name, as they are written; none where it was typed in."""
+    try:
+        found: dict[str, ast.AST] = {"": ast.parse(inspect.getsource(sys.modules[module]))}
+    except (OSError, TypeError, KeyError):
+        return {}
+    classes: dict[str, ast.ClassDef] = {}
+    while found:
+        name, owner = found.popitem()
+        for node in ast.iter_child_nodes(owner):
+            if isinstance(node, ast.ClassDef):
+                found[f"{name}.{node.name}".lstrip(".")] = node
+                classes[f"{name}.{node.name}".lstrip(".")] = node
+            elif isinstance(node, ast.FunctionDef):
+                found[f"{name}.{node.name}.<locals>".lstrip(".")] = node
+    return classes
 
 
 def _is_whole(value: Any) -> bool:

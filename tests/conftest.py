@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from noisecli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
+
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile("suite", relaxed, max_examples=30, derandomize=True)
+settings.register_profile("stress", relaxed, max_examples=500)
+settings.load_profile("suite")
 
 CELL = re.compile(rb'("(?:[^"]|"")*"|[^",\r\n]*)(,|\r?\n|\Z)')
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noisecli import augment, corrupt
@@ -238,7 +238,6 @@ def test_a_run_lasts_as_long_as_is_said() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*(struck, far from|strikes none)")
-@settings(max_examples=40, deadline=None)
 @given(
     rates=st.lists(st.floats(0.01, 0.99), min_size=2, max_size=4),
     length=st.sampled_from(["1s", "40s", "1h", 3.5, 20]),

@@ -336,7 +336,7 @@ def test_ops(command: Command) -> None:
         assert any(op["target"] == entry["target"] for op in command("ops", entry["name"], "--json").json)
     assert "did you mean 'typo'?" in command("ops", "tyop").errors[0]
     assert "did you mean 'typo'?" in command("ops", "TYPO").errors[0]
-    assert "`noisecli ops` lists them" in command("ops", "no_such").errors[0]
+    assert "(`noisecli ops` lists them)" in command("ops", "no_such").errors[0]
 
 
 def test_ops_says_what_may_be_given(command: Command) -> None:

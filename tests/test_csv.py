@@ -12,7 +12,7 @@ from typing import Any
 import pandas
 import pyarrow.csv
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from noisecli.errors import DataProblem
@@ -25,8 +25,6 @@ Noisy = Callable[..., bytes]
 NULLS = ["", "NA", "N/A", "NaN", "null", "NULL", "None"]
 NEWLINES = pyarrow.csv.ParseOptions(newlines_in_values=True)
 BOM = b"\xef\xbb\xbf"
-
-relaxed = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass(frozen=True)
@@ -103,13 +101,11 @@ def parsed(data: bytes) -> list[list[str]]:
 # ------------------------------------------------------------------------------------------------------ properties
 
 
-@relaxed
 @given(table=tables())
 def test_rate_0_gives_the_same_bytes(noisy: Noisy, table: Table) -> None:
     assert noisy(table.data, "missing", columns="struck", rate=0) == table.data
 
 
-@relaxed
 @given(table=tables(), rate=st.sampled_from([0.3, 1]))
 def test_other_cells_keep_their_bytes(noisy: Noisy, rows_of: Rows, table: Table, rate: float) -> None:
     number = table.names.index("struck")
@@ -123,7 +119,6 @@ def test_other_cells_keep_their_bytes(noisy: Noisy, rows_of: Rows, table: Table,
             assert meaning(new[number]) is None
 
 
-@relaxed
 @given(table=tables())
 def test_new_text_reads_back_as_what_it_is(noisy: Noisy, rows_of: Rows, table: Table) -> None:
     number = table.names.index("struck")
@@ -137,7 +132,6 @@ def test_new_text_reads_back_as_what_it_is(noisy: Noisy, rows_of: Rows, table: T
         assert old is None or new != old or len(known) == 1
 
 
-@relaxed
 @given(table=tables(), slab=st.sampled_from([64, 97, 1000]))
 def test_small_slabs_give_the_same(noisy: Noisy, table: Table, slab: int) -> None:
     whole = noisy(table.data, "missing", columns="struck", rate=0.5)
@@ -146,7 +140,6 @@ def test_small_slabs_give_the_same(noisy: Noisy, table: Table, slab: int) -> Non
         assert noisy(table.data, "missing", columns="struck", rate=0.5) == whole
 
 
-@relaxed
 @given(table=tables(), times=st.integers(1, 3))
 def test_duplicates_are_whole_rows(noisy: Noisy, rows_of: Rows, table: Table, times: int) -> None:
     out = noisy(table.data, "duplicate", rate=1, clones=times)
@@ -160,7 +153,6 @@ def test_duplicates_are_whole_rows(noisy: Noisy, rows_of: Rows, table: Table, ti
     assert len(out) - len(out.rstrip(b"\r\n")) == len(table.data) - len(table.data.rstrip(b"\r\n"))
 
 
-@relaxed
 @given(cells=st.lists(numbers, min_size=1, max_size=20), sigma=st.sampled_from([0.01, 1, 1e6]))
 def test_struck_numbers_are_numbers_of_the_same_resolution(
     noisy: Noisy, rows_of: Rows, cells: list[str], sigma: float

@@ -17,7 +17,7 @@ from unittest.mock import ANY
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noisecli.columns import Column, Kind
@@ -30,8 +30,6 @@ from noisecli.formats.csv import CsvFile
 
 BOM = b"\xef\xbb\xbf"
 New = Mapping[str, Callable[[str | None], str | None]]
-
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass
@@ -207,7 +205,6 @@ def value(raw: str) -> str:
     return raw.strip(" \t")
 
 
-@relaxed
 @given(body=st.lists(st.tuples(cells, cells), min_size=1, max_size=6), slab=st.sampled_from([16, 1000]))
 def test_stray_quotes_agree_with_pythons_csv(run: Run, body: list[tuple[str, str]], slab: int) -> None:
     text = "s,t\n" + "".join(f"{a},{b}\n" for a, b in body) + 'x",y\n'
@@ -312,7 +309,6 @@ def test_ragged_rows_stay_whole_where_others_move(run: Run) -> None:
     assert result.data == b"x,y\r\nnew,2\r\nnew,2\r\n3\r\n\r\n4,5,6\r\nnew,8\r\nnew,8\r\n\xff,,9"
 
 
-@relaxed
 @given(widths=st.lists(st.integers(1, 4), min_size=1, max_size=12), slab=st.sampled_from([10, 1000]))
 def test_any_ragged_file_is_carried(run: Run, widths: list[int], slab: int) -> None:
     rows = [",".join(f"{i}{k}" for k in range(width)) for i, width in enumerate(widths)]

@@ -12,7 +12,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 from golden import snapshot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import noisecli
@@ -158,7 +158,6 @@ def test_what_is_not_struck_stays_byte_for_byte_and_the_truth_tells_the_rest(ste
 CELLS = st.text(st.sampled_from('a1é",;\n \t'), max_size=6)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12),
     delimiter=st.sampled_from(",;\t|"),
@@ -207,14 +206,16 @@ def test_one_or_two_workers_give_the_same_bytes(tmp_path, monkeypatch):
 
 @by_step([*BY_ROW, *BY_CELL])
 def test_a_rate_means_what_it_says_and_strikes_nest(step, tmp_path):
+    """Rows and cells are struck alike for all ops: the first of each shows it on 10^5 rows."""
+    size = 100_000 if step in (BY_ROW[0], BY_CELL[0]) else 20_000
     source = tmp_path / "in.csv"
-    source.write_text("n,name,x\n" + "".join(f"{i},é,{i % 997 + 1000}.25\n" for i in range(100_000)), encoding="utf-8")
+    source.write_text("n,name,x\n" + "".join(f"{i},é,{i % 997 + 1000}.25\n" for i in range(size)), encoding="utf-8")
     rates, struck = (0.01, 0.05), []
     for rate in rates:
         done = run(source, tmp_path / f"{rate}.csv", {**step, "rate": rate}, truth=True)
         found = counts(done)["x" if "columns" in step else ""]
-        assert found["eligible"] == 100_000
-        assert abs(found["struck"] - rate * 100_000) <= 4 * np.sqrt(100_000 * rate * (1 - rate))
+        assert found["eligible"] == size
+        assert abs(found["struck"] - rate * size) <= 4 * np.sqrt(size * rate * (1 - rate))
         assert found["struck"] == found["changed"]
         struck.append({(e["row"], e["column"], e["after"]) for e in lines_of(done)})
     assert struck[0] < struck[1]
@@ -224,13 +225,14 @@ def test_a_rate_means_what_it_says_and_strikes_nest(step, tmp_path):
 def test_whole_files_are_struck_by_chance_each_for_itself_and_nest(step, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
-    for i in range(80):
+    files = 80 if step is BY_FILE[0] else 30
+    for i in range(files):
         (folder / f"{i:03}.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
     clean = snapshot(folder)
     outputs = [snapshot(run(folder, tmp_path / f"{rate}", {**step, "rate": rate}).output) for rate in (0.1, 0.3, 1)]
     dirty = [{path for path in clean if output[path] != clean[path]} for output in outputs]
     assert dirty[0] < dirty[1] < dirty[2] == set(clean)
-    assert abs(len(dirty[1]) - 24) <= 4 * np.sqrt(80 * 0.3 * 0.7)
+    assert abs(len(dirty[1]) - 0.3 * files) <= 4 * np.sqrt(files * 0.3 * 0.7)
     assert all(few[path] == many[path] for few, many in pairwise(outputs) for path in clean if few[path] != clean[path])
 
 
@@ -302,7 +304,6 @@ def test_files_of_held_out_folders_are_untouched(tmp_path, tree):
         (["op: decimal_comma"], "missing key 'columns'"),
         (["op: bom, mechanism: {burst: {length: 3}}"], "it takes no 'mechanism': its rate is the chance of a file"),
         (["op: ragged_row, mechanism: {mar: {columns: a}}"], "takes no mechanism but mcar and burst"),
-        (["op: ragged_row, mechanism: {burst: {length: 5min}}"], "it takes no length in time: give a number of rows"),
         (["op: decimal_comma, columns: a, mechanism: mnar"], "takes no mechanism but mcar and burst"),
         (
             ["op: ragged_row, mechanism: {burst: {length: 5min}}"],

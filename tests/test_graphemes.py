@@ -42,7 +42,7 @@ def starts(cells):
     return [np.flatnonzero(flags[a:b]).tolist() for a, b in pairwise(bounds)]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(CELLS, max_size=5))
 def test_clusters_are_those_of_regex(cells):
     assert starts(cells) == [[match.start() for match in regex.finditer(r"\X", cell)] for cell in cells]

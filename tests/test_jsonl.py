@@ -13,7 +13,7 @@ from typing import Any
 import pandas
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from noisecli.errors import DataProblem, NoiseError
@@ -26,8 +26,6 @@ BLANK = re.compile(r"[ \t\r\n]*")
 
 Noisy = Callable[..., bytes]
 Members = list[tuple[str, str]]
-
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # --------------------------------------------------------------------------------------------- an independent reading
@@ -144,13 +142,11 @@ def noisy(tmp_path: Path) -> Noisy:
 # --------------------------------------------------------------------------------------------------------- properties
 
 
-@relaxed
 @given(document=documents(anything))
 def test_rate_0_gives_the_same_bytes(noisy: Noisy, document: Document) -> None:
     assert noisy(document.data, "missing", columns="struck", rate=0) == document.data
 
 
-@relaxed
 @given(document=documents(anything), rate=st.sampled_from([0.3, 1]))
 def test_other_values_keep_their_bytes(noisy: Noisy, document: Document, rate: float) -> None:
     out = noisy(document.data, "missing", columns="struck", rate=rate)
@@ -159,7 +155,6 @@ def test_other_values_keep_their_bytes(noisy: Noisy, document: Document, rate: f
         assert new is None if rate == 1 and "struck" in old else new is None or ("struck" in old) == (new is not ...)
 
 
-@relaxed
 @given(document=documents())
 def test_new_text_reads_back_as_what_it_is(noisy: Noisy, document: Document) -> None:
     out = noisy(document.data, "category_swap", columns="struck", rate=1)
@@ -173,7 +168,6 @@ def test_new_text_reads_back_as_what_it_is(noisy: Noisy, document: Document) -> 
             assert new != old or len(known) == 1
 
 
-@relaxed
 @given(document=documents(st.integers(-9999, 9999) | st.decimals(-99, 99, places=2).map(float)))
 def test_new_numbers_are_numbers_as_fine_as_the_others(noisy: Noisy, document: Document) -> None:
     out = noisy(document.data, "gaussian_noise", columns="struck", rate=1, sigma=50, unit="absolute")
@@ -183,7 +177,6 @@ def test_new_numbers_are_numbers_as_fine_as_the_others(noisy: Noisy, document: D
         assert new is old if old in (None, ...) else type(new) in ((int,) if whole else (int, float))
 
 
-@relaxed
 @given(document=documents(anything), slab=st.sampled_from([1, 7, 64, 1000]))
 @example(Document(b'{"struck":1}\n\n\n\n{"struck":2}\n\n', [{"struck": 1}, {"struck": 2}]), 1)
 def test_small_slabs_give_the_same(noisy: Noisy, document: Document, slab: int) -> None:
@@ -196,14 +189,12 @@ def test_small_slabs_give_the_same(noisy: Noisy, document: Document, slab: int) 
         assert noisy(document.data, "duplicate", rate=0.5) == moved
 
 
-@relaxed
 @given(document=documents(), clones=st.integers(1, 3))
 def test_clones_are_whole_rows(noisy: Noisy, document: Document, clones: int) -> None:
     out = noisy(document.data, "duplicate", rate=1, clones=clones)
     assert values(out, "struck") == [row.get("struck", ...) for row in document.rows for _ in range(clones + 1)]
 
 
-@relaxed
 @given(document=documents(), packing=st.sampled_from([".gz", ".zst"]))
 def test_compressed_files_hold_the_same(noisy: Noisy, document: Document, packing: str) -> None:
     plain = noisy(document.data, "missing", columns="struck", rate=0.5)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather
 
@@ -126,7 +126,6 @@ def test_compressed_and_recoded_files_come_out_so(tmp_path):
 WORDS = st.text(st.sampled_from('ab;,\t|"\r\n é1.-'), max_size=6) | st.sampled_from(["NA", "", "null", "0x1"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]), ended=st.booleans())
 def test_a_csv_of_any_dialect_reads_back_with_its_new_columns(to_csv, data, delimiter, end, ended):
     width = data.draw(st.integers(1, 3))
@@ -186,7 +185,6 @@ def test_lines_that_are_no_objects_are_carried(to_lines):
 VALUES = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4), st.lists, max_leaves=4)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     objects=st.lists(st.dictionaries(st.text(max_size=4), VALUES, max_size=3), min_size=1, max_size=4),
     spaced=st.booleans(),

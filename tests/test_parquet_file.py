@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noisecli.engine import Slab, Struck
@@ -423,7 +423,6 @@ KINDS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
 
 
 @given(kind=st.sampled_from(sorted(KINDS)), data=st.data(), piece=st.integers(1, 5))
-@settings(max_examples=150, deadline=None)
 def test_content_tells_cells_and_nothing_else(kind: str, data: st.DataObject, piece: int) -> None:
     type_, values = KINDS[kind]
     cells = st.lists(st.none() | values, max_size=8)
@@ -435,7 +434,6 @@ def test_content_tells_cells_and_nothing_else(kind: str, data: st.DataObject, pi
 
 
 @given(values=st.lists(st.none() | st.text("ab", max_size=2), min_size=1))
-@settings(deadline=None)
 def test_content_does_not_tell_how_text_is_stored(values: list[str | None]) -> None:
     cells = pa.array(values, pa.string())
     layouts = [cells, cells.cast(pa.large_string()), cells.cast(pa.string_view()), cells.dictionary_encode()]
@@ -475,7 +473,6 @@ def test_content_does_not_tell_row_groups(lab: Lab) -> None:
     group=st.integers(1, 5),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_what_was_made(
     tmp_path: Path, rows: list[tuple[int | None, str | None]], group: int, seed: int
 ) -> None:

@@ -6,16 +6,13 @@ from fractions import Fraction
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noisecli.mechanism import strike_cells
 from noisecli.quota import KEYS, KeySample, Quota, apportion, cell_keys, share
 from noisecli.streams import BLOCK, Stream, strike
 from noisecli.survey import QuotaRequest, settle_quota
-
-settings.register_profile("suite", deadline=None)
-settings.load_profile("suite")
 
 STREAM = Stream(seed=1, copy=1, step="step", path="")
 sizes = st.lists(st.integers(0, 50) | st.integers(0, 20_000), min_size=1, max_size=40)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import regex
 from golden import strike
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
@@ -20,9 +20,6 @@ from noisecli.corruptions.table.keyboard import KEY_ROWS
 from noisecli.corruptions.table.typo import Typo
 from noisecli.distance import levenshtein
 from noisecli.text import Edits, Text, points_of
-
-settings.register_profile("suite", deadline=None)
-settings.load_profile("suite")
 
 ALPHABETS = {
     "ascii": "abcxyzABZ0189.,-'",

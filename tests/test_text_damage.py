@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import regex
 from golden import strike
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noisecli import recipe as recipes
@@ -21,7 +21,6 @@ from noisecli.errors import RecipeProblem
 letters = st.text(
     st.sampled_from("aeñßÅﬁ½ÿøκΩйёяガかｶ日क़ढ़कि́\u0308\u0327 한ᄒ👍🏽\u200d👩&<'\"\u00a0"), min_size=1, max_size=12
 )
-suite = settings(deadline=None, max_examples=100)
 
 
 def become(op, cell, seed=1):
@@ -118,13 +117,11 @@ def test_homoglyphs_come_from_the_scripts_that_are_asked_for(script):
 
 
 @given(letters, st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
-@suite
 def test_a_normalised_cell_is_what_unicode_says(cell, form):
     assert become(UnicodeForm(form=form), cell) == unicodedata.normalize(form, cell)
 
 
 @given(letters)
-@suite
 def test_an_escaped_cell_is_what_a_browser_reads_back(cell):
     escaped = become(HtmlEscapeRemains(), cell)
     assert html.unescape(escaped) == cell
@@ -132,7 +129,6 @@ def test_an_escaped_cell_is_what_a_browser_reads_back(cell):
 
 
 @given(letters, st.sampled_from(["cp1252", "cp437", "koi8-r", "shift-jis", "gb18030"]))
-@suite
 def test_a_misread_cell_is_what_its_bytes_say(cell, read):
     data = cell.encode()
     whole = data.decode(read, "replace")
@@ -142,7 +138,6 @@ def test_a_misread_cell_is_what_its_bytes_say(cell, read):
 
 
 @given(letters)
-@suite
 def test_what_is_cut_off_is_the_end_and_nothing_is_torn(cell):
     for op, size in (
         (TruncateText(chars=3), lambda text: len(regex.findall(r"\X", text))),

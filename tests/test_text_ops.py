@@ -104,7 +104,7 @@ def many(script: str, unit: str) -> pa.Array:
     """Cells enough for a few thousand sites."""
     words = SENTENCES[script].split()
     rotated = [" ".join(words[i:] + words[:i]) for i in range(len(words))]
-    cells = {"char": 300, "token": 300, "word": 1000, "cell": 3000}[unit]
+    cells = {"char": 80, "token": 80, "word": 300, "cell": 3000}[unit]
     return pa.array(rotated * (cells // len(rotated)))
 
 
@@ -149,7 +149,7 @@ def test_asked_is_got_and_told_and_nested(name, unit, script):
 
 @every_case
 @given(texts, st.integers(0, 2**64 - 1))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_whatever_the_text_a_struck_site_changes_and_rows_are_alone(name, unit, texts, seed):
     _check(name, unit, texts, seed)
 
@@ -157,7 +157,7 @@ def test_whatever_the_text_a_struck_site_changes_and_rows_are_alone(name, unit, 
 @pytest.mark.stress
 @every_case
 @given(texts, st.integers(0, 2**64 - 1))
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500, derandomize=False)
 def test_whatever_500_texts_are(name, unit, texts, seed):
     _check(name, unit, texts, seed)
 

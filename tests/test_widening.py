@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import feather
 
@@ -148,7 +148,6 @@ def test_other_steps_strike_what_they_strike_without_it(tmp_path):
         assert text == "?" or (text is None and (number is None or number != number)) or float(text) == number
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.none() | st.floats(), min_size=30, max_size=30), st.sampled_from([pa.float32(), pa.float64()]))
 @pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
 def test_untouched_numbers_read_back(values, type_):

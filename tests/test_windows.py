@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -232,7 +232,6 @@ def test_dates_in_a_format_of_their_own(tmp_path: Path) -> None:
         assert mask.sum() == 5 * 144
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.integers(-50, 3_050), st.integers(1, 2_000), st.sampled_from([0.05, 0.3, 1]))
 def test_any_window_of_rows(start: int, length: int, rate: float) -> None:
     frame = FRAME.head(3_000)

@@ -4,6 +4,7 @@ It looks at a run that is prepared and changes nothing of it. What it says holds
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ ADVISERS: tuple[Adviser, ...] = (
     columns.flags,
     columns.near_constant,
     strikes.nothing_to_strike,
+    strikes.nothing_eligible,
     strikes.strikes_none,
     strikes.no_spread,
     strikes.below_resolution,
@@ -81,11 +83,12 @@ def _advise(case: Case, folder: str, space: str) -> list[Advice]:
     try:
         if case.recipe.target == "table":
             case = replace(case, trial=prepare_trial(case.prepared, case.plan, Path(space)))
-            assert case.trial is not None
-            case.trial.run()
+            if case.trial is not None:
+                case.trial.run()
     except NoiseError as error:
         case = replace(case, trial=None)
         found.append(Advice("trial", f"the steps fail on the first rows: {error}"))
     for adviser in ADVISERS:
-        found += adviser(case)
+        with suppress(NoiseError):  # steps that run together may fail one without the other
+            found += adviser(case)
     return [replace(advice, sweep=folder or None) for advice in found]

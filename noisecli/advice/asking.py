@@ -10,11 +10,12 @@ from noisecli.survey import Request
 
 
 def widen(request: Request, dataset: Dataset, recipe: Recipe) -> Request:
-    """Ask for the values of columns that say or may say which split a row belongs to."""
+    """Ask for the values of columns that say or may say which split a row belongs to, and for ranges."""
     files = [file.table().fields() for file in dataset.struck]
     shared = [name for name, type_ in files[0].items() if all(fields.get(name) == type_ for fields in files)]
     split = recipe.head.data.split
     asked = [name for name in shared if SPLIT_NAMES.fullmatch(name)] if split is None else [split]
     texts = [name for name in asked if kind_of(files[0][name]) is Kind.TEXT]
     more = {name: request.columns.get(name, frozenset()) | {"categories"} for name in texts}
-    return replace(request, columns={**request.columns, **more})
+    spread = {name: facts | {"min", "max"} for name, facts in request.columns.items() if "sd" in facts}  # no more work
+    return replace(request, columns={**request.columns, **spread, **more})

@@ -18,7 +18,10 @@ ENOUGH = 20
 IDENTIFIERS = re.compile(r"(?:.*[_\W])?(?i:id|uuid|guid|key|index|number|no|nr)|.*[a-z](?:Id|ID|Key)|Unnamed: 0")
 """Names of columns that may identify rows."""
 
-LABELS = frozenset({"label", "labels", "target", "class", "y"})
+TIMES = re.compile(r"(?i:.*(year|month|week|day|hour|minute|second|date|time|step|frame).*|t)")
+"""Names of columns that rather say when."""
+
+LABELS = frozenset({"label", "labels", "target", "y_true"})
 
 COMMON = 0.95
 """Share of one value from which on a column is near-constant; a frequency ratio of 95/5 in Kuhn and Johnson 2013,
@@ -50,16 +53,17 @@ def identifiers(case: Case) -> Iterator[Advice]:
     steps: dict[str, list[str]] = {}
     for step, name, _ in _taken_along(case):
         steps.setdefault(name, []).append(step)
-    for name in steps:
-        cells = case.trial.training(name).drop_null()
-        numbers = _numbers(case, name)
-        counts = case.plan.columns[name].kind is Kind.INTEGER and (np.diff(numbers) == 1).all()
-        distinct = pc.count_distinct(cells).as_py() == len(cells)
-        if len(cells) >= ENOUGH and distinct and (counts or IDENTIFIERS.fullmatch(name)):
+    for name, ids in steps.items():
+        kind, cells, numbers = case.plan.columns[name].kind, case.trial.training(name).drop_null(), _numbers(case, name)
+        if len(cells) < ENOUGH or kind not in (Kind.TEXT, Kind.INTEGER):
+            continue
+        counts = kind is Kind.INTEGER and (np.diff(numbers) == 1).all()
+        if counts or (IDENTIFIERS.fullmatch(name) and pc.count_distinct(cells).as_py() == len(cells)):
             what = "counts the rows" if counts else "has another value in each row"
-            text = f"it {what}, as identifiers do, and is struck since no role spares it"
-            first = steps[name][0] if len(steps[name]) == 1 else None
-            yield Advice("id", f"{text}: add `data: {{id: {name}}}`, or name the columns", first, (name,))
+            role = "time" if TIMES.fullmatch(name) else "id"
+            text = f"it {what}, and is struck like a measurement since no role spares it"
+            how = f"add `data: {{{role}: {name}}}`, or name the columns"
+            yield Advice("id", f"{text}: {how}", ids[0] if len(ids) == 1 else None, (name,))
 
 
 def labels(case: Case) -> Iterator[Advice]:
@@ -76,8 +80,8 @@ def flags(case: Case) -> Iterator[Advice]:
     """Numbers that are codes: noise makes values of them that do not exist."""
     names = [name for _, name, op in _taken_along(case) if isinstance(op, Unit)]
     for name in dict.fromkeys(names):
-        numbers = _numbers(case, name)
-        if len(numbers) >= ENOUGH and set(np.unique(numbers)) == {0.0, 1.0}:
+        column = case.column(name)
+        if column is not None and (column.kind, column.min, column.max) == (Kind.INTEGER, 0.0, 1.0):
             text = "it holds 0 and 1 only, a code, of which noise on numbers makes others, or nothing"
             yield Advice("code", f"{text}: name the columns, without it, and use category_swap here", columns=(name,))
 

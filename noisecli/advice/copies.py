@@ -1,16 +1,17 @@
 """Copies of one row that may stand on both sides of a split."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.advice.case import Advice, Case
-from noisecli.columns import to_text
+from noisecli.columns import Kind, kind_of, to_text
 from noisecli.corruption import JointCorruption
-from noisecli.engine import strikeable
+from noisecli.engine import Slab, strikeable
 
-MOST_ROWS = 200_000
+MOST_ROWS = 100_000
 """So many rows of a table are compared."""
 LEAST_COLUMNS = 3
 """In fewer columns rows agree by chance."""
@@ -64,20 +65,20 @@ def mixed_rows(case: Case) -> Iterator[Advice]:
 
 def same_in_both(case: Case) -> Iterator[Advice]:
     """Held-out rows that are copies of training rows already."""
-    split, spared = case.plan.split, {case.plan.split, case.recipe.head.data.id}
-    if split is None or len(case.prepared.dataset.struck) != 1:
+    split, files = case.plan.split, case.prepared.dataset.struck
+    if split is None or len(files) != 1:
         return
-    table = case.prepared.dataset.struck[0].table()
-    names = [name for name in table.fields() if name not in spared]
+    table = files[0].table()
+    spared = {split, case.recipe.head.data.id}
+    fields = table.fields().items()
+    names = [name for name, type_ in fields if name not in spared and kind_of(type_) is not Kind.OTHER]
     if len(names) < LEAST_COLUMNS:
         return
-    training, held_out, seen = set[str](), list[str](), 0
+    training, held_out, seen = set[bytes](), list[bytes](), 0
     for _, slab in table.scan([*names, split]):
-        texts = [pc.fill_null(to_text(slab.cells[name]).cast(pa.large_string()), "") for name in names]
-        rows = pc.binary_join_element_wise(*texts, pa.scalar("\x1f", pa.large_string()))
-        mask = pa.array(strikeable(slab, split))
-        training.update(rows.filter(mask).to_pylist())
-        held_out += rows.filter(pc.invert(mask)).to_pylist()
+        rows, mask = _digests(slab, names), strikeable(slab, split)
+        training |= {row for row, trained in zip(rows, mask, strict=True) if trained}
+        held_out += [row for row, trained in zip(rows, mask, strict=True) if not trained]
         seen += slab.rows
         if seen >= MOST_ROWS:
             break
@@ -85,3 +86,9 @@ def same_in_both(case: Case) -> Iterator[Advice]:
     if both:
         text = f"{both} of {len(held_out)} held-out rows are the same as a training row in all other columns"
         yield Advice("copies", f"{text}: scores on them tell of memory; remove them from one side", columns=(split,))
+
+
+def _digests(slab: Slab, names: Sequence[str]) -> list[bytes]:
+    texts = [pc.fill_null(to_text(slab.cells[name]).cast(pa.large_string()), "") for name in names]
+    rows = pc.binary_join_element_wise(*texts, pa.scalar("\x1f", pa.large_string()))
+    return [blake2b(row.encode(), digest_size=16).digest() for row in rows.to_pylist()]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 import pyarrow as pa
 
@@ -31,8 +31,9 @@ def unnamed_split(case: Case) -> Iterator[Advice]:
     head = case.recipe.head
     if head.purpose != "train" or head.data.split is not None or case.prepared.survey is None:
         return
-    for name in case.prepared.survey.columns:
-        held_out = _held_out_values(case, name) if SPLIT_NAMES.fullmatch(name) else []
+    for name in filter(SPLIT_NAMES.fullmatch, case.prepared.survey.columns):
+        minded = all(step.where is not None and name in step.where.columns for _, step in case.steps)
+        held_out = [] if minded else _held_out_values(case, name)
         if held_out:
             text = (
                 f"it calls some rows {held_out[0]!r}, and they will be struck like training rows, as no split is named"
@@ -54,6 +55,10 @@ def unnamed_folder(case: Case) -> Iterator[Advice]:
     """Files that are struck although their names say that they are held out."""
     if case.recipe.head.purpose != "train":
         return
+    root = case.prepared.dataset.root.resolve()
+    if LOOKS_HELD_OUT.fullmatch(_stem(root)):
+        text = f"{root.name!r} looks like held-out data, and will be struck like training data"
+        yield Advice("split", f"{text}: say `purpose: evaluate` if that is what it is")
     held_out = [part for file in case.prepared.dataset.struck if (part := _held_out_part(file.relative))]
     if held_out and len(held_out) < len(case.prepared.dataset.struck):
         name = held_out[0]
@@ -65,9 +70,12 @@ def unnamed_folder(case: Case) -> Iterator[Advice]:
 def _held_out_part(relative: str) -> str:
     """Return the part of a path that says held out; "" where none does."""
     path = PurePosixPath(relative)
-    inner = path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
-    parts = [*path.parts[:-1], inner.stem] if relative != "." else []
-    return next((part for part in parts if LOOKS_HELD_OUT.fullmatch(part)), "")
+    return next((part for part in (*path.parts[:-1], _stem(path)) if LOOKS_HELD_OUT.fullmatch(part)), "")
+
+
+def _stem(path: PurePath) -> str:
+    """Return a name without its extensions: `a` of `a.csv.gz`."""
+    return (path.with_suffix("") if path.suffix.lower() in COMPRESSED else path).stem
 
 
 def strikes_held_out_only(case: Case) -> Iterator[Advice]:

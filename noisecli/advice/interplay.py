@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from noisecli.advice.case import Advice, Case, percent
 from noisecli.advice.trial import Trial
-from noisecli.corruption import RowsCorruption
+from noisecli.corruption import FileCorruption, RowsCorruption
 from noisecli.engine import Counts
 from noisecli.plan import StepPlan
 
@@ -53,18 +53,22 @@ def work_in_vain(case: Case) -> Iterator[Advice]:
     trial = case.trial
     if trial is None or not len(trial.run().order):
         return
-    steps = [step for _, step in case.steps]
+    steps = [step for _, step in case.steps if not isinstance(step.corruption, FileCorruption)]
     for i, step in enumerate(steps):
-        made = trial.run().count(step.id)
+        made, later = trial.run().count(step.id), steps[i + 1 :]
         if made < trial.enough or trial.run().untouched(step.id) >= MOST_LEFT * made:
             continue
         left = trial.run().distance(trial.run(step.id))
-        if left is None or left >= MOST_LEFT * made:
-            continue
-        later = [other for other in steps[i + 1 :] if _left(trial, step, other.id) > left]
-        what = f"{percent(left, made)} of what it changes is left" if left else "nothing of what it changes is left"
-        whom = f"step {later[0].id!r} overwrites or undoes it" if later else "later steps overwrite or undo it"
-        yield Advice("vain", f"{what}, since {whom}: leave one out, or change their order", step.id, step.columns)
+        if trial.run().undone(step.id) > (1 - MOST_LEFT) * made:
+            others = [other for other in later if not set(step.columns).isdisjoint(other.columns)]
+            text = f"step {others[-1].id!r} puts most of it back to what it was: leave one of them out"
+            yield Advice("vain", text, step.id, step.columns)
+        elif left is not None and left < MOST_LEFT * made:
+            left_without = {other.id: _left(trial, step, other.id) for other in later}
+            who = max(left_without, key=lambda other: left_without[other], default="")
+            what = f"{percent(left, made)} of what it changes is left" if left else "nothing of what it changes is left"
+            whom = f"step {who!r} overwrites it" if left_without.get(who, 0) > left else "later steps overwrite it"
+            yield Advice("vain", f"{what}, since {whom}: leave one out, or change their order", step.id, step.columns)
 
 
 def _left(trial: Trial, step: StepPlan, without: str) -> int:

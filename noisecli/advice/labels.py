@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from noisecli.advice.case import Advice, Case
 from noisecli.columns import Column
-from noisecli.corruption import RowsCorruption, TableCorruption
+from noisecli.corruption import CellCorruption
 from noisecli.corruptions.table.category import ByMatrix, CategorySwap
 from noisecli.corruptions.table.label import LabelFlip
 from noisecli.corruptions.table.relabel import label_of
@@ -21,10 +21,9 @@ def _on_labels(case: Case) -> Iterator[tuple[StepPlan, Column]]:
     label = case.recipe.head.data.label
     for _, step in case.steps:
         op = step.corruption
-        if isinstance(op, TableCorruption) and not isinstance(op, RowsCorruption):
-            for name in step.columns:
-                if op.strikes_columns and name in case.plan.columns and (name == label or isinstance(op, LabelFlip)):
-                    yield step, case.plan.columns[name]
+        if isinstance(op, CellCorruption) and (op.role == "label" or op.tells_transitions):
+            names = [name for name in step.columns if name == label or op.role == "label"]
+            yield from ((step, case.plan.columns[name]) for name in names)
 
 
 def few_rows(case: Case) -> Iterator[Advice]:
@@ -69,7 +68,7 @@ def beyond_learning(case: Case) -> Iterator[Advice]:
 def _is_lost(op: LabelFlip | CategorySwap, column: Column, label: str, rate: float) -> bool:
     """Whether rows of a class are called another one as often as their own, or oftener."""
     wrong = _wrong(op, column, label)
-    return rate > 0 and bool(wrong) and 1 - rate * sum(wrong.values()) <= rate * max(wrong.values())
+    return bool(wrong) and 1 - rate * sum(wrong.values()) <= rate * max(wrong.values()) + 1e-9
 
 
 def _limit(op: LabelFlip | CategorySwap, column: Column) -> float:

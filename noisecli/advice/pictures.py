@@ -1,12 +1,13 @@
 """Strengths that are too much for small images."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
-
-from PIL import Image
 
 from noisecli.advice.case import Advice, Case
 from noisecli.corruption import ImageCorruption
+from noisecli.errors import NoiseError
+from noisecli.formats.images import size_of
 from noisecli.plan import StepPlan
 
 LOOKED_AT = 32
@@ -20,11 +21,9 @@ def sides(case: Case) -> list[float]:
     files = [file.path for file in case.prepared.dataset.struck]
     found = []
     for path in files[:: max(1, len(files) // LOOKED_AT)]:
-        try:
-            with Image.open(path) as picture:
-                found.append(float(picture.width * picture.height) ** 0.5)
-        except (OSError, Image.DecompressionBombError):
-            continue  # a run will say what is wrong with it
+        with suppress(NoiseError):  # a run will say what is wrong with it
+            width, height = size_of(path)
+            found.append(float(width * height) ** 0.5)
     return sorted(found)
 
 

@@ -59,6 +59,21 @@ def nothing_to_strike(case: Case) -> Iterator[Advice]:
         yield Advice("empty", text, columns=tuple(empty))
 
 
+def nothing_eligible(case: Case) -> Iterator[Advice]:
+    """Steps that can change nothing, although there are values."""
+    trial = case.trial
+    if trial is None or not len(trial.training_rows) >= trial.enough:
+        return
+    for _, step in case.steps:
+        counts = [counts for (name, _), counts in trial.run().tally.items() if name == step.id]
+        known = trial.whole or (step.where is None and step.window is None)
+        filled = not step.columns or any(case.filled(name) for name in step.columns)
+        if counts and known and filled and not any(c.eligible for c in counts):
+            keys = [f"`{key}`" for key, said in (("where", step.where), ("window", step.window)) if said]
+            why = f"see its {' and '.join(keys)}" if keys else "the op finds nothing that it could change"
+            yield Advice("eligible", f"nothing in the first rows can be struck: {why}", step.id, step.columns)
+
+
 @dataclass(frozen=True)
 class _Effect:
     """What became of the cells that a step struck in one of its columns, those left out that it found removed."""
@@ -105,7 +120,8 @@ def below_resolution(case: Case) -> Iterator[Advice]:
             text = (
                 f"{share} of its strikes change nothing, being smaller than half of the last digit{_digit(case, names)}"
             )
-            yield Advice("resolution", f"{text}: make it stronger, or allow more `decimals`", step.id, tuple(names))
+            how = ", or allow more `decimals`" if case.plan.columns[names[0]].stored_as_text else ""
+            yield Advice("resolution", f"{text}: make it stronger{how}", step.id, tuple(names))
 
 
 def _is_too_fine(case: Case, step: StepPlan, name: str, effect: _Effect) -> bool:

@@ -3,7 +3,7 @@
 A step draws the same numbers whatever other steps there are, so two such runs differ in what that step did.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Result:
     tally: Tally
     changed: Mapping[str, Mapping[str, Mask]]
     """Which rows each step changed, by its id and the column."""
+    differs: Mapping[str, Mask]
+    """Which cells came out other than they went in, by column; none where other rows came out."""
     cells: Mapping[str, pa.Array]
     order: Index
     """Which row each outgoing one comes from."""
@@ -40,16 +42,21 @@ class Result:
 
     def count(self, step: str) -> int:
         """Count the cells that a step changed."""
-        return sum(int(np.count_nonzero(rows)) for rows in self.changed.get(step, {}).values())
+        return sum(int(np.count_nonzero(rows)) for rows in self.changed[step].values())
 
     def untouched(self, step: str) -> int:
         """Count those of them that no later step changed again."""
-        later = list(self.changed)[list(self.changed).index(step) + 1 :] if step in self.changed else []
+        later = list(self.changed)[list(self.changed).index(step) + 1 :]
         left = 0
-        for name, rows in self.changed.get(step, {}).items():
+        for name, rows in self.changed[step].items():
             again = [self.changed[other][name] for other in later if name in self.changed[other]]
             left += int(np.count_nonzero(rows & ~np.any(again, axis=0))) if again else int(np.count_nonzero(rows))
         return left
+
+    def undone(self, step: str) -> int:
+        """Count those of them that later steps made what they had been."""
+        both = ((rows, self.differs[name]) for name, rows in self.changed[step].items() if name in self.differs)
+        return sum(int(np.count_nonzero(rows & ~differ)) for rows, differ in both)
 
     def distance(self, other: "Result") -> int | None:
         """Count the cells that differ from those of another run; None: other rows came out, or elsewhere."""
@@ -77,12 +84,18 @@ class Trial:
         self._results: dict[frozenset[str], Result] = {}
         self._finer: dict[str, Result] = {}
         self.slab = slab
+        self.whole = whole
         self.enough = 1 if whole else 20
         """From so many struck cells on something can be said of a step."""
 
+    @property
+    def training_rows(self) -> Index:
+        """Which of the rows are training data."""
+        return np.flatnonzero(strikeable(self.slab, self._plan.split))
+
     def training(self, column: str) -> pa.Array:
         """Return the clean training cells of a column."""
-        return self.slab.cells[column].filter(pa.array(strikeable(self.slab, self._plan.split)))
+        return self.slab.cells[column].take(pa.array(self.training_rows))
 
     def run(self, *without: str) -> Result:
         """Try the steps, but for some."""
@@ -108,8 +121,11 @@ class Trial:
                 rows[change.rows] = True
         order = np.arange(self.slab.rows) if struck.order is None else struck.order
         which = pa.array(order)
-        cells = {name: clean.take(which) for name, clean in self.slab.cells.items() if name not in struck.cells}
-        return Result(engine.tally, changed, {**cells, **struck.cells}, order, (struck.scatter, struck.later))
+        cells = {name: column.take(which) for name, column in self.slab.cells.items() if name not in struck.cells}
+        clean = {name: np.zeros(self.slab.rows, bool) for name in cells}
+        differ = {**clean, **struck.changed} if struck.order is None else {}
+        places = (struck.scatter, struck.later)
+        return Result(engine.tally, changed, differ, {**cells, **struck.cells}, order, places)
 
 
 def _muted(plan: Plan, ids: set[str] | frozenset[str]) -> Plan:
@@ -118,23 +134,42 @@ def _muted(plan: Plan, ids: set[str] | frozenset[str]) -> Plan:
     return replace(plan, steps=steps, choosers={key: c for key, c in plan.choosers.items() if key[0] not in ids})
 
 
-def prepare_trial(prepared: Prepared, plan: Plan, folder: Path) -> Trial:
-    """Read the first rows of the largest table; partners of rows are found among them, and spilled to a folder."""
+def prepare_trial(prepared: Prepared, plan: Plan, folder: Path) -> Trial | None:
+    """Read the first rows of the largest table; partners of rows are found among them, and spilled to a folder.
+
+    Returns:
+        what tries the plan on them; None: there are no rows.
+    """
     counted = {path: sum(part.rows for part in table.parts) for path, table in prepared.tables.items()}
     file = max(prepared.dataset.struck, key=lambda file: counted[file.relative])
     table = replace(file, reading=replace(file.reading, spool=folder)).table()
     plan = plan.without_dirt
     names = list(dict.fromkeys([*plan.touched, *columns_of_partners(plan)]))
-    slab = _shortened(next(slab for _, slab in table.scan(names)))
+    slab = _first_rows(slab for _, slab in table.scan(names))
+    if slab.rows == 0:
+        return None
     spilled = with_partners({"": plan}, [(file.address, [slab])], table.fields(), folder / "partners")
     return Trial(spilled[""], slab, file.address, whole=slab.rows == sum(counted.values()))
 
 
-def _shortened(slab: Slab) -> Slab:
-    return replace(
-        slab,
-        rows=min(slab.rows, ROWS),
-        cells={name: cells.slice(0, ROWS) for name, cells in slab.cells.items()},
-        misfits=None if slab.misfits is None else slab.misfits[:ROWS],
-        absent={name: mask[:ROWS] for name, mask in slab.absent.items()},
+def _first_rows(slabs: Iterator[Slab]) -> Slab:
+    """Join slabs until there are enough rows, and cut off what is more."""
+    parts: list[Slab] = []
+    for slab in slabs:
+        parts.append(slab)
+        if sum(part.rows for part in parts) >= ROWS:
+            break
+    names = parts[0].cells if parts else ()
+    absent = dict.fromkeys(name for part in parts for name in part.absent)
+    return Slab(
+        first_row=0,
+        rows=min(sum(part.rows for part in parts), ROWS),
+        cells={name: pa.concat_arrays([part.cells[name] for part in parts]).slice(0, ROWS) for name in names},
+        misfits=_joined([part.misfits for part in parts], parts),
+        absent={name: _joined([part.absent.get(name) for part in parts], parts) for name in absent},
     )
+
+
+def _joined(masks: Sequence[Mask | None], parts: Sequence[Slab]) -> Mask:
+    whole = (np.zeros(part.rows, bool) if mask is None else mask for mask, part in zip(masks, parts, strict=True))
+    return np.concatenate([np.zeros(0, bool), *whole])[:ROWS]

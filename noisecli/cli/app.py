@@ -1,9 +1,9 @@
 """The app: what all commands share. Their modules are imported by `run`, and import what is heavy inside them.
 
 A command is a function under `@app.command()`. Its docstring is a sentence of at most 64 characters, which the list of
-commands shows, and a last paragraph `Example: noisecli ...` in one line of at most 76; every option has a help of one
-line and, unless it is a flag, a `metavar`; `rich_help_panel` puts it into a group. Tests hold this, and that no help
-needs more than 24 lines of 80 columns.
+commands shows in the order of `help.IN_USE`, and a last paragraph `Example: noisecli ...` in one line of at most 76.
+Every option has a help of one line and, unless it is a flag, a `metavar`; `rich_help_panel` puts it into a group. Tests
+hold this, and that no help needs more than 24 lines of 80 columns.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from noisecli import __version__
+from noisecli.cli.completion import mend_colons
 from noisecli.cli.help import Command, Group
 from noisecli.errors import UsageProblem
 
@@ -36,9 +37,18 @@ app = App(
 )
 
 
-def _version(show: bool) -> None:
-    if show:
+def _version(asked: bool) -> None:
+    if asked:
         typer.echo(f"noisecli {__version__}")
+        raise typer.Exit
+
+
+def _versions(asked: bool) -> None:
+    if asked:
+        from noisecli.manifest import environment
+
+        for name, version in {"noisecli": __version__, **environment()}.items():
+            typer.echo(f"{name} {version}")
         raise typer.Exit
 
 
@@ -46,6 +56,12 @@ def _version(show: bool) -> None:
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    versions: Annotated[
+        bool,
+        typer.Option(
+            "--versions", callback=_versions, is_eager=True, help="Print the versions of all that decides bytes."
+        ),
     ] = False,
 ) -> None:
     """Controlled, reproducible damage to datasets, from a recipe in YAML.
@@ -64,8 +80,9 @@ def _said(error: Any) -> str:
 
 def run() -> int:
     """Parse the arguments and run the command; return its exit code."""
-    from noisecli.cli import commands, starting  # noqa: F401 - they put their commands into the app
+    from noisecli.cli import commands, comparing, previewing, reporting, starting  # noqa: F401 - they put their commands into the app
 
+    mend_colons()
     try:
         result = app(standalone_mode=False, prog_name="noisecli")
     except typer.Abort:

@@ -14,12 +14,12 @@ from noisecli.recipe.source import did_you_mean, parse
 
 def list_all(json: bool) -> None:
     """Print every op with its first line."""
-    entries = [(target, _family(op), name, op.summary()) for (target, name), op in registered().items()]
+    entries = [(target, family(op), name, op.summary()) for (target, name), op in registered().items()]
     if json:
         as_json([dict(zip(("target", "family", "name", "summary"), entry, strict=True)) for entry in entries])
         return
     for target in dict.fromkeys(entry[0] for entry in entries):
-        rows = sorted((family, name, summary) for kind, family, name, summary in entries if kind == target)
+        rows = sorted((group, name, summary) for kind, group, name, summary in entries if kind == target)
         table(f"\nOn {target}", ["family", "op", "what it does"], rows)
     print("\n`noisecli ops NAME` explains one.")
 
@@ -30,7 +30,7 @@ def explain(name: str, json: bool) -> None:
     if not found:
         instead = [said for target in ALIASES if (said := written_as(name, target))]
         nearest = did_you_mean(name, sorted({n for _, n in registered()}))
-        unknown = f"unknown op {name!r}{nearest}; `noisecli ops` lists them"
+        unknown = f"unknown op {name!r}{nearest} (`noisecli ops` lists them)"
         raise UsageProblem(instead[0] if instead else unknown)
     if json:
         as_json([describe(op) for op in found])
@@ -71,7 +71,7 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "name": op.name,
         "target": op.target,
-        "family": _family(op),
+        "family": family(op),
         "description": text,
         "source": source,
         "example": example,
@@ -87,6 +87,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
         },
         "severities": [dict(row) for row in op.severities],
     }
+    if op.package is not None:
+        result["package"] = op.package
     if issubclass(op, TableCorruption) and op.strikes_columns:
         result["accepts"] = sorted(kind.value for kind in op.accepts)
     if issubclass(op, FileCorruption):
@@ -100,7 +102,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
 
 def _print(op: type[Corruption]) -> None:
     about = describe(op)
-    print(f"\n{about['name']} (on {about['target']})\n\n{about['description']}\n")
+    package = f", from {about['package']}" if "package" in about else ""
+    print(f"\n{about['name']} (on {about['target']}{package})\n\n{about['description']}\n")
     if "breaks" in about:
         print(f"what it breaks: {about['breaks']}\n")
     if "accepts" in about:
@@ -109,7 +112,7 @@ def _print(op: type[Corruption]) -> None:
         print("missing cells: struck, too, with `nulls: strike`")
     print(f"rate when the step gives none: {about['default_rate']:g}")
     if about["parameters"]:
-        rows = [[key, _default(p), _meaning(p)] for key, p in about["parameters"].items()]
+        rows = [[key, default_of(p), meaning_of(p)] for key, p in about["parameters"].items()]
         table("\nParameters", ["name", "default", "meaning"], rows)
     if about["severities"]:
         print("\nSeverities" + (" (224 px; small images: --json)" if "severities_by_side" in about else ""))
@@ -118,7 +121,8 @@ def _print(op: type[Corruption]) -> None:
     print(f"\nExample\n  - {about['example']}\n\nSource: {about['source']}")
 
 
-def _default(parameter: dict[str, Any]) -> str:
+def default_of(parameter: dict[str, Any]) -> str:
+    """What a parameter is when a step does not give it, in words."""
     if parameter["required"]:
         return "required"
     return "-" if parameter["default"] is None else str(parameter["default"])
@@ -130,14 +134,16 @@ def _choices(field: dict[str, Any]) -> list[str]:
     return [choice for part in parts for choice in part.get("enum", [])]
 
 
-def _meaning(parameter: dict[str, Any]) -> str:
+def meaning_of(parameter: dict[str, Any]) -> str:
+    """What a parameter means, and which words it may be."""
     said, choices = parameter["description"], parameter["choices"]
     if all(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said) for choice in choices):
         return str(said)
     return f"{said} Known: {', '.join(choice if choice[0].isalnum() else repr(choice) for choice in choices)}."
 
 
-def _family(op: type[Corruption]) -> str:
+def family(op: type[Corruption]) -> str:
+    """The module that an op stands in."""
     return op.__module__.rpartition(".")[2]
 
 

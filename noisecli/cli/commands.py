@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from noisecli.cli import completion
 from noisecli.cli.app import app
 from noisecli.cli.options import (
     RESULT,
@@ -113,7 +114,14 @@ def augment(
 
 @app.command()
 def validate(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="YAML recipe, a key of a file, or builtin:NAME.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="YAML recipe, a key of a file, or builtin:NAME.",
+            autocompletion=completion.recipes,
+        ),
+    ],
     source: Annotated[Path | None, typer.Argument(metavar="[INPUT]", help="Check it against this data too.")] = None,
     set_: Set = None,
     json: Json = False,
@@ -138,7 +146,10 @@ def validate(
 
 @app.command()
 def ops(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The op to explain.")] = None, json: Json = False
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The op to explain.", autocompletion=completion.ops)
+    ] = None,
+    json: Json = False,
 ) -> None:
     """List every op, or explain one with its parameters and units.
 
@@ -154,7 +165,10 @@ def ops(
 
 @app.command("recipes")
 def built_in(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The recipe whose YAML is printed.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The recipe whose YAML is printed.", autocompletion=completion.built_in),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the recipes for -r builtin:NAME, or print one to edit.

@@ -6,6 +6,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from noisecli.errors import UsageProblem
 
+IN_USE = ("init", "preview", "validate", "augment", "report", "diff", "verify", "replay", "ops", "recipes", "schema")
+"""The commands, as they are used one after the other."""
+
 
 class _Compact:
     """Help without empty lines, and one line for each option."""
@@ -51,7 +54,7 @@ class Group(_Compact, TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write one line for each command: the first of its docstring, none of it cut off."""
-        shown = [command for command in self.commands.values() if not command.hidden]
+        shown = [self.commands[name] for name in IN_USE]
         formatter.write("Commands:\n")
         with formatter.indentation():
             formatter.write_dl([(command.name, command.get_short_help_str(limit=999)) for command in shown])

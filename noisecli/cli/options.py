@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from noisecli.cli import completion
+
 REPLACE = "Instead of what the recipe says"
 RESULT = "Output"
 
@@ -14,7 +16,13 @@ Input = Annotated[
 ]
 RecipeFile = Annotated[
     str,
-    typer.Option("--recipe", "-r", metavar="RECIPE", help="YAML file, key of one (params.yaml#key), builtin:NAME."),
+    typer.Option(
+        "--recipe",
+        "-r",
+        metavar="RECIPE",
+        help="YAML file, key of one (params.yaml#key), builtin:NAME.",
+        autocompletion=completion.recipes,
+    ),
 ]
 Output = Annotated[
     str,

@@ -15,6 +15,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from noisecli.cli.show import is_plain
+
 Meter = Callable[[str, int, int], None]
 
 WORTH_TELLING = 10_000_000
@@ -28,11 +30,11 @@ def progress(quiet: bool) -> Iterator[Meter | None]:
     """Give a function that is told the stage, the bytes done and the bytes in all."""
     if quiet:
         yield None
-    elif sys.stderr.isatty():
+    elif is_plain(sys.stderr):
+        yield _plain()
+    else:
         with _bar() as bar:
             yield _on_terminal(bar)
-    else:
-        yield _plain()
 
 
 def _bar() -> Progress:

@@ -1,10 +1,11 @@
 """Results on stdout, warnings on stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -28,9 +29,15 @@ def warn(warnings: Sequence[str]) -> None:
 
 
 def console() -> Console:
-    """Return a console on stdout that never wraps what scripts read."""
-    wide = Console()
-    return wide if wide.is_terminal else Console(width=160)
+    """Return a console on stdout that never wraps what scripts read, and writes escape codes to terminals only."""
+    if is_plain(sys.stdout):
+        return Console(width=None if sys.stdout.isatty() else 160, color_system=None)
+    return Console()
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Whether escape codes have no place there: no terminal, one that knows none, or a user who wants none."""
+    return not stream.isatty() or os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
@@ -66,8 +73,9 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
     elif not quiet:
         struck = sum(not entry.carried for entry in manifest.outputs)
         files = f"{len(manifest.outputs)} files, {struck} of them changed"
-        size = files if done.output.is_dir() else f"{manifest.outputs[0].bytes} bytes"
-        print(f"output    {done.output}  ({size}{', unchanged' if done.unchanged else ''})")
+        print(f"output    {done.output}  ({files if done.output.is_dir() else f'{manifest.outputs[0].bytes} bytes'})")
+        if done.unchanged:
+            print("unchanged every file stands as it stood before the run")
         print(f"manifest  {done.manifest_path}")
         for key, path in companions.items():
             print(f"{key:<10}{path}")

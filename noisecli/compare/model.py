@@ -20,7 +20,7 @@ class Figures:
     distinct: int | None = None
     """Different values; None: too many to count."""
     mean: float | None = None
-    """Like the following ones, None where the column has no numbers."""
+    """Like the following ones, None where the column has no numbers; of dates in seconds since 1970."""
     sd: float | None = None
     min: float | None = None
     max: float | None = None
@@ -126,6 +126,8 @@ class TableComparison:
     aligned: str
     """How rows were found to belong together: "position", "truth", "key NAME"; "" where they were not."""
     columns: tuple[ColumnComparison, ...]
+    unaligned: str = ""
+    """Why they were not, and what to do; "" where they were."""
     missingness: Missingness | None = None
     correlation: Correlation | None = None
     strips: tuple[Strip, ...] = ()
@@ -140,9 +142,9 @@ class ImagePair:
 
     path: str
     psnr: float
-    """Peak signal-to-noise ratio in dB; infinite where the pixels are equal."""
+    """Peak signal-to-noise ratio in dB; infinite where the pixels are equal, NaN where the sizes or channels differ."""
     ssim: float
-    """Mean structural similarity, at most 1."""
+    """Mean structural similarity, at most 1; NaN where the sizes or channels differ."""
     drawn: Mapping[str, Any] | None = None
     """What each step drew for the image, by step id, where the manifest says so."""
 

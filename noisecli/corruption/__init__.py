@@ -22,7 +22,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
 import importlib
 import pkgutil
 import re
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from noisecli.corruption.base import Corruption, Preset, Target
@@ -49,6 +49,7 @@ from noisecli.corruption.table import (
     TableCorruption,
     TextCorruption,
 )
+from noisecli.errors import SystemProblem
 
 __all__ = [
     "BlockCorruption",
@@ -105,5 +106,18 @@ def registered() -> dict[tuple[str, str], type[Corruption]]:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             importlib.import_module(module.name)
         for plugin in entry_points(group=ENTRY_POINTS):
-            plugin.load()
+            _load(plugin)
     return dict(sorted(_registry.items()))
+
+
+def _load(plugin: EntryPoint) -> None:
+    package = plugin.module if plugin.dist is None else plugin.dist.name
+    try:
+        plugin.load()
+    except Exception as error:
+        raise SystemProblem(
+            f"the plug-in {package} cannot be loaded: {type(error).__name__}: {error}; mend it or uninstall it"
+        ) from error
+    for op in _registry.values():
+        if f"{op.__module__}.".startswith(f"{plugin.module}."):
+            op.package = package

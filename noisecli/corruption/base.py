@@ -16,6 +16,8 @@ class Corruption(Parameters):
     name: ClassVar[str]
     """What recipes call it: the class name in snake case."""
     target: ClassVar[Target]
+    package: ClassVar[str | None] = None
+    """Package that a plug-in's op comes with; None: it is noisecli's own."""
     default_rate: ClassVar[float] = 1.0
     """Share struck when a step says nothing: 1 for noise, 0.1 for faults."""
     severities: ClassVar[tuple[Preset, ...]] = ()

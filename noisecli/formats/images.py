@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,12 @@ def parse_image(data: bytes, name: str) -> ImageFile:
         raise DataProblem(f"{name}: the file is a {found}, not a {expected}; rename it or convert it")
     with _damage_reported(name):
         return JpegFile.parse(data, name) if found == "JPEG" else PngFile.parse(data, name)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return width and height of an image, in px, from the head of its file."""
+    with _damage_reported(path.name), Image.open(path, formats=sorted(set(EXTENSIONS.values()))) as picture:
+        return picture.size
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ def text(name: str) -> str:
     """
     known = names()
     if name not in known:
-        raise RecipeProblem(f"no built-in recipe {name!r}{did_you_mean(name, known)}; `noisecli recipes` lists them")
+        raise RecipeProblem(f"no built-in recipe {name!r}{did_you_mean(name, known)} (`noisecli recipes` lists them)")
     return (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 

@@ -10,6 +10,8 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a recipe: each op's parameters with their units and bounds."""
     definitions: dict[str, Any] = {}
     head = _own(Head.model_json_schema(), definitions)
+    for target, model in STEPS.items():
+        definitions[_of(target)] = _own(model.model_json_schema(), definitions)
     head["properties"]["steps"] = {
         "type": "array",
         "minItems": 1,
@@ -25,10 +27,15 @@ def schema() -> dict[str, Any]:
     }
 
 
+def _of(target: str) -> str:
+    """Under which name stands what the steps on a target have in common."""
+    return f"{target}_step"
+
+
 def _step(op: type[Corruption], definitions: dict[str, Any]) -> dict[str, Any]:
-    step = _own(STEPS[op.target].model_json_schema(), definitions)
+    common = {key: {"$ref": f"#/$defs/{_of(op.target)}/properties/{key}"} for key in STEPS[op.target].model_fields}
     parameters = _own(op.model_json_schema(), definitions)
-    properties = {**step["properties"], **parameters.get("properties", {})}
+    properties = {**common, **parameters.get("properties", {})}
     properties["op"] = {"const": op.name, "description": op.summary()}
     return {
         "title": f"{op.name} ({op.target})",

@@ -60,8 +60,10 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
 
 
 def _packages(prepared: Prepared) -> set[str]:
-    steps = (step for variant in prepared.recipe.variants for step in variant.recipe.steps)
-    return {package for step in steps for package in step.corruption.packages()}
+    """The packages, besides those of noisecli, that ops need or come with."""
+    ops = [step.corruption for variant in prepared.recipe.variants for step in variant.recipe.steps]
+    needed = {package for op in ops for package in op.packages()}
+    return needed | {op.package for op in ops if op.package is not None}
 
 
 def _code_warnings(record: Record) -> list[str]:

@@ -6,8 +6,10 @@ Inputs are made by integer arithmetic, so that they are the same on every machin
 import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +69,12 @@ def example(op: type[Corruption]) -> str:
 
 def example_step(op: type[Corruption]) -> dict[str, Any]:
     """The example as data."""
-    return dict(parse(example(op), "example").data)
+    return deepcopy(_parsed(example(op)))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    return dict(parse(text, "example").data)
 
 
 def needed(op: type[Corruption]) -> dict[str, Any]:
@@ -188,15 +195,17 @@ def run_example(op: type[Corruption], folder: Path, suffix: str = ".csv") -> tup
     return source, augment(source, folder / "recipe.yaml", folder / f"output{source.suffix}", allow_code=True)
 
 
+def digest(op: type[Corruption], folder: Path) -> str:
+    """SHA-256 of what an op's example makes: the bytes of a CSV file, or the pixels of the images."""
+    _, outcome = run_example(op, folder)
+    entries = outcome.manifest.outputs
+    text = "\n".join(f"{entry.path} {entry.content or entry.sha256}" for entry in entries)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of what each op's example makes: the bytes of a CSV file, or the pixels of the images."""
-    result = {}
-    for name, op in OPS.items():
-        _, outcome = run_example(op, folder / name)
-        entries = outcome.manifest.outputs
-        text = "\n".join(f"{entry.path} {entry.content or entry.sha256}" for entry in entries)
-        result[name] = hashlib.sha256(text.encode()).hexdigest()
-    return result
+    """The digests of all ops."""
+    return {name: digest(op, folder / name) for name, op in OPS.items()}
 
 
 def snapshot(path: Path) -> dict[str, bytes]:

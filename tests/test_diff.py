@@ -1,0 +1,277 @@
+"""`noisecli diff`: it finds what differs, whoever made it, and every lie of a truth file."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+import noisecli
+from noisecli.compare.diff import diff
+
+Command = Callable[..., Any]
+
+CLEAN = "id,name,height,city\n1,Ana,1.70,Bonn\n2,Ben,1.80,\n3,Cem,1.90,Rom\n4,Dan,2.00,Rom\n"
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    path = tmp_path / "clean.csv"
+    path.write_text(CLEAN, encoding="utf-8")
+    return path
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_cells_that_differ_are_counted_and_shown(command: Command, clean: Path, tmp_path: Path) -> None:
+    text = CLEAN.replace("Ana", '"An[b]a"').replace("1.80", "1.8").replace("2,Ben,1.8,", "2,Ben,1.8,Ulm")
+    noisy = written(tmp_path / "noisy.csv", text.replace("2.00,Rom", ",NA"))
+    found = command("diff", clean, noisy, "--json", "--exit-code")
+    assert found.code == 4
+    columns = {column.pop("name"): list(column.values()) for column in found.json["columns"]}
+    # compared, differing, now missing, no longer missing, only respelt
+    assert columns == {
+        "id": [4, 0, 0, 0, 0],
+        "name": [4, 1, 0, 0, 0],
+        "height": [4, 2, 1, 0, 1],
+        "city": [4, 2, 1, 1, 0],
+    }
+    assert [tuple(cell.values())[1:] for cell in found.json["cells"]] == [
+        (0, 0, "name", "Ana", "An[b]a"),
+        (1, 1, "height", "1.80", "1.8"),
+        (1, 1, "city", None, "Ulm"),
+        (3, 3, "height", "2.00", None),
+        (3, 3, "city", "Rom", None),
+    ]
+    shown = command("diff", clean, noisy, "--limit", 2)
+    assert shown.code == 0
+    assert [text in shown.out for text in ("5 of 16 differ", "'An[b]a'", "Ulm")] == [True, True, False]
+
+
+def test_equal_data(command: Command, clean: Path, tmp_path: Path) -> None:
+    same = shutil.copy(clean, tmp_path / "same.csv")
+    assert command("diff", clean, same, "--exit-code").code == 0
+    options = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
+    pq.write_table(pyarrow.csv.read_csv(clean, convert_options=options), tmp_path / "same.parquet")
+    by_value = command("diff", clean, tmp_path / "same.parquet", "--json").json
+    assert sum(column["differing"] for column in by_value["columns"]) == 0
+    quoted = written(tmp_path / "quoted.csv", CLEAN.replace("Ana", '"Ana"').replace("\n", "\r\n"))
+    found = command("diff", clean, quoted, "--json", "--exit-code")
+    assert (found.code, found.json["only_bytes"]) == (4, [str(quoted)])
+
+
+def test_rows_that_moved_need_a_key(command: Command, clean: Path, tmp_path: Path) -> None:
+    rows = "3,Cem,1.90,Rom\n1,Ana,1.70,Bonn\n1,Anna,1.70,Bonn\n9,Eve,1,Rom\n4,Dan,2.00,Rom\n"
+    noisy = written(tmp_path / "noisy.csv", "id,name,height,city\n" + rows)
+    shown = command("diff", clean, noisy)
+    assert "--key" in shown.out
+    found = command("diff", clean, noisy, "--key", "id", "--json").json
+    counts = {"clean": 4, "noisy": 5, "added": 2, "removed": 1, "misfits": 0, "moved": 2}
+    assert (found["rows"], found["aligned"]) == (counts, "key id")
+    assert [(cell["row"], cell["noisy_row"], cell["after"]) for cell in found["cells"]] == [(0, 2, "Anna")]
+    assert "has no 'city'" in command("diff", clean, noisy, "--key", "city").err
+    twice = written(tmp_path / "twice.csv", CLEAN.replace("4,Dan", "3,Dan"))
+    assert "several rows" in command("diff", twice, noisy, "--key", "id").err
+    assert "no column 'key'" in command("diff", clean, noisy, "--key", "key").err
+
+
+def test_images(command: Command, tmp_path: Path) -> None:
+    clean, noisy = tmp_path / "clean", tmp_path / "noisy"
+    clean.mkdir()
+    pixels = np.arange(40 * 30 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 30, 3)
+    for name in "abcde":
+        Image.fromarray(pixels).save(clean / f"{name}.png")
+    shutil.copytree(clean, noisy)
+    Image.fromarray(np.where(pixels > 250, 0, pixels)).save(noisy / "a.png")
+    Image.fromarray(pixels[:20]).save(noisy / "b.png")
+    note = PngImagePlugin.PngInfo()
+    note.add_text("by", "me")
+    Image.fromarray(pixels).save(noisy / "c.png", pnginfo=note)
+    (noisy / "d.png").rename(noisy / "f.png")
+    found = command("diff", clean, noisy, "--json").json
+    assert {image["path"]: image["how"] for image in found["images"]} == {
+        "a.png": "pixels",
+        "b.png": "size",
+        "c.png": "metadata",
+    }
+    assert (found["compared"], found["missing"], found["added"]) == (4, ["d.png"], ["f.png"])
+    assert 10 < found["images"][0]["psnr"] < 40
+    assert command("diff", clean, noisy).code == 0
+
+
+def test_what_cannot_be_compared(command: Command, clean: Path, tmp_path: Path, sample: Path) -> None:
+    for arguments in (
+        (clean, tmp_path / "none.csv"),
+        (clean, tmp_path),
+        (clean, sample / "images"),
+        (clean, written(tmp_path / "x.txt", "x")),
+        (clean, written(tmp_path / "other.csv", "a,b\n1,2\n")),
+        (clean, clean, "--copy", "2"),
+        (clean, clean, "--columns", "weight"),
+    ):
+        found = command("diff", *arguments)
+        assert found.code in (2, 3)
+        assert len(found.errors) == 1
+
+
+STEPS = {
+    "cells": [],
+    "clones": ["{op: duplicate, rate: 0.4, errors: 1, place: random}"],
+    "dropped": ["{op: drop, rate: 0.3}"],
+    "moved": ["{op: shuffle, rate: 1}"],
+    "all": ["{op: duplicate, rate: 0.3}", "{op: resample}", "{op: shuffle, rate: 0.5}"],
+}
+ON_CELLS = """noisecli: 1
+seed: 3
+steps:
+  - {op: gaussian_noise, columns: height, sigma: 1}
+  - {op: typo, columns: name, rate: 0.7}
+  - {op: typo, id: again, columns: name, rate: 0.7}
+  - {op: missing, columns: city, rate: 0.3}
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """Input and output of some runs, by what they do to rows; the manifests say nothing about the truth files."""
+    folder = tmp_path_factory.mktemp("runs")
+    names = ["Ana Lima", "Ben Okri", "Cem Kaya", "Dan Brown"]
+    rows = "".join(f"{i},{names[i % 4]},{1.5 + i / 100:.2f},{('Rom', 'Ulm', '')[i % 3]}\n" for i in range(40))
+    source = written(folder / "in.csv", "id,name,height,city\n" + rows)
+    made = {}
+    for kind, steps in STEPS.items():
+        recipe = written(folder / f"{kind}.yaml", ON_CELLS + "".join(f"  - {step}\n" for step in steps))
+        made[kind] = (source, noisecli.augment(source, recipe, folder / f"{kind}.csv", truth=True).output)
+        manifest = folder / f"{kind}.csv.noisecli.json"
+        data = json.loads(manifest.read_text(encoding="utf-8"))
+        del data["truth"]
+        manifest.write_text(json.dumps(data), encoding="utf-8")
+    return made
+
+
+def truth_of(output: Path) -> Path:
+    return output.with_name(output.name + ".noisecli-truth.parquet")
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_an_honest_truth_holds(command: Command, runs: dict[str, tuple[Path, Path]], kind: str) -> None:
+    found = command("diff", *runs[kind])
+    lines = pq.read_metadata(truth_of(runs[kind][1])).num_rows
+    assert (found.code, f"{lines} lines: all of them hold" in found.out) == (0, True)
+
+
+@pytest.mark.parametrize("kind", ["cells", "clones", "dropped", "moved"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_lie_is_found(runs: dict[str, tuple[Path, Path]], kind: str, data: st.DataObject) -> None:
+    source, output = runs[kind]
+    truth, honest = truth_of(output), truth_of(output).read_bytes()
+    table = pq.read_table(truth)
+    lines = table.to_pylist()
+    try:
+        tampered = _tampered(lines, data)
+        pq.write_table(pa.Table.from_pylist(tampered, table.schema), truth)
+        assert diff(source, output).truth.count > 0
+    finally:
+        truth.write_bytes(honest)
+
+
+def _tampered(lines: list[dict[str, Any]], data: st.DataObject) -> list[dict[str, Any]]:
+    # What happened to a row before it was left out can be held against nothing.
+    gone = {line["row"] for line in lines if line["column"] is None and line["output_row"] is None}
+    known = [i for i, line in enumerate(lines) if line["column"] is None or line["row"] not in gone]
+    place = data.draw(st.sampled_from(known), "line")
+    line = dict(lines[place])
+    how = data.draw(st.sampled_from(["leave out", "repeat", *LIES]), "how")
+    if how in LIES:
+        line[how] = data.draw(LIES[how].filter(lambda value: value != line[how]), "value")
+        return [*lines[:place], line, *lines[place + 1 :]]
+    return [*lines[: place + (how == "repeat")], *lines[place + (how == "leave out") :]]
+
+
+LIES = {
+    "row": st.none() | st.integers(-1, 45),
+    "output_row": st.none() | st.integers(-1, 60),
+    "column": st.sampled_from([None, "id", "name", "height", "city", "none"]),
+    "before": st.none() | st.text("Ax1.", max_size=4),
+    "after": st.none() | st.text("Ax1.", max_size=4),
+}
+
+
+@pytest.mark.parametrize("kind", ["cells", "clones", "moved"])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_cell_that_was_tampered_with_is_found(
+    runs: dict[str, tuple[Path, Path]], kind: str, data: st.DataObject
+) -> None:
+    source, output = runs[kind]
+    honest = output.read_text(encoding="utf-8")
+    rows = [line.split(",") for line in honest.splitlines()]
+    row = rows[data.draw(st.integers(1, len(rows) - 1), "row")]
+    place = data.draw(st.integers(0, 3), "column")
+    row[place] = data.draw(st.sampled_from(["", "x", "7.25", row[place] + "1"]).filter(lambda t: t != row[place]))
+    try:
+        written(output, "".join(",".join(row) + "\n" for row in rows))
+        assert diff(source, output).truth.count > 0
+    finally:
+        written(output, honest)
+
+
+def test_lies_are_told(command: Command, runs: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
+    source, output = runs["cells"]
+    for path in output.parent.glob("cells.csv*"):
+        shutil.copy(path, tmp_path)
+    mine = tmp_path / "cells.csv"
+    table = pq.read_table(truth_of(mine))
+    after = table["after"].to_pylist()
+    after[-1] = "elsewhere"
+    place = table.schema.get_field_index("after")
+    pq.write_table(table.set_column(place, table.schema.field(place), pa.array(after)), truth_of(mine))
+    found = command("diff", source, mine)
+    assert (found.code, "1 lie" in found.err, "said to have become 'elsewhere'" in found.err) == (4, True, True)
+    assert command("diff", source, mine, "--json").json["truth"]["count"] == 1
+
+
+def test_images_and_their_truth(command: Command, recipe: Callable[..., Path], sample: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    steps = ("op: gaussian_noise, rate: 0.5", "op: cutout, rate: 0.3")
+    assert command("augment", sample / "images", "-r", recipe(*steps), "-o", output, "--truth").code == 0
+    found = command("diff", sample / "images", output, "--json")
+    entries = json.loads((tmp_path / "out.noisecli.json").read_text())["outputs"]
+    drawn = {entry["path"] for entry in entries if "drawn" in entry}
+    assert (found.code, {image["path"] for image in found.json["images"]}) == (0, drawn)
+    unstruck = output / next(e["path"] for e in entries if e["path"].endswith(".png") and e["path"] not in drawn)
+    Image.fromarray(255 - np.asarray(Image.open(unstruck))).save(unstruck)
+    assert "no line says so" in command("diff", sample / "images", output).err
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.parquet"])
+def test_each_result_of_a_sweep(
+    command: Command, recipe: Callable[..., Path], sample: Path, tmp_path: Path, name: str
+) -> None:
+    source, output = tmp_path / name, tmp_path / "out"
+    lines = (sample / "customers.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    written(tmp_path / "in.csv", "".join(lines[:300]))
+    if name == "in.parquet":
+        pq.write_table(pyarrow.csv.read_csv(tmp_path / "in.csv"), source)
+    steps = ("op: float_instability, columns: income", "op: typo, columns: [name, city]", "op: drop, rate: 0.1")
+    path = recipe(*steps, copies=2, sweep="{steps.drop.rate: [0, 0.2]}", purpose="evaluate")
+    assert command("augment", source, "-r", path, "-o", output, "--truth").code == 0
+    assert "name one of them" in command("diff", source, output).err
+    for folder in ("drop.rate=0", "drop.rate=0.2/copy=2", f"drop.rate=0.2/copy=1/{name}"):
+        assert command("diff", source, output / folder, "--json").json["truth"]["count"] == 0
+    found = (command("diff", source, output / f"drop.rate={rate}", "--json").json for rate in (0, 0.2))
+    none, some = (each["rows"]["removed"] for each in found)
+    assert none == 0 < some

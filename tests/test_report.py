@@ -1,0 +1,264 @@
+"""Reports on noisy outputs: their figures, what their page says, and what they never do."""
+
+import csv
+import io
+import json
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+import noisecli
+from noisecli import report
+from noisecli.report.measures import IMAGE_MEASURES, TABLE_MEASURES
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "sample_data"
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "{{ 7 * 7 }}",
+    "$\\frac{1",
+    "bell\x07\u202e名前",
+]
+
+
+class Page(HTMLParser):
+    """Elements, and the text of each section."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.sections, self.links = [], {}, []
+        self._section, self.head = "", ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if tag == "section":
+            self._section = attributes["id"]
+            self.sections[self._section] = ""
+        self.links += [attributes[key] for key in ("href", "src", "xlink:href") if key in attributes]
+
+    def handle_data(self, data):
+        if self._section:
+            self.sections[self._section] += data
+        else:
+            self.head += data
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A noisy table with its truth, and the page about it."""
+    folder = tmp_path_factory.mktemp("table")
+    done = noisecli.augment(
+        SAMPLE / "customers.csv", ROOT / "examples" / "customers.yaml", folder / "noisy.csv", truth=True
+    )
+    report.make(done.output, SAMPLE / "customers.csv", page=folder / "report.html")
+    return done
+
+
+@pytest.fixture(scope="module")
+def page(table):
+    return Page(table.output.with_name("report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Noisy images, and the page about them."""
+    folder = tmp_path_factory.mktemp("images")
+    done = noisecli.augment(SAMPLE / "images", ROOT / "examples" / "photos.yaml", folder / "noisy")
+    report.make(done.output, SAMPLE / "images", page=folder / "report.html")
+    return done
+
+
+def test_the_page_tells_what_the_manifest_records(page, table):
+    manifest = table.manifest
+    assert f"at seed {manifest.seed}" in page.head
+    for step in manifest.steps:
+        assert step.id in page.sections["rates"]
+        assert step.op in page.sections["recipe"]
+    written = page.sections["recipe"].partition("gives the same noise again.")[2]
+    assert YAML(typ="safe").load(written) == manifest.recipe
+    assert "✓ yes" in page.sections["summary"]
+    assert manifest.recipe_sha256 in page.sections["provenance"]
+    assert "income" in page.sections["drift"]
+    contents = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert contents == ["#main", *(f"#{name}" for name in page.sections)]
+
+
+def test_the_page_refers_to_nothing_outside_of_it(page, images):
+    pages = [page, Page(images.output.with_name("report.html").read_text(encoding="utf-8"))]
+    for each in pages:
+        assert all(link.startswith(("#", "data:")) for link in each.links)
+        assert not {"script", "iframe", "object", "form"} & {tag for tag, _ in each.tags}
+        policy = next(a["content"] for tag, a in each.tags if a.get("http-equiv") == "Content-Security-Policy")
+        assert policy.startswith("default-src 'none'")
+    pictures = [a for tag, a in pages[1].tags if tag == "img"]
+    assert pictures
+    assert all(a["alt"] and a["src"].startswith("data:image/jpeg") for a in pictures)
+
+
+def test_the_same_input_gives_the_same_bytes(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "customers.csv").write_bytes((SAMPLE / "customers.csv").read_bytes())
+    report.make(table.output, tmp_path / "deep" / "customers.csv", page=tmp_path / "again.html")
+    again = (tmp_path / "again.html").read_bytes()
+    assert again == table.output.with_name("report.html").read_bytes()
+    assert str(tmp_path).encode() not in again
+    assert str(ROOT).encode() not in again
+
+
+def test_json_has_all_figures(command, table):
+    figures = command("report", table.output, "--input", SAMPLE / "customers.csv", "--json").json
+    manifest = table.manifest
+    assert figures["verified"] is True
+    assert figures["seed"] == manifest.seed
+    noise = figures["steps"]["gaussian_noise"]["columns"]["age"]
+    counts = manifest.steps[0].columns["age"]
+    assert (noise["eligible"], noise["struck"]) == (counts["eligible"], counts["struck"])
+    gaps = figures["steps"]["missing"]["columns"]["visits"]
+    low, high = gaps["chance"]
+    assert low < gaps["asked"] == 0.15 < high
+    assert gaps["within_chance"] == (low <= gaps["struck"] / gaps["eligible"] <= high)
+    assert figures["steps"]["label_flip"]["columns"]["churn"]["chance"] is None  # exact
+    visits = figures["columns"]["visits"]
+    assert visits["noisy"]["missing"] > visits["clean"]["missing"]
+    assert figures["columns"]["customer_id"]["drift"]["psi"] in (None, pytest.approx(0, abs=0.01))
+    assert figures["rows"]["noisy"] > figures["rows"]["clean"]  # duplicates
+
+
+def test_json_is_strict_where_images_are_equal(command, images, tmp_path):
+    """Two folders of equal images: an infinite ratio is no number of JSON."""
+    result = command("report", SAMPLE / "images", "--input", SAMPLE / "images", "--json")
+    figures = json.loads(result.out, parse_constant=pytest.fail)
+    assert figures["verified"] is None
+    assert figures["images"]["compared"] == figures["images"]["equal"] > 0
+    assert figures["images"]["psnr"] is None
+
+
+def test_csv_has_a_line_for_each_column_and_each_image(command, table, images, tmp_path):
+    for done, source, names in (
+        (table, SAMPLE / "customers.csv", {"customer_id", "age", "churn", "note"}),
+        (images, SAMPLE / "images", {"train/discs/discs_00.jpg", "train/discs/discs_00.png"}),
+    ):
+        file = tmp_path / "measures.csv"
+        result = command("report", done.output, "--input", source, "--csv", file)
+        assert result.code == 0, result.err
+        lines = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+        assert names & {line.get("column", line.get("path")) for line in lines}
+        assert all(float(line[key]) >= 0 for line in lines for key in ("psi", "psnr") if line.get(key))
+        file.unlink()
+    assert not (Path.cwd() / "report.html").exists()
+
+
+def test_without_the_extra_the_page_says_what_to_install(command, table, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    page = tmp_path / "report.html"
+    result = command("report", table.output, "--input", SAMPLE / "customers.csv", "-o", page)
+    assert result.code == 1
+    assert len(result.errors) == 1
+    assert "pip install 'noisecli[report]'" in result.err
+    assert not page.exists()
+    assert command("report", table.output, "--input", SAMPLE / "customers.csv", "--json").code == 0
+
+
+def test_hostile_names_and_cells_stay_text(tmp_path):
+    data = tmp_path / "clean.csv"
+    with data.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HOSTILE)
+        for i in range(120):
+            writer.writerow(
+                [f"<script>alert({i % 5})</script>", f"</svg><b onclick=x>{i}", i % 50, i * 0.5, f"a\u200b\u202e{i}"]
+            )
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "noisecli: 1\nseed: 1\nsteps:\n  - {op: typo, id: '<i>t', columns: text, rate: 0.5}\n"
+        "  - {op: missing, columns: all, rate: 0.2}\n  - {op: gaussian_noise, columns: numeric}\n"
+    )
+    done = noisecli.augment(data, recipe, tmp_path / "<b>noisy.csv", truth=True)
+    report.make(done.output, data, page=tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert not {"script", "i>t"} & {tag for tag, _ in page.tags}
+    assert {a.get("src", "data:")[:5] for tag, a in page.tags if tag == "img"} <= {"data:"}
+    assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
+    assert HOSTILE[0] in page.sections["drift"]
+    assert "{{ 7 * 7 }}" in page.sections["drift"]
+    assert not {"\x07", "\u202e", "\u200b"} & set(html)
+    assert "U+200B" in page.sections["texts"]
+
+
+def test_what_someone_else_made_noisy_is_compared_too(command, tmp_path):
+    (tmp_path / "clean.csv").write_text("a,b\n" + "".join(f"{i},word {i}\n" for i in range(60)))
+    (tmp_path / "noisy.csv").write_text("a,b\n" + "".join(f"{i + i % 2},w{'ou'[i == 7]}rd {i}\n" for i in range(60)))
+    page = tmp_path / "page.html"
+    result = command("report", tmp_path / "noisy.csv", "--input", tmp_path / "clean.csv", "-o", page)
+    assert result.code == 0, result.err
+    html = page.read_text(encoding="utf-8")
+    sections = Page(html).sections
+    assert "no manifest" in sections["summary"]
+    assert "w<del>o</del>rd 7<" in html
+    assert "w<ins>u</ins>rd 7<" in html
+    assert not {"rates", "recipe", "provenance", "warnings"} & set(sections)
+
+
+def test_a_changed_output_is_told(command, table, tmp_path):
+    for path in table.output.parent.glob("noisy.csv*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    noisy = tmp_path / "noisy.csv"
+    noisy.write_bytes(noisy.read_bytes().replace(b"\n", b"\r\n"))
+    page = tmp_path / "page.html"
+    result = command("report", noisy, "--input", SAMPLE / "customers.csv", "-o", page)
+    assert "not as the manifest says: noisy.csv: differs" in result.err
+    assert "✗ no" in Page(page.read_text(encoding="utf-8")).sections["summary"]
+
+
+def test_a_rate_that_chance_does_not_explain_comes_first(command, table, tmp_path):
+    """Counts of a manifest are not hashed; so they can be made wrong here."""
+    (tmp_path / "noisy.csv").write_bytes(table.output.read_bytes())
+    told = json.loads(table.manifest_path.read_bytes())
+    counts = next(step for step in told["steps"] if step["id"] == "missing")["columns"]["visits"]
+    counts["struck"] = counts["eligible"]
+    (tmp_path / "noisy.csv.noisecli.json").write_text(json.dumps(told))
+    page = tmp_path / "page.html"
+    result = command("report", tmp_path / "noisy.csv", "--input", SAMPLE / "customers.csv", "-o", page, "--json")
+    visits = result.json["steps"]["missing"]["columns"]["visits"]
+    assert visits["within_chance"] is False
+    rates = Page(page.read_text(encoding="utf-8")).sections["rates"]
+    assert rates.count("✗ outside") == 1
+    assert rates.index("✗ outside") < rates.index("✓ within")
+
+
+def test_the_documentation_explains_every_measure():
+    text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    for measure in (*TABLE_MEASURES, *IMAGE_MEASURES):
+        assert f"| {measure.short} |" in text
+        assert measure.source.split(",")[0].split()[-1] in text  # its year
+
+
+def test_only_an_older_report_is_replaced(command, table, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("<html>my own")
+    arguments = ("report", table.output, "--input", SAMPLE / "customers.csv", "-o")
+    refused = command(*arguments, page)
+    assert refused.code == 2
+    assert "is not a report of noisecli" in refused.err
+    assert page.read_text() == "<html>my own"
+    page.write_bytes(table.output.with_name("report.html").read_bytes() + b"<!-- older -->")
+    assert command(*arguments, page).code == 0
+    assert page.read_bytes() == table.output.with_name("report.html").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html"]
+
+
+def test_no_report_is_put_into_the_data(command, images):
+    for folder in (images.output, SAMPLE / "images"):
+        result = command("report", images.output, "--input", SAMPLE / "images", "-o", folder / "report.html")
+        assert result.code == 2
+        assert "lies inside" in result.err
+        assert not (folder / "report.html").exists()
