@@ -37,8 +37,6 @@ def init(
 ) -> None:
     """Look at INPUT, and write a first recipe that fits it.
 
-    The noise is weak, comments say why each step is there, and stronger steps wait as comments.
-
     Example: noisecli init sales.csv -o recipe.yaml
     """
     from noisecli import starter
@@ -85,13 +83,9 @@ def _write(target: Path, text: str) -> None:
 
 
 def _put_schema(path: Path, force: bool) -> None:
-    """Put the schema beside the recipe, where its first line says that it is."""
+    """Put the schema beside the recipe, where its first line says that it is; one that is there stays."""
     from noisecli import recipe as recipes
 
-    text = json.dumps(recipes.schema(), indent=2) + "\n"
-    if path.exists() and not force:
-        if path.read_bytes() != text.encode():
-            print(f"schema    {path} is there, and of another version; `noisecli schema > {path}` renews it")
-        return
-    _write(path, text)
-    print(f"schema    {path}, by which editors check and complete recipes")
+    if force or not path.exists():
+        _write(path, json.dumps(recipes.schema(), indent=2) + "\n")
+        print(f"schema    {path}, by which editors check and complete recipes")

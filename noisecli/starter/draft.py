@@ -83,11 +83,6 @@ class Columns:
         values = self.look.profiles[name].common
         return sum(share for value, share in values if value.strip().lower() in TRAINING)
 
-    @property
-    def typed(self) -> bool:
-        """Whether columns have types in the file, so that not every text can be written into them."""
-        return "types" not in self.look.settings
-
 
 def written(step: Step, columns: Columns | None) -> list[str]:
     """Write a step with its reason, as lines of the recipe; without columns it is one on images."""

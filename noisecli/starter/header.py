@@ -5,16 +5,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from noisecli.celltext import NULLS
-from noisecli.columns import Kind
 from noisecli.formats.plain import COMPRESSED
-from noisecli.starter import pictures, yaml
+from noisecli.starter import clues, pictures, yaml
 from noisecli.starter.draft import Columns, Draft
 from noisecli.starter.look import Opened, TableLook
 from noisecli.starter.pictures import ImageLook
 from noisecli.starter.profile import Profile, Use, percent, shown
 from noisecli.starter.roles import Roles
 
-MOST_LINES = 60
+MOST_LINES = 40
 """Columns that are told of one by one."""
 
 LONGEST_NAME = 28
@@ -120,7 +119,8 @@ def _head(opened: Opened, purpose: str, draft: Draft, splits: bool) -> list[str]
     if purpose == "train":
         reason = "validation and test data stay clean" if splits else "files that are named val or test stay clean"
     elif draft.purpose == "evaluate":
-        reason = "to test a model: everything is struck, held-out data too"
+        reason = "to test a model: everything is struck"
+        reason += ", training data too, so give it the test data alone" if splits else ""
     else:
         reason = "this looks like held-out data; under `train` it would stay clean"
     lines.append(f"purpose: {purpose}".ljust(19) + f"# {reason}")
@@ -150,8 +150,10 @@ def _data(look: TableLook, roles: Roles) -> list[str]:
     if formats:
         said.append("  types:             # dates that are not in ISO 8601; every value looked at fits")
         said += [line for name, how in formats.items() for line in yaml.entry(yaml.scalar(name), how, 4)]
+    said += _unclear(look, bool(formats))
     open_ = list(_questions(look, roles))
-    lines = ["data:" if said else "# data:"] if said or open_ else []
+    enabled = any(not line.lstrip().startswith("#") for line in said)
+    lines = ["data:" if enabled else "# data:"] if said or open_ else []
     return [*lines, *said, *open_, *_spared(look, roles)]
 
 
@@ -163,28 +165,30 @@ def _with_reason(line: str, reason: str) -> list[str]:
     return [*yaml.comment(reason, 2), line] if len(line) + len(reason) > yaml.WIDTH else [f"{line}    # {reason}"]
 
 
+def _unclear(look: TableLook, below: bool) -> Iterator[str]:
+    """Dates that can be read in several ways: one of these lines is to be enabled, `below` others or by itself."""
+    for found in look.profiles.values():
+        if found.unclear:
+            why = "holds dates, but no value tells which of these is meant, so no step strikes it yet:"
+            yield from yaml.comment(f"{shown(found.name)} {why}", 2)
+        for format in found.unclear:
+            how = yaml.flow({found.name: {"dtype": clues.kind_of_format(format).value, "format": format}})
+            yield from yaml.disabled([f"    {how[1:-1]}" if below else f"  types: {how}"], 4 if below else 2)
+
+
 def _questions(look: TableLook, roles: Roles) -> Iterator[str]:
     """What may be so, as lines to be enabled."""
     if roles.question is not None:
         yield from yaml.disabled([f"  label: {yaml.scalar(roles.question)}    # is this what is to be predicted?"])
-    profiles = list(look.profiles.values())
-    for found in profiles:
-        if found.unclear:
-            yield from yaml.comment(f"{shown(found.name)} holds dates, but which of these it is, no value tells:", 2)
-            for format in found.unclear:
-                kind = "datetime" if "%M" in format else "date"
-                how = yaml.flow({found.name: {"dtype": kind, "format": format}})
-                yield from yaml.disabled([f"  types: {how}"])
-    told = {value: None for found in profiles for value in found.stand_ins if found.column.kind is Kind.TEXT}
-    for found in profiles:
+    told: dict[str, None] = {}
+    for found in look.profiles.values():
         if found.stand_ins:
             values = ", ".join(map(shown, found.stand_ins[:5]))
-            number = (
-                "; without it the column is one of numbers, so no step strikes it yet" if found.almost_number else ""
-            )
-            yield from yaml.comment(f"{shown(found.name)}: does {values} stand for a missing value{number}?", 2)
-            if found.column.kind is not Kind.TEXT:
-                told |= dict.fromkeys(found.stand_ins)
+            question = f"{shown(found.name)}: does {values} stand for a missing value?"
+            if found.almost_number:
+                question += " All else there are numbers; without the line below no step strikes it."
+            yield from yaml.comment(question, 2)
+            told |= dict.fromkeys(found.stand_ins)
     if told and "null_values" in look.settings:
         yield from yaml.disabled([f"  null_values: {yaml.flow([*NULLS, *told])}"])
 
@@ -194,8 +198,8 @@ def _spared(look: TableLook, roles: Roles) -> Iterator[str]:
     reasons = dict(roles.spared)
     for found in look.profiles.values():
         if found.name not in roles.taken and found.use in (Use.ALIKE, Use.OTHER):
-            why = found.about or ("see above" if found.unclear or found.stand_ins else "of no type that a step fits")
-            reasons[found.name] = why
+            asked = "see above" if found.unclear or found.stand_ins else "of no type that a step fits"
+            reasons[found.name] = found.about if found.use is Use.ALIKE else asked
     by_reason: dict[str, list[str]] = {}
     for name, why in reasons.items():
         by_reason.setdefault(why, []).append(shown(name))

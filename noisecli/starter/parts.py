@@ -126,7 +126,11 @@ def missing(columns: Columns, besides: Sequence[Profile] = ()) -> Group:
     chosen = gappy or [found for found in others if found not in besides]
     if not chosen:
         return Group("Missing", [])
-    why = "These lack values already; 5 % more of them." if gappy else "Nothing is missing so far: 5 % from now on."
+    why = (
+        "These lack values already; 5 % of the rest will, too."
+        if gappy
+        else "Nothing is missing so far: 5 % from now on."
+    )
     steps = [Step("missing", why, chosen, {"severity": WEAK}, tell=_missing if gappy else None)]
     steps += _depending(columns, chosen)
     return Group("Missing", steps)
@@ -199,27 +203,13 @@ def keyed_numbers(columns: Columns) -> Group:
     wrong: dict[str, Any] = {"kind": "replace", "rate": 0.004}
     swapped: dict[str, Any] = {"kind": "transpose", "rate": 0.002}
     why = "A wrong digit: one number in 250 (published, with all kinds of slips: 0.55 to 3.6 % of entries)."
+    steps = [Step("digit_error", why, numbers, wrong, id="wrong_digit")]
+    if long:
+        why = "Two neighbouring digits swapped: one number in 500."
+        steps.append(Step("digit_error", why, long, swapped, id="swapped_digits"))
     slip = "Stronger: the decimal point in the wrong place, so ten times too much."
-    return Group(
-        "Numbers typed from paper",
-        [
-            Step("digit_error", why, numbers, wrong, id="wrong_digit"),
-            *(
-                [
-                    Step(
-                        "digit_error",
-                        "Two neighbouring digits swapped: one number in 500.",
-                        long,
-                        swapped,
-                        id="swapped_digits",
-                    )
-                ]
-                if long
-                else []
-            ),
-            Step("decimal_slip", slip, numbers, {"rate": 0.002}, active=False),
-        ],
-    )
+    steps.append(Step("decimal_slip", slip, numbers, {"rate": 0.002}, active=False))
+    return Group("Numbers typed from paper", steps)
 
 
 def labels(columns: Columns) -> Group:

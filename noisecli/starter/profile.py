@@ -93,13 +93,15 @@ def profile(column: Column, cells: pa.Array, told: bool) -> Profile:
         told: whether the file itself says of which type the cells are.
     """
     present = cells.filter(pa.array(column.eligible(cells, False)))
+    if column.kind is Kind.OTHER:
+        return Profile(column, Use.OTHER, cells, 1 - len(present) / max(1, len(cells)), 0, (), str(column.storage))
     counts = pc.value_counts(present)
     order = np.argsort(-counts.field("counts").to_numpy(), kind="stable")
     values = counts.field("values").take(pa.array(order))
     shares = counts.field("counts").to_numpy()[order] / max(1, len(present))
     missing = 1 - len(present) / max(1, len(cells))
     format, unclear = None, tuple[str, ...]()
-    texts = celltext.as_written(values) if column.kind is not Kind.OTHER else pa.array([], pa.string())
+    texts = celltext.as_written(values)
     as_dates = column.kind is Kind.TEXT or (column.kind is Kind.INTEGER and clues.names_a_date(column.name))
     if as_dates and pa.types.is_string(column.storage) and not (told and column.kind is Kind.INTEGER):
         fitting = clues.date_formats(texts)
@@ -139,8 +141,6 @@ def _with_facts(column: Column, present: pa.Array) -> Column:
 def _use(column: Column, texts: pa.Array, present: int) -> Use:
     """Settle what noise a column can take."""
     distinct = len(texts)
-    if column.kind is Kind.OTHER:
-        return Use.OTHER
     if distinct <= 1:
         return Use.ALIKE
     if column.kind in MOMENT:
