@@ -372,7 +372,6 @@ def test_schema_knows_every_step(command: Command) -> None:
     for step in steps:
         assert {"op", "id", "rate"} <= set(step["properties"])
         assert step["additionalProperties"] is False
-        assert all(field.get("description") for field in step["properties"].values())
 
 
 def test_the_examples_are_recipes(command: Command, sample: Path) -> None:

@@ -362,7 +362,8 @@ def several_steps(draw: st.DrawFn) -> list[dict[str, Any]]:
             made |= {"errors": draw(st.integers(0, 3)), "place": draw(st.sampled_from(["adjacent", "random"]))}
         if op.strikes_columns:
             fitting = [name for name, kind in KINDS.items() if kind in op.accepts]
-            made["columns"] = draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=3, unique=True))
+            least = 2 if op.name == "cross_talk" else 1
+            made["columns"] = draw(st.lists(st.sampled_from(fitting), min_size=least, max_size=3, unique=True))
             if op.name == "swap_columns":
                 made["columns"] = draw(st.permutations(["name", "note", "city", "churn"]))[:2]
             if "by" in op.model_fields:
