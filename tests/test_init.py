@@ -192,6 +192,21 @@ def test_any_name_of_a_column_survives(tmp_path, names):
     starter.start(tmp_path / "t.csv")
 
 
+def test_no_text_of_the_data_ends_a_comment(tmp_path):
+    """Nor does a type that is named by its fields, and a step for several columns is not left with one."""
+    evil = "a\n- {op: b"
+    rows = {"sensor " + evil: ["p", "q"] * 40, "time": [i // 2 for i in range(80)], "set": ["test\n", "train\n"] * 40}
+    rows |= {
+        "nested": [{evil: 1}] * 80,
+        "most": [None] * 77 + [1.5, 2.5, 3.25],
+        "x": np.random.default_rng(0).normal(size=80),
+    }
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    for theme in (None, "sensors"):
+        recipe = check(tmp_path / "t.parquet", theme, tmp_path)
+        assert recipe.head.data.roles == {"split": "set", "time": "time", "entity": "sensor " + evil}
+
+
 def test_a_large_file_is_looked_at_in_places(tmp_path):
     line = "".join(f"{i % 97 / 4},some words {i % 89}\n" for i in range(10_000))
     (tmp_path / "big.csv").write_text("a,b\n" + line * 40, encoding="utf-8")
