@@ -136,13 +136,19 @@ def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe
         (["--stamp", "notes.txt"], "not made by noisecli"),
         (["--stamp", "same", "--depfile", "same"], "a name each"),
         (["--stamp", "a;b", "--depfile", "d"], "no rule of Make"),
+        (["--stamp", "data (1)", "--depfile", "d"], "no rule of Make"),
         (["--stamp", "."], "is a folder"),
+        (["--stamp", "pipe"], "no file"),
+        (["--stamp", "out.stamp", "-o", "pipe", "--if-changed"], "neither a file nor a folder"),
+        (["-o", "nowhere", "--force"], "neither a file nor a folder"),
     ],
 )
 def test_nothing_of_others_is_replaced_by_a_stamp(options, said, tmp_path, monkeypatch, command, recipe, tree):
     monkeypatch.chdir(tmp_path)
     Path("data.csv").write_text(TABLE)
     Path("notes.txt").write_text("mine\n")
+    os.mkfifo("pipe")
+    Path("nowhere").symlink_to("gone")
     recipe("op: sign_flip, columns: age, rate: 1")
     before = tree(tmp_path)
     done = command("augment", "data.csv", "-r", "recipe.yaml", "-o", "out.csv", *options)
