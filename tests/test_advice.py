@@ -191,6 +191,8 @@ def test_rows_that_are_in_both_splits_already(advised, frame):
     (line,) = advised(leaking, [noise("plain")], **KNOWN)
     assert str(line).startswith(f"column 'fold': 3 of {test.sum()} held-out rows are the same as a training row")
     assert not advised(frame[columns], [noise("plain")], **KNOWN)
+    answers = frame[["few", "levels", "flag", "two", "fold"]]
+    assert not advised(answers, [{"op": "missing", "columns": "few"}], **KNOWN)
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,15 @@ def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe
     again = command("replay", out, "--input", folder, "-o", out, "--if-changed", "--json")
     assert again.code == 0, again.err
     assert run("--if-changed")[1] == after
-    without = command("augment", folder, "-r", noise, "-o", out, "--if-changed", "--json")
+    digest = stamp.read_text()
+    without = command("augment", folder, "-r", noise, "-o", out, "--if-changed", "--stamp", stamp, "--json")
     assert without.json["unchanged"] is False, "the truth that stood there is gone"
-    assert not Path(f"{out}.noisecli-truth.parquet").exists()
+    assert stamp.read_text() != digest, "the truth is of what was made"
+    stale = Path(f"{out}.noisecli-truth.parquet")
+    assert not stale.exists()
+    stale.write_bytes(b"of another run")
+    assert command("augment", folder, "-r", noise, "-o", out, "--if-changed").code == 0
+    assert not stale.exists()
 
 
 @pytest.mark.parametrize(
