@@ -85,6 +85,20 @@ def test_make_reads_the_rule_whatever_the_names(tmp_path, monkeypatch, command):
     assert is_stale("."), "a file is gone, and make does not see it"
 
 
+def test_the_rule_names_facts_and_code_of_the_recipe(tmp_path, monkeypatch, command, recipe):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("data.csv").write_text(TABLE)
+    Path("turned_by_me.py").write_text("def turn(rows, rng):\n    return rows\n")
+    step = "op: custom, columns: age, function: 'turned_by_me:turn', rate: 1"
+    for output, head in (("first.csv", {}), ("out.csv", {"facts": "first.csv"})):
+        run = ("augment", "data.csv", "-r", recipe(step, **head), "-o", output, "--allow-code", "--depfile", "deps.d")
+        done = command(*run)
+        assert done.code == 0, done.err
+    rule = Path("deps.d").read_text().split()
+    assert {"data.csv", "first.csv.noisecli.json", "turned_by_me.py"} <= set(rule)
+
+
 def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe):
     folder, out, stamp = tmp_path / "in", tmp_path / "out", tmp_path / "out.stamp"
     folder.mkdir()
