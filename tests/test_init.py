@@ -215,6 +215,35 @@ def test_a_large_file_is_looked_at_in_places(tmp_path):
     assert re.search(r"rows from all over [0-9.]+ MB; what is said below is so in these", text)
 
 
+def test_what_gives_the_label_away_and_keys_are_left_alone_and_coarse_numbers_get_noise_that_shows(tmp_path):
+    rows = [f"{i % 2},{('né', 'oui')[i % 2]},{10_000 + i * i % 997},{20 + i % 10 / 10}" for i in range(ROWS)]
+    (tmp_path / "t.csv").write_text("\n".join(["churn,left,zip,heat", *rows]), encoding="cp1252")
+    recipe = check(tmp_path / "t.csv", None, tmp_path)
+    assert recipe.head.data.encoding == "cp1252"
+    assert recipe.head.data.roles == {"label": "churn"}
+    assert {name for columns in struck(recipe).values() for name in columns} == {"heat"}
+    assert recipe.steps[0].corruption.sigma == 0.2  # the last digit is 0.1
+    text = (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
+    assert "# Left alone: left (says the same as churn, one to one" in text
+    assert "# Left alone: zip (its name says a key, not a quantity)." in text
+
+
+def test_columns_that_not_all_files_have_are_left_alone(tmp_path):
+    for name, other in (("a", "y"), ("b", "z")):
+        lines = f"x,{other}\n" + "1.5,red\n2.5,blue\n" * 99
+        (tmp_path / f"{name}.csv").write_text(lines, encoding="utf-8")
+    text = starter.start(tmp_path, "robustness").text
+    (tmp_path / "r.yaml").write_text(text, encoding="utf-8")
+    assert set(map(tuple, struck(recipes.load(tmp_path / "r.yaml", target="table")).values())) == {("x",)}
+    assert "# Not in all files, or of several types, and so left alone: y, z." in text
+
+
+def test_of_few_rows_a_recipe_says_that_rates_are_low(tmp_path):
+    (tmp_path / "t.csv").write_text("x\n" + "\n".join(map(str, (1.5, 2.25, 3.75, 4.0))), encoding="utf-8")
+    assert check(tmp_path / "t.csv", "typing", tmp_path).steps
+    assert "raise the rates" in (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
+
+
 def test_held_out_data_is_evaluated(tmp_path):
     (tmp_path / "test.csv").write_text("a\n" + "\n".join(str(i / 4) for i in range(50)), encoding="utf-8")
     assert check(tmp_path / "test.csv", None, tmp_path).head.purpose == "evaluate"
