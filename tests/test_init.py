@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 import noisecli
 from noisecli import recipe as recipes
 from noisecli import run, starter
+from noisecli.cli.starting import Theme
+from noisecli.starter import themes
 
 THEMES = (None, "sensors", "survey", "ocr", "typing", "robustness")
 ROWS = 1200
@@ -260,6 +262,10 @@ def test_a_theme_that_does_not_fit_names_those_that_do(command, sample, tmp_path
     assert not (tmp_path / "r.yaml").exists()
 
 
+def test_the_command_offers_every_theme():
+    assert set(Theme) == set(themes.THEMES) == set(THEMES) - {None}
+
+
 def test_the_command(command, sample, tmp_path, tree):
     source, recipe = sample / "customers.csv", tmp_path / "my recipe.yaml"
     printed = command("init", source)
@@ -268,6 +274,9 @@ def test_the_command(command, sample, tmp_path, tree):
     assert f"noisecli augment {source} -r '{recipe}' -o noisy.csv" in written.out
     assert "steps" in json.loads((tmp_path / starter.SCHEMA).read_text())["properties"]
     recipe.write_text("mine")
+    (tmp_path / starter.SCHEMA).write_text("mine")
+    assert command("init", source, "-o", tmp_path / "another.yaml").code == 0
+    assert (tmp_path / starter.SCHEMA).read_text() == "mine"
     before = tree(tmp_path)
     for output, options in (
         (recipe, ()),
