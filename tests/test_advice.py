@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from noisecli import advice
+from noisecli.advice import copies
 from noisecli.recipe.builtin import names as built_in
 
 N = 200
@@ -183,7 +184,7 @@ def test_training_folders_under_evaluate(advised, frame, tmp_path):
     assert not advised(tmp_path / "test", [noise("plain")], purpose="evaluate")
 
 
-def test_rows_that_are_in_both_splits_already(advised, frame):
+def test_rows_that_are_in_both_splits_already(advised, frame, tmp_path, monkeypatch):
     columns = ["plain", "few", "text", "fold"]
     test = frame.fold == "test"
     leaking = frame[columns].copy()
@@ -191,6 +192,14 @@ def test_rows_that_are_in_both_splits_already(advised, frame):
     (line,) = advised(leaking, [noise("plain")], **KNOWN)
     assert str(line).startswith(f"column 'fold': 3 of {test.sum()} held-out rows are the same as a training row")
     assert not advised(frame[columns], [noise("plain")], **KNOWN)
+    numbered = leaking.assign(PassengerId=frame.PassengerId)
+    assert advised(numbered, [noise("plain")], data={"split": "fold", "id": "PassengerId"}) == [line]
+    assert not advised(leaking[["plain", "few", "fold"]], [noise("plain")], **KNOWN), "two columns agree by chance"
+    answers = frame[["few", "levels", "flag", "two", "fold"]]
+    assert not advised(answers, [{"op": "missing", "columns": "few"}], **KNOWN)
+    monkeypatch.setattr(copies, "MOST_ROWS", 50)
+    leaking[::-1].to_parquet(tmp_path / "groups.parquet", row_group_size=50, index=False)
+    assert not advised(tmp_path / "groups.parquet", [noise("plain")], **KNOWN), "no more is read"
 
 
 @pytest.mark.parametrize(
@@ -212,8 +221,15 @@ def test_presets_too_strong_for_small_images(advised, tmp_path, side, step, told
 
 
 def test_a_sweep_says_a_thing_once_and_where_it_begins(advised, frame):
-    found = advised(frame, [noise("few", sigma=0.05)], sweep={"steps.gaussian_noise.sigma": [0.01, 0.05, 2.0]}, **KNOWN)
-    assert [(line.about, line.sweep) for line in found] == [("resolution", "gaussian_noise.sigma=0.01")]
+    for values, first in (([0.01, 0.05, 2.0], 0.01), ([2.0, 1.0, 0.05], 0.05)):
+        found = advised(frame, [noise("few")], sweep={"steps.gaussian_noise.sigma": values}, **KNOWN)
+        assert [(line.about, line.sweep) for line in found] == [("resolution", f"gaussian_noise.sigma={first}")]
+
+
+def test_of_several_files_the_largest_is_tried(advised, frame, tmp_path):
+    for name, rows in (("a", 3), ("b", N), ("c", 3)):
+        frame[:rows].to_csv(tmp_path / f"{name}.csv", index=False)
+    assert kinds(advised(tmp_path, [noise("few", sigma=0.05)], **KNOWN)) == {"resolution"}
 
 
 def test_nobody_elses_code_runs(advised, frame, tmp_path, monkeypatch):

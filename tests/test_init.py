@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 import noisecli
 from noisecli import recipe as recipes
 from noisecli import run, starter
+from noisecli.cli.starting import Theme
+from noisecli.starter import themes
 
 THEMES = (None, "sensors", "survey", "ocr", "typing", "robustness")
 ROWS = 1200
@@ -192,12 +194,56 @@ def test_any_name_of_a_column_survives(tmp_path, names):
     starter.start(tmp_path / "t.csv")
 
 
+def test_no_text_of_the_data_ends_a_comment(tmp_path):
+    """Nor does a type that is named by its fields, and a step for several columns is not left with one."""
+    evil = "a\n- {op: b"
+    rows = {"sensor " + evil: ["p", "q"] * 40, "time": [i // 2 for i in range(80)], "set": ["test\n", "train\n"] * 40}
+    rows |= {
+        "nested": [{evil: 1}] * 80,
+        "most": [None] * 77 + [1.5, 2.5, 3.25],
+        "x": np.random.default_rng(0).normal(size=80),
+    }
+    pq.write_table(pa.table(rows), tmp_path / "t.parquet")
+    for theme in (None, "sensors"):
+        recipe = check(tmp_path / "t.parquet", theme, tmp_path)
+        assert recipe.head.data.roles == {"split": "set", "time": "time", "entity": "sensor " + evil}
+
+
 def test_a_large_file_is_looked_at_in_places(tmp_path):
     line = "".join(f"{i % 97 / 4},some words {i % 89}\n" for i in range(10_000))
     (tmp_path / "big.csv").write_text("a,b\n" + line * 40, encoding="utf-8")
     check(tmp_path / "big.csv", None, tmp_path)
     text = (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
     assert re.search(r"rows from all over [0-9.]+ MB; what is said below is so in these", text)
+
+
+def test_what_gives_the_label_away_and_keys_are_left_alone_and_coarse_numbers_get_noise_that_shows(tmp_path):
+    rows = [f"{i % 2},{('né', 'oui')[i % 2]},{10_000 + i * i % 997},{20 + i % 10 / 10}" for i in range(ROWS)]
+    (tmp_path / "t.csv").write_text("\n".join(["churn,left,zip,heat", *rows]), encoding="cp1252")
+    recipe = check(tmp_path / "t.csv", None, tmp_path)
+    assert recipe.head.data.encoding == "cp1252"
+    assert recipe.head.data.roles == {"label": "churn"}
+    assert {name for columns in struck(recipe).values() for name in columns} == {"heat"}
+    assert recipe.steps[0].corruption.sigma == 0.2  # the last digit is 0.1
+    text = (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
+    assert "# Left alone: left (says the same as churn, one to one" in text
+    assert "# Left alone: zip (its name says a key, not a quantity)." in text
+
+
+def test_columns_that_not_all_files_have_are_left_alone(tmp_path):
+    for name, other in (("a", "y"), ("b", "z")):
+        lines = f"x,{other}\n" + "1.5,red\n2.5,blue\n" * 99
+        (tmp_path / f"{name}.csv").write_text(lines, encoding="utf-8")
+    text = starter.start(tmp_path, "robustness").text
+    (tmp_path / "r.yaml").write_text(text, encoding="utf-8")
+    assert set(map(tuple, struck(recipes.load(tmp_path / "r.yaml", target="table")).values())) == {("x",)}
+    assert "# Not in all files, or of several types, and so left alone: y, z." in text
+
+
+def test_of_few_rows_a_recipe_says_that_rates_are_low(tmp_path):
+    (tmp_path / "t.csv").write_text("x\n" + "\n".join(map(str, (1.5, 2.25, 3.75, 4.0))), encoding="utf-8")
+    assert check(tmp_path / "t.csv", "typing", tmp_path).steps
+    assert "raise the rates" in (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
 
 
 def test_held_out_data_is_evaluated(tmp_path):
@@ -216,6 +262,10 @@ def test_a_theme_that_does_not_fit_names_those_that_do(command, sample, tmp_path
     assert not (tmp_path / "r.yaml").exists()
 
 
+def test_the_command_offers_every_theme():
+    assert set(Theme) == set(themes.THEMES) == set(THEMES) - {None}
+
+
 def test_the_command(command, sample, tmp_path, tree):
     source, recipe = sample / "customers.csv", tmp_path / "my recipe.yaml"
     printed = command("init", source)
@@ -224,6 +274,9 @@ def test_the_command(command, sample, tmp_path, tree):
     assert f"noisecli augment {source} -r '{recipe}' -o noisy.csv" in written.out
     assert "steps" in json.loads((tmp_path / starter.SCHEMA).read_text())["properties"]
     recipe.write_text("mine")
+    (tmp_path / starter.SCHEMA).write_text("mine")
+    assert command("init", source, "-o", tmp_path / "another.yaml").code == 0
+    assert (tmp_path / starter.SCHEMA).read_text() == "mine"
     before = tree(tmp_path)
     for output, options in (
         (recipe, ()),

@@ -85,6 +85,20 @@ def test_make_reads_the_rule_whatever_the_names(tmp_path, monkeypatch, command):
     assert is_stale("."), "a file is gone, and make does not see it"
 
 
+def test_the_rule_names_facts_and_code_of_the_recipe(tmp_path, monkeypatch, command, recipe):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("data.csv").write_text(TABLE)
+    Path("turned_by_me.py").write_text("def turn(rows, rng):\n    return rows\n")
+    step = "op: custom, columns: age, function: 'turned_by_me:turn', rate: 1"
+    for output, head in (("first.csv", {}), ("out.csv", {"facts": "first.csv"})):
+        run = ("augment", "data.csv", "-r", recipe(step, **head), "-o", output, "--allow-code", "--depfile", "deps.d")
+        done = command(*run)
+        assert done.code == 0, done.err
+    rule = Path("deps.d").read_text().split()
+    assert {"data.csv", "first.csv.noisecli.json", "turned_by_me.py"} <= set(rule)
+
+
 def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe):
     folder, out, stamp = tmp_path / "in", tmp_path / "out", tmp_path / "out.stamp"
     folder.mkdir()
@@ -122,9 +136,15 @@ def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe
     again = command("replay", out, "--input", folder, "-o", out, "--if-changed", "--json")
     assert again.code == 0, again.err
     assert run("--if-changed")[1] == after
-    without = command("augment", folder, "-r", noise, "-o", out, "--if-changed", "--json")
+    digest = stamp.read_text()
+    without = command("augment", folder, "-r", noise, "-o", out, "--if-changed", "--stamp", stamp, "--json")
     assert without.json["unchanged"] is False, "the truth that stood there is gone"
-    assert not Path(f"{out}.noisecli-truth.parquet").exists()
+    assert stamp.read_text() != digest, "the truth is of what was made"
+    stale = Path(f"{out}.noisecli-truth.parquet")
+    assert not stale.exists()
+    stale.write_bytes(b"of another run")
+    assert command("augment", folder, "-r", noise, "-o", out, "--if-changed").code == 0
+    assert not stale.exists()
 
 
 @pytest.mark.parametrize(
@@ -136,13 +156,19 @@ def test_files_that_come_out_the_same_keep_their_times(tmp_path, command, recipe
         (["--stamp", "notes.txt"], "not made by noisecli"),
         (["--stamp", "same", "--depfile", "same"], "a name each"),
         (["--stamp", "a;b", "--depfile", "d"], "no rule of Make"),
+        (["--stamp", "data (1)", "--depfile", "d"], "no rule of Make"),
         (["--stamp", "."], "is a folder"),
+        (["--stamp", "pipe"], "no file"),
+        (["--stamp", "out.stamp", "-o", "pipe", "--if-changed"], "neither a file nor a folder"),
+        (["-o", "nowhere", "--force"], "neither a file nor a folder"),
     ],
 )
 def test_nothing_of_others_is_replaced_by_a_stamp(options, said, tmp_path, monkeypatch, command, recipe, tree):
     monkeypatch.chdir(tmp_path)
     Path("data.csv").write_text(TABLE)
     Path("notes.txt").write_text("mine\n")
+    os.mkfifo("pipe")
+    Path("nowhere").symlink_to("gone")
     recipe("op: sign_flip, columns: age, rate: 1")
     before = tree(tmp_path)
     done = command("augment", "data.csv", "-r", "recipe.yaml", "-o", "out.csv", *options)

@@ -1,8 +1,7 @@
 """The commands. Heavy imports happen inside them, so that `--help` is quick."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,6 +22,8 @@ from noisecli.cli.options import (
     Set,
     Severity,
     Workers,
+    overrides_of,
+    see_own_code,
 )
 from noisecli.errors import UsageProblem
 
@@ -69,8 +70,8 @@ def augment(
         pipes.refuse(json=json, truth=truth, if_changed=if_changed, stamp=stamp, depfile=depfile)
     if depfile and str(source) == pipes.PIPE:
         raise UsageProblem("--depfile: stdin has no name that a rule of Make could hold; name the input")
-    overrides = _overrides(set_, seed, copies)
-    _see_own_code(allow_code)
+    overrides = overrides_of(set_, seed, copies)
+    see_own_code(allow_code)
     if to_pipe:
         pipes.refuse_several(recipes.load(recipe, target="table", overrides=overrides, severity=severity))
     with pipes.piped(source, output) as (source_file, target), progress(quiet) as meter:
@@ -134,7 +135,7 @@ def validate(
     from noisecli import recipe as recipes
     from noisecli.cli import show
 
-    overrides = _overrides(set_, None, None)
+    overrides = overrides_of(set_)
     if source is None:
         checked = recipes.load(recipe, overrides=overrides)
         run.settle_files(checked)
@@ -234,7 +235,7 @@ def replay(
     from noisecli.cli import show
     from noisecli.cli.progress import progress
 
-    _see_own_code(allow_code)
+    see_own_code(allow_code)
     if str(source) == "-":
         raise UsageProblem("-: the input of a replay cannot be a pipe: name the file")
     with progress(quiet) as meter:
@@ -249,19 +250,3 @@ def replay(
             progress=meter,
         )
     show.replayed(outcome, same_content, different, json, quiet)
-
-
-def _see_own_code(allowed: bool) -> None:
-    """Let Python find modules in the working directory, as it does for scripts."""
-    if allowed and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-
-
-def _overrides(settings: list[str] | None, seed: int | None, copies: int | None) -> list[tuple[str, Any, str]]:
-    from noisecli.recipe import parse_override
-
-    overrides = [parse_override(text) for text in settings or []]
-    for name, value in (("seed", seed), ("copies", copies)):
-        if value is not None:
-            overrides.append((name, value, f"--{name} {value}"))
-    return overrides

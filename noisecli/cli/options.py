@@ -1,11 +1,15 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and what they mean."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from noisecli.cli import completion
+
+if TYPE_CHECKING:
+    from noisecli.recipe import Override
 
 REPLACE = "Instead of what the recipe says"
 RESULT = "Output"
@@ -64,3 +68,20 @@ Set = Annotated[
         rich_help_panel=REPLACE,
     ),
 ]
+
+
+def see_own_code(allowed: bool) -> None:
+    """Let Python find modules in the working directory, as it does for scripts."""
+    if allowed and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+
+
+def overrides_of(settings: list[str] | None, seed: int | None = None, copies: int | None = None) -> list["Override"]:
+    """Return what a recipe is told to say instead, in the order in which it takes effect."""
+    from noisecli.recipe import parse_override
+
+    overrides = [parse_override(text) for text in settings or []]
+    for name, value in (("seed", seed), ("copies", copies)):
+        if value is not None:
+            overrides.append((name, value, f"--{name} {value}"))
+    return overrides

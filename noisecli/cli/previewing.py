@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from noisecli.cli.app import app
-from noisecli.cli.options import AllowCode, Input, Json, RecipeFile, Seed, Set, Severity
+from noisecli.cli.options import AllowCode, Input, Json, RecipeFile, Seed, Set, Severity, overrides_of, see_own_code
 from noisecli.errors import UsageProblem
 
 
@@ -39,13 +39,12 @@ def preview(
     """
     from noisecli import recipe as recipes
     from noisecli.cli import pipes, previewed
-    from noisecli.cli.commands import _overrides, _see_own_code
     from noisecli.cli.progress import progress
     from noisecli.preview.asked import Asked
     from noisecli.run.dataset import find_target
 
-    overrides = _overrides(set_, seed, None)
-    _see_own_code(allow_code)
+    overrides = overrides_of(set_, seed)
+    see_own_code(allow_code)
     quick = _without_pandas(not allow_code)  # functions of the user's own may want it
     with quick, pipes.piped(source, "") as (file, _), progress(quiet=not exact) as meter:
         checked = recipes.load(recipe, target=find_target(file), overrides=overrides, severity=severity)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import NUMBER, Column
+from noisecli.corruption import Series
 from noisecli.engine.slab import Index, Slab
 from noisecli.errors import DataProblem
 from noisecli.mechanism import groups_of
@@ -55,6 +56,11 @@ class Lineup:
     def series(self) -> Index:
         """Which of the series each row belongs to, from 0."""
         return np.repeat(np.arange(len(self.starts)), self.lengths)
+
+    def for_op(self, values: Floats, struck: Mask, memory: "Kept") -> Series:
+        """Return what an op is given: a number of each row of the slab, which are struck, and what it has kept."""
+        kept = memory.of(self.numbers)
+        return Series(values[self.rows], self.ordinals, self.starts, struck[self.rows], kept, self.times)
 
 
 class Lines:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from noisecli.columns import Column
-from noisecli.corruption import Series, SeriesCorruption
+from noisecli.corruption import SeriesCorruption
 from noisecli.engine.bursts import words_along
 from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits, as_numbers, settle_along
@@ -78,10 +78,8 @@ class SeriesStrike:
         """Let the op act on all rows of the slab that belong to series; the others stay what they are."""
         lineup = flow.lineup
         assert lineup is not None
-        draws, rows = CounterDraws(words_along(self.stream, "value", column.name, lineup)), lineup.rows
-        series = Series(
-            numbers[rows], lineup.ordinals, lineup.starts, chosen[rows], memory.of(lineup.numbers), lineup.times
-        )
+        draws = CounterDraws(words_along(self.stream, "value", column.name, lineup))
+        series = lineup.for_op(numbers, chosen, memory)
         with np.errstate(over="ignore"):  # what overflows is clipped, and counted
             values, kept = self.op.corrupt(series, column, draws)
         memory.keep(lineup.numbers, kept)

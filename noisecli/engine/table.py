@@ -14,7 +14,6 @@ from noisecli.corruption import (
     JointCorruption,
     RowsCorruption,
     SamplingCorruption,
-    Series,
     SeriesCorruption,
     TextCorruption,
 )
@@ -256,10 +255,9 @@ class TableEngine:
         lineup = flow.lineup
         assert lineup is not None
         memory = self._sampled.setdefault(number, Kept(op.memory(), np.nan))
-        none = np.full(len(lineup.rows), np.nan)
-        struck = np.ones(len(none), bool)
-        series = Series(none, lineup.ordinals, lineup.starts, struck, memory.of(lineup.numbers), lineup.times)
-        passed_over = np.zeros(flow.slab.rows, bool)
+        count = flow.slab.rows
+        series = lineup.for_op(np.full(count, np.nan), np.ones(count, bool), memory)
+        passed_over = np.zeros(count, bool)
         passed_over[lineup.rows], kept = op.passed_over(series)
         memory.keep(lineup.numbers, kept)
         return passed_over

@@ -1,5 +1,6 @@
 """All or nothing: work in a hidden sibling, then put companions, manifest and data in place with one rename each."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,8 @@ def check_output(output: Path, source: Path, force: bool) -> None:
             raise UsageProblem(f"{path}: exists; --force replaces it")
         if path.is_dir() and path != output:
             raise UsageProblem(f"{path}: a folder, so not noisecli's: move it away first")
+        if is_special(path):
+            raise UsageProblem(f"{path}: neither a file nor a folder, and would be replaced: choose another place")
     manifest = path_for(output)
     if output.is_dir() and manifest.exists():
         others = strangers(read(manifest), output)
@@ -56,6 +59,11 @@ def check_output(output: Path, source: Path, force: bool) -> None:
         raise UsageProblem(
             f"{output}: a folder without a manifest beside it, so perhaps not noisecli's: remove it yourself"
         )
+
+
+def is_special(path: Path) -> bool:
+    """Whether something stands there that a file cannot replace without harm: a device, a pipe, a link to nowhere."""
+    return os.path.lexists(path) and not path.is_file() and not path.is_dir()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from noisecli.errors import UsageProblem
 from noisecli.manifest import Manifest
 from noisecli.recipe import Recipe
 from noisecli.recipe.builtin import PREFIX
+from noisecli.run.commit import is_special
 from noisecli.run.dataset import Dataset
 from noisecli.run.outside import Outside, source_of
 
@@ -52,6 +53,8 @@ class Marks:
                 raise UsageProblem(f"{path}: belongs to the input or the output: choose another place")
             if path.is_dir():
                 raise UsageProblem(f"{path}: is a folder: name a file")
+            if is_special(path):
+                raise UsageProblem(f"{path}: no file, and would be replaced by one: choose another name")
             if path.exists() and path.stat().st_size and not _is_ours(path):
                 raise UsageProblem(f"{path}: not made by noisecli, and would be replaced: choose another name")
         if self.depfile is not None:
@@ -110,7 +113,7 @@ def _near(path: Path) -> Path:
 
 def _escaped(path: Path, target: bool = False) -> str:
     name = str(path)
-    if not INEXPRESSIBLE.isdisjoint(name) or name.endswith((" ", "&")):
+    if not INEXPRESSIBLE.isdisjoint(name) or name.endswith((" ", "&", ")")):  # name(member) is a part of an archive
         raise UsageProblem(f"{name!r}: a name that no rule of Make can hold: rename it, or leave --depfile out")
     escapes = {**ESCAPES, "%": "\\%"} if target else ESCAPES
     return "".join(escapes.get(character, character) for character in name)

@@ -24,16 +24,11 @@ def keep_times(made: Mapping[str, Path], output: Path) -> bool:
 
 
 def _keep(new: Path, standing: Path) -> bool:
-    if new.is_dir():
-        parts = _parts(new)
-        equal = [_keep(new / part, standing / part) for part in parts if (new / part).is_file()]
-        return all(equal) and standing.is_dir() and parts == _parts(standing)
+    if new.is_dir():  # what stands there and is not made again, the manifest tells of
+        equal = [_keep(part, standing / part.name) for part in new.iterdir()]
+        return all(equal)
     if not standing.is_file() or not filecmp.cmp(new, standing, shallow=False):
         return False
     times = standing.stat()
     os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
     return True
-
-
-def _parts(folder: Path) -> set[Path]:
-    return {path.relative_to(folder) for path in folder.rglob("*")}

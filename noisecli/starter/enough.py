@@ -13,6 +13,9 @@ from noisecli.starter.profile import Profile
 FEWEST = 5
 """Strikes, or runs of them, that a step should make of a column."""
 
+ON_SEVERAL = frozenset({"cross_talk", "monotone_missing"})
+"""Ops that say nothing of a column alone."""
+
 
 def with_enough(draft: Draft, columns: Columns) -> Draft:
     """Leave columns out of steps that would hardly be struck, and steps that have no others.
@@ -33,7 +36,7 @@ def _kept(steps: Iterable[Step], columns: Columns) -> Iterable[Step]:
             yield step
             continue
         enough = [found for found in step.columns if _strikes(step, found, columns) >= FEWEST]
-        if enough:
+        if len(enough) > (step.op in ON_SEVERAL):
             yield replace(step, columns=enough)
 
 

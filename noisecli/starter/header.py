@@ -80,7 +80,7 @@ def _table_of_columns(look: TableLook) -> list[str]:
     widths = [max(map(len, cells)) for cells in list(zip(*rows, strict=True))[:4]]
     for name, kind, gaps, distinct, about in rows:
         line = f"#   {name:<{widths[0]}}  {kind:<{widths[1]}}  {gaps:>{widths[2]}}  {distinct:>{widths[3]}}  {about}"
-        lines.append(line.rstrip())
+        lines.append(yaml.visible(line.rstrip()))
     if len(profiles) > MOST_LINES:
         lines.append(f"#   and {len(profiles) - MOST_LINES:,} more columns: {_kinds(profiles[MOST_LINES:])}")
     if look.uneven:
@@ -162,7 +162,8 @@ def _type(found: Profile) -> dict[str, Any]:
 
 
 def _with_reason(line: str, reason: str) -> list[str]:
-    return [*yaml.comment(reason, 2), line] if len(line) + len(reason) > yaml.WIDTH else [f"{line}    # {reason}"]
+    behind = f"{line}    # {yaml.visible(reason)}"
+    return [behind] if len(behind) <= yaml.WIDTH else [*yaml.comment(reason, 2), line]
 
 
 def _unclear(look: TableLook, below: bool) -> Iterator[str]:

@@ -94,7 +94,9 @@ def profile(column: Column, cells: pa.Array, told: bool) -> Profile:
     """
     present = cells.filter(pa.array(column.eligible(cells, False)))
     if column.kind is Kind.OTHER:
-        return Profile(column, Use.OTHER, cells, 1 - len(present) / max(1, len(cells)), 0, (), str(column.storage))
+        return Profile(
+            column, Use.OTHER, cells, 1 - len(present) / max(1, len(cells)), 0, (), shown(str(column.storage), 60)
+        )
     counts = pc.value_counts(present)
     order = np.argsort(-counts.field("counts").to_numpy(), kind="stable")
     values = counts.field("values").take(pa.array(order))

@@ -73,10 +73,19 @@ def disabled(lines: Sequence[str], indent: int = 2) -> list[str]:
     return [f"{line[:indent]}# {line[indent:]}" for line in lines]
 
 
+def visible(text: str) -> str:
+    """Write a text so that a comment can hold it: no line of it ends where the text says so."""
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
 def comment(text: str, indent: int = 0) -> list[str]:
     """Write a text as lines of comment."""
-    before = f"{' ' * indent}# "
-    plain = "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    mark = f"{' ' * indent}# "
     return textwrap.wrap(
-        plain, WIDTH, initial_indent=before, subsequent_indent=before, break_on_hyphens=False, break_long_words=False
+        visible(text),
+        WIDTH,
+        initial_indent=mark,
+        subsequent_indent=mark,
+        break_on_hyphens=False,
+        break_long_words=False,
     )

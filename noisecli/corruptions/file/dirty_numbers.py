@@ -11,8 +11,18 @@ WHOLE = r"[+-]?\d+"
 EXPONENT = r"([eE][+-]?\d+)?"
 
 
+class QuotedCorruption(SpellingCorruption):
+    """Numbers that may come to hold the file's delimiter."""
+
+    quote: bool = True
+    """Whether the number is put in quotes where it comes to hold the file's delimiter."""
+
+    def quotes(self) -> bool:
+        return self.quote
+
+
 @register
-class DecimalComma(SpellingCorruption):
+class DecimalComma(QuotedCorruption):
     """Write numbers with a decimal comma, as in most of Europe: 3,14 for 3.14.
 
     Eligible are numbers with a decimal point.
@@ -29,12 +39,6 @@ class DecimalComma(SpellingCorruption):
     )
     pattern = rf"{WHOLE}\.\d+{EXPONENT}"
 
-    quote: bool = True
-    """Whether the number is put in quotes where the comma is the file's delimiter."""
-
-    def quotes(self) -> bool:
-        return self.quote
-
     def spell(self, number: str) -> str:
         return number.replace(".", ",")
 
@@ -46,7 +50,7 @@ def _is_separator(text: str) -> str:
 
 
 @register
-class ThousandsSeparator(SpellingCorruption):
+class ThousandsSeparator(QuotedCorruption):
     """Write numbers with their thousands separated: 1,234,567 for 1234567.
 
     Eligible are numbers of four digits or more before the point.
@@ -65,11 +69,6 @@ class ThousandsSeparator(SpellingCorruption):
 
     separator: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_is_separator)] = ","
     """What separates thousands."""
-    quote: bool = True
-    """Whether the number is put in quotes where it comes to hold the file's delimiter."""
-
-    def quotes(self) -> bool:
-        return self.quote
 
     def spell(self, number: str) -> str:
         sign, whole, rest = re.fullmatch(r"([+-]?)(\d+)(.*)", number).groups()  # type: ignore[union-attr]
