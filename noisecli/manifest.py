@@ -164,7 +164,11 @@ def locate(given: Path) -> Path:
     """Find the manifest, given itself or its output."""
     path = given if given.name.endswith(SUFFIX) else path_for(given)
     if not path.is_file():
-        raise UsageProblem(f"{path}: no such manifest")
+        if path != given and not given.exists():
+            raise UsageProblem(f"{given}: no such output")
+        above = next((path_for(folder) for folder in given.parents if folder.name and path_for(folder).is_file()), None)
+        hint = "" if above is None else f"; {above} speaks of all that is in its folder"
+        raise UsageProblem(f"{path}: no such manifest{hint}")
     return path
 
 

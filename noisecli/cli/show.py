@@ -42,11 +42,13 @@ def is_plain(stream: TextIO) -> bool:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
     """Print a table; columns from `right` on are numbers."""
-    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(columns):
         shown.add_column(name, justify="right" if i >= right else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
+    if title:
+        print(title)
     console().print(shown)
 
 
@@ -153,13 +155,17 @@ def prepared(found: Prepared, json_: bool, quiet: bool, advice: Sequence[Advice]
         struck = len(dataset.struck)
         print(f"input     {struck} {'file' if struck == 1 else 'files'} to strike ({dataset.target}), ", end="")
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
-        print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
+        print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {_amount(size * copies)}")
         if spill:
-            print(f"spill     about {spill / 1e6:.1f} MB at a time are put aside beside the output while it runs")
+            print(f"spill     about {_amount(spill)} at a time are put aside beside the output while it runs")
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)
     warn([*found.warnings, *map(str, advice or ())])
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, size // 1000)} kB"
 
 
 def recipe(checked: Recipe, json_: bool) -> None:
