@@ -17,7 +17,7 @@ from PIL import features
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from noisecli import __version__, listing, streams
-from noisecli.errors import DataProblem, UsageProblem
+from noisecli.errors import DataProblem, SystemProblem, UsageProblem
 from noisecli.facts import Facts
 from noisecli.listing import InputEntry, OutputEntry, Sha256
 
@@ -129,6 +129,16 @@ def environment(packages: Iterable[str] = ()) -> dict[str, str]:
     """Return the versions that may decide about bytes, those of some more packages too."""
     codecs = {name: features.version(name) or "none" for name in ("libjpeg_turbo", "zlib", "zlib_ng")}
     return {"python": platform.python_version(), **{name: version(name) for name in (*LIBRARIES, *packages)}, **codecs}
+
+
+def require_packages(manifest: Manifest) -> None:
+    """Refuse to go on without a package that an op of the run came with."""
+    for name in sorted(manifest.environment.keys() - environment().keys()):
+        try:
+            version(name)
+        except metadata.PackageNotFoundError:
+            wanted = f"{name} {manifest.environment[name]}"
+            raise SystemProblem(f"the run had an op of the package {wanted}, which is not installed here") from None
 
 
 def rng() -> dict[str, Any]:
