@@ -17,7 +17,7 @@ from PIL import features
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from noisecli import __version__, listing, streams
-from noisecli.errors import DataProblem, UsageProblem
+from noisecli.errors import DataProblem, SystemProblem, UsageProblem
 from noisecli.facts import Facts
 from noisecli.listing import InputEntry, OutputEntry, Sha256
 
@@ -131,6 +131,16 @@ def environment(packages: Iterable[str] = ()) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in (*LIBRARIES, *packages)}, **codecs}
 
 
+def require_packages(manifest: Manifest) -> None:
+    """Refuse to go on without a package that an op of the run came with."""
+    for name in sorted(manifest.environment.keys() - environment().keys()):
+        try:
+            version(name)
+        except metadata.PackageNotFoundError:
+            wanted = f"{name} {manifest.environment[name]}"
+            raise SystemProblem(f"the run had an op of the package {wanted}, which is not installed here") from None
+
+
 def rng() -> dict[str, Any]:
     """Describe the randomness."""
     return dict(streams.DESCRIPTION)
@@ -164,7 +174,11 @@ def locate(given: Path) -> Path:
     """Find the manifest, given itself or its output."""
     path = given if given.name.endswith(SUFFIX) else path_for(given)
     if not path.is_file():
-        raise UsageProblem(f"{path}: no such manifest")
+        if path != given and not given.exists():
+            raise UsageProblem(f"{given}: no such output")
+        above = next((path_for(folder) for folder in given.parents if folder.name and path_for(folder).is_file()), None)
+        hint = "" if above is None else f"; {above} speaks of all that is in its folder"
+        raise UsageProblem(f"{path}: no such manifest{hint}")
     return path
 
 

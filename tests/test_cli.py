@@ -294,7 +294,7 @@ def test_stdout_and_stderr(command: Command, recipe: Recipe, source: Path, tmp_p
     assert "\x1b" not in shown.err + shown.out
     assert "output" in shown.out
     assert "manifest" in shown.out
-    assert re.search(r"^missing +missing +x +4 ", shown.out, re.MULTILINE)
+    assert re.search(r"^missing +x +4 ", shown.out, re.MULTILINE)
     found = command("augment", source, "-r", path, "-o", tmp_path / "2.csv", "--json").json
     assert found["seed"] == 7
     assert found["outputs"][0]["sha256"]
@@ -354,6 +354,17 @@ def test_wrong_arguments_point_to_the_help_of_their_command(command: Command, so
     assert "(see noisecli --help)" in command("agument").errors[0]
 
 
+def test_without_arguments_the_help_is_shown(command: Command) -> None:
+    done = command()
+    assert done.code == 2
+    assert "noisecli augment sales.csv" in done.err
+
+
+def test_a_choice_that_there_is_not(command: Command, source: Path) -> None:
+    done = command("init", source, "--for", "sensor")
+    assert done.errors[0].startswith("error: Invalid value for '--for': 'sensor' is not one of 'sensors',")
+
+
 def test_ops_says_what_must_be_given(command: Command) -> None:
     given = {
         line.split()[0]: line.split()[1] for line in command("ops", "clip").out.splitlines() if len(line.split()) > 1
@@ -368,10 +379,16 @@ def test_schema_knows_every_step(command: Command) -> None:
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert schema["required"] == ["noisecli", "steps"]
     steps = schema["properties"]["steps"]["items"]["anyOf"]
+    shared = {
+        f"#/$defs/{kind}_step/properties/{key}": field
+        for kind in ("table", "images")
+        for key, field in schema["$defs"][f"{kind}_step"]["properties"].items()
+    }
     assert len(steps) == len(registered())
     for step in steps:
         assert {"op", "id", "rate"} <= set(step["properties"])
         assert step["additionalProperties"] is False
+        assert all(shared.get(field.get("$ref"), field)["description"] for field in step["properties"].values())
 
 
 def test_the_examples_are_recipes(command: Command, sample: Path) -> None:

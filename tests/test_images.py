@@ -108,6 +108,14 @@ def test_untouched_files_keep_their_bytes(sample: Path, tmp_path: Path, tree: Tr
     assert len(carried) < len(before)
 
 
+def test_pictures_of_other_kinds_are_carried_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.webp", "c.BMP"):
+        save(tmp_path / "in" / name, "RGB")
+    (warning,) = strike(tmp_path / "in", tmp_path / "out").manifest.warnings
+    assert warning.startswith("2 images are of a kind that is not read, and carried without noise (.bmp, .webp)")
+
+
 def test_the_manifest_tells_what_each_image_got(tmp_path: Path) -> None:
     save(tmp_path / "a.png", "RGB")
     entry = strike(tmp_path / "a.png", tmp_path / "out.png", "cutout", holes=3, size=0.2).manifest.outputs[0]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import noisecli
 from noisecli import recipe as recipes
@@ -67,6 +68,22 @@ def test_images_have_recipes_of_their_own(sample, tmp_path):
     text = (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
     assert "42 images: 21 jpg, 21 png" in text
     assert "bricks 14, discs 14, waves 14" in text
+    assert "128 x 96 pixels, grey, RGB, RGBA." in text
+
+
+def test_what_comes_next_can_be_run(command, sample, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = sample / "images" / "val" / "waves"
+    next_ = command("init", source, "--for", "robustness", "-o", "r.yaml").out.splitlines()[-4:]
+    for line in next_:
+        assert command(*line.split()[1:]).code == 0, line
+
+
+def test_an_image_that_a_run_would_refuse_is_refused(command, tmp_path):
+    Image.new("CMYK", (8, 8)).save(tmp_path / "print.jpg")
+    done = command("init", tmp_path / "print.jpg")
+    assert (done.code, done.out) == (3, "")
+    assert "a CMYK JPEG, which is not supported" in done.errors[0]
 
 
 def write_log(path):

@@ -179,6 +179,12 @@ def test_data_without_a_manifest_proves_nothing(command: Command, output: Path) 
     assert "no such manifest" in result.errors[0]
 
 
+def test_verify_says_what_is_not_there(command: Command, sample: Path, tmp_path: Path) -> None:
+    out = augment(sample / "images" / "val", IMAGES | {"purpose": "evaluate"}, tmp_path / "out").output
+    assert command("verify", tmp_path / "none").errors == [f"error: {tmp_path / 'none'}: no such output"]
+    assert command("verify", out / "discs").errors[0].endswith(f"; {path_for(out)} speaks of all that is in its folder")
+
+
 def test_a_link_out_of_the_output_is_not_followed(command: Command, sample: Path, tmp_path: Path) -> None:
     out = augment(sample / "images" / "val", IMAGES | {"purpose": "evaluate"}, tmp_path / "out").output
     inside, outside = out / "discs" / "discs_10.jpg", tmp_path / "moved.jpg"

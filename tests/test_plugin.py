@@ -29,9 +29,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run noisecli where the plug-in is installed."""
-    path = os.pathsep.join([str(folder / "site"), str(ROOT)])
+def run(folder: Path, *arguments: str, site: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run noisecli where the plug-in is installed, or not."""
+    path = os.pathsep.join([*([str(folder / "site")] if site else []), str(ROOT)])
     command = [sys.executable, "-m", "noisecli", *arguments]
     return subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=60
@@ -56,6 +56,10 @@ def test_a_plugin_is_found_run_recorded_and_replayed(installed: Path) -> None:
     assert manifest["environment"]["noisecli-scales"] == "1.2.0"
     assert manifest["steps"][0]["columns"]["income"]["changed"] > 0
     assert (installed / "again.csv").read_bytes() == (installed / "weighed.csv").read_bytes()
+    replay = next(line for line in commands if line.startswith("replay")).replace("again.csv", "once_more.csv")
+    without = run(installed, *replay.split(), site=False)
+    assert without.returncode == 1
+    assert "the package noisecli-scales 1.2.0, which is not installed here" in without.stderr
 
 
 def test_a_plugin_that_cannot_be_loaded_is_named(installed: Path, tmp_path: Path) -> None:

@@ -141,6 +141,18 @@ def test_escape_codes_go_to_terminals_that_want_them(
     assert ("\x1b" in done.err) is escapes
 
 
+@pytest.mark.parametrize("columns", ["30", "200"])
+def test_a_narrow_terminal_breaks_no_number_and_no_name(columns, tmp_path, command, sample, recipe, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    step = recipe("op: missing, id: gaps_in_dates, columns: signup_date, rate: 1")
+    done = command("augment", sample / "customers.csv", "-r", step, "-o", tmp_path / "out.csv")
+    row = next(line.split() for line in done.out.splitlines() if "gaps_in_dates" in line)
+    assert row[0] == "gaps_in_dates"
+    assert row[-6:] == ["signup_date", "5,000", "5,000", "5,000", "1", "1.0000"]
+
+
 def test_versions_are_what_a_manifest_records(command, tmp_path, sample, recipe):
     assert command("--version").out == f"noisecli {noisecli.__version__}\n"
     said = dict(line.split() for line in command("--versions").out.splitlines())

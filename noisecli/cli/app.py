@@ -75,7 +75,9 @@ def _root(
 def _said(error: Any) -> str:
     """What is wrong with the arguments, and which option may have been meant: the nearest only."""
     near = getattr(error, "possibilities", None)
-    return f"no option {error.option_name!r}; did you mean {near[0]!r}?" if near else str(error.format_message())
+    if near:
+        return f"no option {error.option_name!r}; did you mean {near[0]!r}?"
+    return str(error.format_message()).replace("Value error, ", "")
 
 
 def run() -> int:
@@ -94,7 +96,8 @@ def run() -> int:
         raise
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":
-            return 2  # the help has been shown
+            typer.echo(str(error), err=True)  # the help itself
+            return 2
         # Click and the Typer that vendors it have different classes for wrong arguments; both can describe themselves.
         if hasattr(error, "format_message"):
             command = getattr(getattr(error, "ctx", None), "command_path", "noisecli")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from noisecli.advice import Advice
@@ -15,6 +16,9 @@ from noisecli.errors import CheckFailed
 from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
 from noisecli.run import Outcome, Prepared
+
+WIDEST = 10_000
+"""More columns of characters than any table has."""
 
 
 def as_json(data: Any) -> None:
@@ -42,12 +46,18 @@ def is_plain(stream: TextIO) -> bool:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
     """Print a table; columns from `right` on are numbers."""
-    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(columns):
-        shown.add_column(name, justify="right" if i >= right else "left", overflow="fold")
+        width = max(len(cell) for cell in (name, *(row[i] for row in rows))) if i >= right else None
+        shown.add_column(name, justify="left" if width is None else "right", overflow="fold", width=width)
     for row in rows:
         shown.add_row(*row)
-    console().print(shown)
+    if title:
+        print(title)
+    screen = console()
+    # A terminal that is too narrow even for the words breaks lines itself; a number in pieces could not be read.
+    screen.width = max(screen.width, Measurement.get(screen, screen.options.update(max_width=WIDEST), shown).minimum)
+    screen.print(shown)
 
 
 def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
@@ -91,19 +101,20 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
 
 def counts_table(manifest: Manifest) -> None:
     """Show what each step did to each column."""
-    names = ("eligible", "struck", "changed", "clipped", "void")
+    every = [counts for step in manifest.steps for counts in step.columns.values()]
+    names = ["eligible", "struck", "changed", *(n for n in ("clipped", "void") if any(counts[n] for counts in every))]
     rows, in_text = [], any(step.cer for step in manifest.steps)
     for step in manifest.steps:
         for column, counts in step.columns.items():
             rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
             # Where whole rows were asked for, fields of theirs have no rate of their own.
             asked = "-" if column and "" in step.columns else f"{(step.rates or {}).get(column, step.rate):g}"
-            row = [step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), asked, rate]
+            name = step.id if step.id == step.op else f"{step.id} ({step.op})"
+            row = [step.sweep or "", name, column, *(f"{counts[n]:,}" for n in names), asked, rate]
             errors = (step.cer or {}).get(column)
             rows.append([*row, "-" if errors is None else f"{errors:.4f}"] if in_text else row)
     print()
-    columns = ["step", "op", "column", *names, "rate asked", "got", *(["char errors"] if in_text else [])]
-    _swept(columns, rows, right=3)
+    _swept(["step", "column", *names, "asked", "got", *(["cer"] if in_text else [])], rows, right=2)
 
 
 def _swept(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int) -> None:
@@ -153,13 +164,17 @@ def prepared(found: Prepared, json_: bool, quiet: bool, advice: Sequence[Advice]
         struck = len(dataset.struck)
         print(f"input     {struck} {'file' if struck == 1 else 'files'} to strike ({dataset.target}), ", end="")
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
-        print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {size * copies / 1e6:.1f} MB")
+        print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {_amount(size * copies)}")
         if spill:
-            print(f"spill     about {spill / 1e6:.1f} MB at a time are put aside beside the output while it runs")
+            print(f"spill     about {_amount(spill)} at a time are put aside beside the output while it runs")
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)
     warn([*found.warnings, *map(str, advice or ())])
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, size // 1000)} kB"
 
 
 def recipe(checked: Recipe, json_: bool) -> None:

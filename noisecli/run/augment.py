@@ -129,12 +129,14 @@ def replay(
 
     Raises:
         DataProblem: the input, or code that a step runs, differs from what the manifest records.
+        SystemProblem: a package that ops of the run came with is not installed.
     """
     root, _ = as_path(source, "source"), as_path(output, "output")
     recorded = manifests.read(manifests.locate(as_path(given, "given")))
     faults = manifests.check(recorded.inputs, root)
     if faults:
         raise DataProblem("the input is not the one of the manifest:\n" + "\n".join(faults))
+    manifests.require_packages(recorded)
     recipe = recipes.load(recorded.recipe, target=find_target(root))
     outside = settle_outside(recipe, allow_code, recorded)
     dataset, place = _find(root, recipe, output, force or if_changed)

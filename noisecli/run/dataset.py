@@ -27,6 +27,8 @@ TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     **FEATHER,
 }
 IMAGES = frozenset(images.EXTENSIONS)
+OTHER_IMAGES = frozenset({".avif", ".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp"})
+"""Pictures that are carried, since their pixels are not read."""
 HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "holdout"})
 """Folder names, and stems of single files, that mean data to be left alone under `purpose: train`."""
 
@@ -82,6 +84,16 @@ class Dataset:
     def struck(self) -> list[InputFile]:
         """Files that the recipe may strike."""
         return [file for file in self.files if not file.carried]
+
+
+def unread_images(dataset: Dataset) -> list[str]:
+    """Warn of pictures beside those that are struck: who mixes formats expects noise on all of them."""
+    suffixes = [suffix for file in dataset.files if (suffix := file.path.suffix.lower()) in OTHER_IMAGES]
+    if not suffixes:
+        return []
+    images = "1 image is" if len(suffixes) == 1 else f"{len(suffixes):,} images are"
+    kinds = ", ".join(sorted(set(suffixes)))
+    return [f"{images} of a kind that is not read, and carried without noise ({kinds}): convert them to PNG or JPEG"]
 
 
 def table_suffix(path: Path) -> str:

@@ -17,7 +17,7 @@ from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
 from noisecli.run.choose import settle_choosers
 from noisecli.run.commit import check_output, settle_output
-from noisecli.run.dataset import Dataset, discover, find_target
+from noisecli.run.dataset import Dataset, discover, find_target, unread_images
 from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.execute import Meter, Prepared, Progress, check_names
 from noisecli.run.facts import Widen, find_facts, misfit_warnings
@@ -68,7 +68,7 @@ def prepare_run(
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
-        return Prepared(recipe, dataset, plans, {}, [])
+        return Prepared(recipe, dataset, plans, {}, unread_images(dataset))
     fields = dataset.struck[0].table().fields()
     selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})

@@ -41,7 +41,7 @@ def for_images(look: ImageLook, draft: Draft) -> list[str]:
 
 def _title(opened: Opened, draft: Draft) -> list[str]:
     name = opened.name if opened.name.isprintable() else repr(opened.name)
-    told = commands(name, "recipe.yaml", output_for(opened, draft))[:2]
+    told = commands(name, "recipe.yaml", output_for(opened, draft), "")[:2]
     return [
         *yaml.comment(f"A starter recipe for {name}: weak noise that fits it, to be edited."),
         *(f"#   {line}" for line in told),
@@ -58,14 +58,14 @@ def output_for(opened: Opened, draft: Draft) -> str:
     return "noisy" + "".join(path.suffixes[-2:] if packed else path.suffixes[-1:])
 
 
-def commands(source: str, recipe: str, output: str) -> list[str]:
+def commands(source: str, recipe: str, output: str, shown: str) -> list[str]:
     """What to do with a recipe, in order, as a shell takes it."""
-    source, recipe, output = map(shlex.quote, (source, recipe, output))
+    source, recipe, output, shown = map(shlex.quote, (source, recipe, output, shown))
     return [
         f"noisecli preview {source} -r {recipe}",
         f"noisecli augment {source} -r {recipe} -o {output}",
         f"noisecli verify {output} --input {source}",
-        f"noisecli report {output} --input {source}",
+        f"noisecli report {shown} --input {source}",
     ]
 
 

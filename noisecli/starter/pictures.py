@@ -6,12 +6,17 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
-from noisecli.errors import DataProblem
+from noisecli.formats.images import parse_image
 from noisecli.run.dataset import HELD_OUT
 from noisecli.starter.draft import Draft, Group, Step
 from noisecli.starter.look import Opened
 
 SEVERITIES = [0, 1, 2, 3, 4, 5]
+
+IN_WORDS = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "of a palette"} | dict.fromkeys(
+    ("I", "I;16", "I;16B"), "16-bit grey"
+)
+"""What Pillow calls the ways in which pixels are stored, where RGB and RGBA are not plain enough."""
 
 FEW = 20
 """Of fewer images a low rate may strike none."""
@@ -42,13 +47,11 @@ def look_at_images(opened: Opened) -> ImageLook:
     sizes, modes = set(), Counter[str]()
     some = sorted(path for path in [opened.excerpt.root, *opened.excerpt.root.rglob("*")] if path.is_file())
     for path in some:
-        try:
-            with Image.open(path) as image:
-                sizes.add(image.size)
-                modes[image.mode] += 1
-        except OSError:
-            name = path.name if opened.dataset.single else path.relative_to(opened.excerpt.root).as_posix()
-            raise DataProblem(f"{name}: cannot be read as an image; mend it or move it away") from None
+        name = path.name if opened.dataset.single else path.relative_to(opened.excerpt.root).as_posix()
+        parse_image(path.read_bytes(), name)  # what a run would refuse is refused now
+        with Image.open(path) as image:
+            sizes.add(image.size)
+            modes[image.mode] += 1
     paths = [PurePosixPath(file.relative) for file in files]
     folders = Counter(path.parts[-2] for path in paths if len(path.parts) > 1)
     first = Counter(path.parts[0] for path in paths if len(path.parts) > 1)
@@ -78,7 +81,7 @@ def described(look: ImageLook) -> list[str]:
     (width, height), (most_width, most_height) = look.sizes[0], look.sizes[-1]
     range_ = f"{width} x {height}" if len(look.sizes) == 1 else f"{width} x {height} to {most_width} x {most_height}"
     seen = "" if look.opened_count >= look.count else f" in the {look.opened_count} that were opened"
-    lines.append(f"Size{seen}: {range_} pixels, {' and '.join(look.modes)}.")
+    lines.append(f"Size{seen}: {range_} pixels, {', '.join(IN_WORDS.get(mode, mode) for mode in look.modes)}.")
     if look.classes:
         few = ", ".join(f"{name} {count:,}" for name, count in look.classes[:8])
         more = f", and {len(look.classes) - 8} more" if len(look.classes) > 8 else ""

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from noisecli.errors import DataProblem, NoiseError, SystemProblem
+from noisecli.recipe import Recipe
 from noisecli.run import inspect
 from noisecli.starter import header, pictures, themes
 from noisecli.starter.draft import Columns, Draft, written
@@ -27,10 +28,12 @@ class Starter:
     """The YAML."""
     output: str
     """A name that fits what it makes of the input."""
+    shown: str
+    """What of it a report shows: all, or the last result of a sweep."""
 
     def commands(self, source: str, recipe: str) -> list[str]:
         """What to do with it next, as a shell takes it, given the names of the input and of the recipe."""
-        return header.commands(source, recipe, self.output)
+        return header.commands(source, recipe, self.output, self.shown)
 
 
 def start(source: Path, theme: str | None = None) -> Starter:
@@ -68,8 +71,9 @@ def start(source: Path, theme: str | None = None) -> Starter:
             lines = header.for_tables(columns, draft)
             lines += _steps(draft, columns)
         text = "\n".join([MODELINE, *lines, ""])
-        _check(text, folder, opened.excerpt.root)
-        return Starter(text, header.output_for(opened, draft))
+        tried = _tried(text, folder, opened.excerpt.root)
+        output = header.output_for(opened, draft)
+        return Starter(text, output, (PurePosixPath(output) / tried.variants[-1].folder).as_posix())
 
 
 def _bound(make: Callable[[Columns], Draft], columns: Columns) -> Callable[[], Draft]:
@@ -100,12 +104,12 @@ def _steps(draft: Draft, columns: Columns | None) -> list[str]:
     return lines[:-1]
 
 
-def _check(text: str, folder: Path, excerpt: Path) -> None:
-    """Try the recipe on what was looked at."""
+def _tried(text: str, folder: Path, excerpt: Path) -> Recipe:
+    """Try the recipe on what was looked at, and return it."""
     recipe = folder / "recipe.yaml"
     recipe.write_text(text, encoding="utf-8")
     try:
-        inspect(excerpt, recipe)
+        return inspect(excerpt, recipe).recipe
     except NoiseError as error:
         told = str(error).replace(f"{recipe}:", "line ")
         raise SystemProblem(
