@@ -164,7 +164,8 @@ def locate(given: Path) -> Path:
     """Find the manifest, given itself or its output."""
     path = given if given.name.endswith(SUFFIX) else path_for(given)
     if not path.is_file():
-        raise UsageProblem(f"{path}: no such manifest")
+        made = f"; {given} is no output of noisecli, or its manifest was left behind" if given.exists() else ""
+        raise UsageProblem(f"{path}: no such manifest{made}")
     return path
 
 
@@ -279,5 +280,5 @@ def verify(given: str | Path, source: str | Path | None = None) -> tuple[Manifes
     if source is not None:
         if not Path(source).exists():
             raise UsageProblem(f"{source}: no such file or folder")
-        faults += check(manifest.inputs, Path(source))
+        faults += [f"input {fault}" for fault in check(manifest.inputs, Path(source))]
     return manifest, faults

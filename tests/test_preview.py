@@ -218,6 +218,11 @@ def test_many_columns_make_a_list(command, recipe, tmp_path):
     told = command("preview", tmp_path / "t.csv", "-r", recipe("op: missing, columns: all, rate: 0.5"), "--rows", 2).out
     assert re.search(r"^row \d+", told, re.MULTILINE)
     assert re.search(r"^  column_3 .* -> \(missing\) +missing$", told, re.MULTILINE)
+    all_of_them = command(
+        "preview", tmp_path / "t.csv", "-r", recipe("op: missing, columns: all, rate: 1"), "--rows", 2
+    )
+    assert all_of_them.out.count("-> (missing)") == 2 * 24
+    assert all_of_them.out.count("and 16 more cells") == 2
 
 
 def test_faults_speak_of_the_input(command, recipe, tmp_path):

@@ -75,7 +75,9 @@ def _root(
 def _said(error: Any) -> str:
     """What is wrong with the arguments, and which option may have been meant: the nearest only."""
     near = getattr(error, "possibilities", None)
-    return f"no option {error.option_name!r}; did you mean {near[0]!r}?" if near else str(error.format_message())
+    if near:
+        return f"no option {error.option_name!r}; did you mean {near[0]!r}?"
+    return str(error.format_message()).replace("Value error, ", "")  # where pydantic looked at the value
 
 
 def run() -> int:

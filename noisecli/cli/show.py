@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from noisecli.advice import Advice
 from noisecli.errors import CheckFailed
@@ -41,12 +42,15 @@ def is_plain(stream: TextIO) -> bool:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
-    """Print a table; columns from `right` on are numbers."""
+    """Print a table; columns from `right` on are numbers.
+
+    Rich takes brackets in a `str` for markup, and terminals obey control characters: cells say what files say.
+    """
     shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(columns):
-        shown.add_column(name, justify="right" if i >= right else "left", overflow="fold")
+        shown.add_column(Text(name), justify="right" if i >= right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*(Text(text if text.isprintable() else repr(text)) for text in row))
     console().print(shown)
 
 
@@ -91,19 +95,21 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
 
 def counts_table(manifest: Manifest) -> None:
     """Show what each step did to each column."""
-    names = ("eligible", "struck", "changed", "clipped", "void")
+    told = [counts for step in manifest.steps for counts in step.columns.values()]
+    names = ["eligible", "struck", "changed", *(n for n in ("clipped", "void") if any(counts[n] for counts in told))]
     rows, in_text = [], any(step.cer for step in manifest.steps)
     for step in manifest.steps:
         for column, counts in step.columns.items():
             rate = f"{counts['struck'] / counts['eligible']:.4f}" if counts["eligible"] else "-"
             # Where whole rows were asked for, fields of theirs have no rate of their own.
             asked = "-" if column and "" in step.columns else f"{(step.rates or {}).get(column, step.rate):g}"
-            row = [step.sweep or "", step.id, step.op, column, *(f"{counts[n]:,}" for n in names), asked, rate]
+            name = step.id if step.id == step.op else f"{step.id} ({step.op})"
+            row = [step.sweep or "", name, column, *(f"{counts[n]:,}" for n in names), asked, rate]
             errors = (step.cer or {}).get(column)
             rows.append([*row, "-" if errors is None else f"{errors:.4f}"] if in_text else row)
     print()
-    columns = ["step", "op", "column", *names, "rate asked", "got", *(["char errors"] if in_text else [])]
-    _swept(columns, rows, right=3)
+    columns = ["step", "column", *names, "asked", "got", *(["char errors"] if in_text else [])]
+    _swept(columns, rows, right=2)
 
 
 def _swept(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int) -> None:
