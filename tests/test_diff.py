@@ -90,7 +90,7 @@ def test_the_truth_is_about_the_input_of_its_run(
     again = shutil.copy(output, tmp_path / "again.csv")
     found = command("diff", again, output, "--exit-code")
     assert (found.code, "nothing differs" in found.out, "truth  " in found.out) == (0, True, False)
-    assert "again.csv: is not the input that the manifest names" in found.err
+    assert "again.csv: not the input that the manifest names" in found.err
     long = written(tmp_path / "long.csv", source.read_text(encoding="utf-8").replace("Ana Lima", "Ana Luna"))
     assert long.stat().st_size == source.stat().st_size
     assert command("diff", long, output, "--limit", 0).code == 0
@@ -329,7 +329,7 @@ def test_lies_are_told(command: Command, runs: dict[str, tuple[Path, Path]], sam
     assert (found.code, "1 lie" in found.err, "said to have become 'elsewhere'" in found.err) == (4, True, True)
     assert command("diff", source, mine, "--json").json["truth"]["count"] == 1
     other = written(tmp_path / "other.csv", source.read_text(encoding="utf-8").replace("Lima", "Limes"))
-    assert "is not the input" in command("diff", other, mine).err
+    assert "not the input" in command("diff", other, mine).err
     for data in (b"PAR1", (sample / "customers.parquet").read_bytes()):
         truth_of(mine).write_bytes(data)
         found = command("diff", source, mine)

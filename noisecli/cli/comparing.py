@@ -54,8 +54,10 @@ def diff(
         _tables(found, found.rows)
     if not json:
         _files(found)
-    aside = "is not the input that the manifest names, so what that and a truth file say is left aside"
-    show.warn([f"{path}: {aside}" for path in found.strange[:MOST_LIES]])
+    aside = "not the input that the manifest names, so what that and a truth file say is left aside"
+    if found.strange:
+        others = f" and {len(found.strange) - 1:,} more" if len(found.strange) > 1 else ""
+        show.warn([f"{found.strange[0]}{others}: {aside}"])
     if found.swapped:
         show.warn([swapped(clean, noisy)])
     if found.truth is not None:
