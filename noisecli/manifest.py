@@ -177,7 +177,9 @@ def locate(given: Path) -> Path:
         if path != given and not given.exists():
             raise UsageProblem(f"{given}: no such output")
         above = next((path_for(folder) for folder in given.parents if folder.name and path_for(folder).is_file()), None)
-        hint = "" if above is None else f"; {above} speaks of all that is in its folder"
+        hint = f"; {above} speaks of all that is in its folder" if above is not None else ""
+        if above is None and given.exists():
+            hint = f"; {given} is no output of noisecli, or its manifest was left behind"
         raise UsageProblem(f"{path}: no such manifest{hint}")
     return path
 
@@ -293,5 +295,5 @@ def verify(given: str | Path, source: str | Path | None = None) -> tuple[Manifes
     if source is not None:
         if not Path(source).exists():
             raise UsageProblem(f"{source}: no such file or folder")
-        faults += check(manifest.inputs, Path(source))
+        faults += [f"input {fault}" for fault in check(manifest.inputs, Path(source))]
     return manifest, faults

@@ -80,6 +80,8 @@ CASES = {
     "rate": ([[noise("plain", rate=0.004)], KNOWN], [[noise("plain", rate=0.02)], KNOWN]),
     "rate, over columns": ([[noise("few", rate=0.004)], KNOWN], [[noise("numeric", rate=0.004)], KNOWN]),
     "constant": ([[noise("flat")], KNOWN], [[noise("flat", unit="absolute")], KNOWN]),
+    "unit": ([[noise("plain", sigma=11)], KNOWN], [[noise("plain", sigma=11, unit="absolute")], KNOWN]),
+    "unit, sigma": ([[noise("plain", sigma=500)], KNOWN], [[noise("plain", sigma=9)], KNOWN]),
     "resolution": ([[noise("few", sigma=0.05)], KNOWN], [[noise("few")], KNOWN]),
     "resolution, decimals": ([[noise("few", sigma=0.05)], KNOWN], [[noise("few", sigma=0.05, decimals=3)], KNOWN]),
     "unchanged": (

@@ -294,7 +294,7 @@ def test_stdout_and_stderr(command: Command, recipe: Recipe, source: Path, tmp_p
     assert "\x1b" not in shown.err + shown.out
     assert "output" in shown.out
     assert "manifest" in shown.out
-    assert re.search(r"^missing +x +4 ", shown.out, re.MULTILINE)
+    assert re.search(r"^missing +x +4 +1 +1 +0.5 +0.2500$", shown.out, re.MULTILINE)
     found = command("augment", source, "-r", path, "-o", tmp_path / "2.csv", "--json").json
     assert found["seed"] == 7
     assert found["outputs"][0]["sha256"]

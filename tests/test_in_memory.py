@@ -560,6 +560,7 @@ MISSING = recipe_of({"op": "missing", "columns": "*", "rate": 1})
         (FRAME, IMAGE, {}, "op 'cutout' is for images, the input holds table"),
         (np.zeros((2, 70_000, 1, 3), np.uint8), recipe_of({"op": "jpeg_compression"}), {}, "image 0: jpeg_compression"),
         (FRAME, {"noisecli": 1, "steps": [NOISE]}, {}, "no seed: give `seed=`, or put `seed:` in the recipe"),
+        (FRAME, {"noisecli": 1, "seed": None, "steps": [NOISE]}, {}, "no seed"),
         (FRAME, recipe_of(NOISE), {"seed": -1}, "seed=-1: .*greater than or equal to 0"),
         (FRAME, recipe_of(NOISE), {"seed": "x"}, "seed=x: "),
         (FRAME, recipe_of(NOISE), {"severity": 3}, "step 'gaussian_noise' has none"),
@@ -582,6 +583,13 @@ def test_faults_are_told_in_one_line(data: Any, recipe: Any, options: Any, messa
     with pytest.raises(NoiseError, match=message) as caught:
         noisecli.corrupt(data, recipe, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_a_seed_that_is_null_in_yaml_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("noisecli: 1\nseed: null\nsteps:\n  - {op: missing, columns: all, rate: 0.5}\n", encoding="utf-8")
+    with pytest.raises(NoiseError, match="no seed"):
+        noisecli.corrupt(FRAME, str(path))
 
 
 def test_another_library_is_told_how_to_get_here() -> None:

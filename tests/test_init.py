@@ -307,3 +307,5 @@ def test_the_command(command, sample, tmp_path, tree):
     assert command("init", source, "-o", recipe, "--force").code == 0
     assert recipe.read_text(encoding="utf-8") == printed.out
     assert command("init", tmp_path / "none.csv").code == 2
+    assert command("init", "none.csv").errors == ["error: none.csv: no such file or folder"]
+    assert "error: Invalid value for '--for': 'x' is not one of" in command("init", source, "--for", "x").err

@@ -177,6 +177,7 @@ def test_data_without_a_manifest_proves_nothing(command: Command, output: Path) 
     result = command("verify", output)
     assert result.code == 2
     assert "no such manifest" in result.errors[0]
+    assert "its manifest was left behind" in result.errors[0]
 
 
 def test_verify_says_what_is_not_there(command: Command, sample: Path, tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def test_rows_are_those_of_augment(command, recipe, large, tmp_path):
             assert count["changed"] == len(mine)
 
 
-def test_approximate_facts_change_no_strike(command, recipe, large, tmp_path):
+def test_approximate_facts_change_no_strike(command, recipe, large, tmp_path, monkeypatch):
+    monkeypatch.setattr("noisecli.preview.tables.FACTS_BYTES", 512 << 10)
     made = recipe(*STEPS)
     found = command("preview", large, "-r", made, "--json", "--rows", 50).json
     assert found["facts"]["kind"] == "approximate"
@@ -88,8 +89,9 @@ def test_approximate_facts_change_no_strike(command, recipe, large, tmp_path):
                 assert after == expected
 
 
-def test_what_an_excerpt_did_not_show_is_carried(command, recipe, tmp_path):
+def test_what_an_excerpt_did_not_show_is_carried(command, recipe, tmp_path, monkeypatch):
     """A text among numbers, in the rows looked at and at none of the places that the facts come from."""
+    monkeypatch.setattr("noisecli.preview.tables.FACTS_BYTES", 512 << 10)
     source = write_rows(tmp_path / "odd.csv", odd=3_000)
     found = command("preview", source, "-r", recipe(STEPS[0]), "--json")
     assert found.code == 0, found.err
@@ -218,6 +220,27 @@ def test_many_columns_make_a_list(command, recipe, tmp_path):
     told = command("preview", tmp_path / "t.csv", "-r", recipe("op: missing, columns: all, rate: 0.5"), "--rows", 2).out
     assert re.search(r"^row \d+", told, re.MULTILINE)
     assert re.search(r"^  column_3 .* -> \(missing\) +missing$", told, re.MULTILINE)
+    all_of_them = command(
+        "preview", tmp_path / "t.csv", "-r", recipe("op: missing, columns: all, rate: 1"), "--rows", 2
+    )
+    assert all_of_them.out.count("-> (missing)") == 2 * 24
+    assert all_of_them.out.count("and 16 more cells") == 2
+
+
+def test_a_small_folder_is_looked_at_as_a_whole_however_its_files_differ(command, recipe, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("x\n1\n2\n")
+    (tmp_path / "in" / "b.csv").write_text("x\n" + "123456789\n" * 60_000)  # more than half of what fits
+    made = recipe("op: scale, columns: x, factor: 2, rate: 0.001")
+    found = command("preview", tmp_path / "in", "-r", made, "--json").json
+    assert (found["whole"], found["facts"]["kind"], found["looked_at"]) == (True, "exact", 60_002)
+
+
+def test_facts_of_all_rows_are_exact(command, recipe, tmp_path):
+    (tmp_path / "t.csv").write_text("x\n" + "123456789\n" * 150_000)  # some rows are looked at, facts come from all
+    made = recipe("op: scale, columns: x, factor: 2, rate: 0.001")
+    found = command("preview", tmp_path / "t.csv", "-r", made, "--json").json
+    assert (found["whole"], found["facts"]) == (False, {"kind": "exact", "rows": 150_000, "of_about": None})
 
 
 def test_faults_speak_of_the_input(command, recipe, tmp_path):

@@ -33,6 +33,7 @@ ADVISERS: tuple[Adviser, ...] = (
     strikes.nothing_eligible,
     strikes.strikes_none,
     strikes.no_spread,
+    strikes.drowns_the_column,
     strikes.below_resolution,
     strikes.without_effect,
     interplay.no_row_left,

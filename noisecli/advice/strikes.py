@@ -21,6 +21,10 @@ from noisecli.plan import StepPlan
 from noisecli.recipe import PlannedStep
 
 ON_CELLS = (CellCorruption, SeriesCorruption, TextCorruption, JointCorruption)
+SPREADS = {"sd": "standard deviations", "iqr": "interquartile ranges", "range": "ranges"}
+DROWNING = 10
+"""Spreads of noise beside which those of the data are less than 1 % of the variance."""
+
 OF_ANY_SIZE = (AdditiveNoise, HeavyTailedNoise, MultiplicativeNoise)
 """Noise that leaves no number as it was, but for rounding."""
 
@@ -102,6 +106,16 @@ def no_spread(case: Case) -> Iterator[Advice]:
         if names:
             text = "all its numbers are equal, so noise in units of their spread is none: leave it out, or say `unit`"
             yield Advice("constant", text, step.id, tuple(names))
+
+
+def drowns_the_column(case: Case) -> Iterator[Advice]:
+    """Noise of so many spreads that a strength in the column's own unit must be meant."""
+    for _, step in case.steps:
+        op = step.corruption
+        if isinstance(op, AdditiveNoise) and op.snr_db is None and op.sigma > DROWNING and op.unit in SPREADS:
+            how = "say `unit: absolute` if the column's own is meant"
+            what = f"sigma {op.sigma:g} is {op.sigma:g} {SPREADS[op.unit]}, which leaves nothing of its numbers"
+            yield Advice("unit", f"{what}: {how}", step.id, step.columns)
 
 
 def _has_no_spread(step: StepPlan, column: Column) -> bool:

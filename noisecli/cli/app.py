@@ -77,7 +77,7 @@ def _said(error: Any) -> str:
     near = getattr(error, "possibilities", None)
     if near:
         return f"no option {error.option_name!r}; did you mean {near[0]!r}?"
-    return str(error.format_message()).replace("Value error, ", "")
+    return str(error.format_message()).replace("Value error, ", "")  # where pydantic looked at the value
 
 
 def run() -> int:

@@ -11,7 +11,7 @@ from noisecli.cli.options import Json
 from noisecli.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from noisecli.compare.diff import Differences
+    from noisecli.compare.diff import Differences, RowDifferences
     from noisecli.compare.verdict import Verdict
 
 MOST_LIES = 20
@@ -43,17 +43,23 @@ def diff(
     """
     from noisecli.cli import show
     from noisecli.compare.diff import diff
+    from noisecli.compare.sides import swapped
 
     found = diff(clean, noisy, key=key, copy=copy, columns=columns, limit=limit)
     if json:
         show.as_json(_as_data(found))
     elif found.target == "images":
         _images(found, limit)
-    else:
-        _tables(found)
+    elif found.rows is not None:
+        _tables(found, found.rows)
     if not json:
         _files(found)
-    show.warn([f"{path}: is not the input that the manifest speaks of" for path in found.strange[:MOST_LIES]])
+    aside = "not the input that the manifest names, so what that and a truth file say is left aside"
+    if found.strange:
+        others = f" and {len(found.strange) - 1:,} more" if len(found.strange) > 1 else ""
+        show.warn([f"{found.strange[0]}{others}: {aside}"])
+    if found.swapped:
+        show.warn([swapped(clean, noisy)])
     if found.truth is not None:
         _truth(found.truth, json)
     if exit_code and not found.equal:
@@ -75,11 +81,9 @@ def _finite(data: Any) -> Any:
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
-def _tables(found: "Differences") -> None:
+def _tables(found: "Differences", rows: "RowDifferences") -> None:
     from noisecli.cli import show
 
-    assert found.rows is not None
-    rows = found.rows
     print(f"rows      {rows.clean:,} clean, {rows.noisy:,} noisy", end="")
     if found.unaligned:
         print(f"\n          not all compared: {found.unaligned}")
@@ -90,12 +94,13 @@ def _tables(found: "Differences") -> None:
     differing = [column for column in found.columns if column.differing]
     total = sum(column.differing for column in differing)
     cells = sum(column.compared for column in found.columns)
-    print(f"cells     {total:,} of {cells:,} differ, in {len(differing)} of {len(found.columns)} columns")
+    differ = f"{total:,} of {cells:,} differ, in {len(differing)} of {len(found.columns)} columns"
+    print(f"cells     {differ if cells else 'none compared'}")
     if differing:
         names = ["column", "compared", "differ", "share", "now missing", "no longer", "only respelt"]
         lines = [
             [
-                _plain(c.name),
+                c.name,
                 *(f"{n:,}" for n in (c.compared, c.differing)),
                 f"{c.differing / c.compared:.4f}",
                 *(f"{n:,}" for n in (c.now_missing, c.no_longer_missing, c.respelt)),
@@ -108,9 +113,9 @@ def _tables(found: "Differences") -> None:
         several = found.compared > 1
         shown = [
             [
-                *([_plain(c.file)] if several else []),
+                *([c.file] if several else []),
                 f"{c.row:,}",
-                _plain(c.column),
+                c.column,
                 _cell(c.before),
                 "->",
                 _cell(c.after),
@@ -121,8 +126,9 @@ def _tables(found: "Differences") -> None:
         names = [*(["file"] if several else []), "row", "column", "before", "", "after"]
         print(f"\nCells that differ{more}")
         show.table("", names, shown)
-    for name, why in found.unread.items():
-        print(f"column    {name}: not compared, {why}")
+    for why in dict.fromkeys(found.unread.values()):
+        names = [name for name, reason in found.unread.items() if reason == why]
+        print(f"columns   not compared, {why}: {', '.join(names)}")
     for name in found.only_bytes:
         print(f"bytes     {name}: no cell differs, but quotes, spelling of missing cells, line ends or metadata do")
 
@@ -136,7 +142,7 @@ def _images(found: "Differences", limit: int) -> None:
     if found.images and limit:
         shown = [
             [
-                _plain(image.path),
+                image.path,
                 " -> ".join(image.sizes) if image.sizes else image.how,
                 "" if image.psnr is None else f"{image.psnr:.2f}",
                 "" if image.ssim is None else f"{image.ssim:.4f}",
@@ -181,11 +187,4 @@ def _truth(verdict: "Verdict", json: bool) -> None:
 
 
 def _cell(text: str | None) -> str:
-    return "(missing)" if text is None else _plain(repr(text if len(text) <= 200 else text[:199] + "…"))
-
-
-def _plain(text: str) -> str:
-    """Keep rich from taking brackets for markup, and terminals from obeying what a file says."""
-    from rich.markup import escape
-
-    return escape(text if text.isprintable() else repr(text))
+    return "(missing)" if text is None else repr(text if len(text) <= 200 else text[:199] + "…")

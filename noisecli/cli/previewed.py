@@ -28,6 +28,9 @@ MOST_STEPS = 30
 MOST_COUNTS = 24
 """Lines of counts, beyond which the columns of a step are counted together."""
 
+MOST_CHANGES = 24
+"""Cells of a row that a list shows; of a wide table all of them would bury the rows."""
+
 MOST_NAME = 24
 """Columns that the name of a column takes in a list."""
 
@@ -190,7 +193,7 @@ def _as_list(found: TablePreview, width: int) -> Iterator[Text]:
     names = min(MOST_NAME, max((len(visible(name)) for name in (*changed, *found.added)), default=0))
     steps = min(MOST_STEPS, max((len(_steps(row, name)) for row in found.rows for name in changed), default=0))
     room = max(10, (width - names - steps - 14) // 2)
-    cells = [{name: _cell(row, name, room) for name in _changed(row)} for row in found.rows]
+    cells = [{name: _cell(row, name, room) for name in _changed(row)[:MOST_CHANGES]} for row in found.rows]
     widest = max((text.cell_len for texts in cells for text in texts.values()), default=0)
     for row, texts in zip(found.rows, cells, strict=True):
         yield _title(row, found, width)
@@ -198,6 +201,8 @@ def _as_list(found: TablePreview, width: int) -> Iterator[Text]:
             text.pad_right(widest - text.cell_len)
             line = Text.assemble("  ", _fit(visible(name), names), "  ", text)
             yield line.append(f"  {_fit(_steps(row, name), steps)}".rstrip(), ASIDE)
+        if len(_changed(row)) > MOST_CHANGES:
+            yield Text(f"  and {len(_changed(row)) - MOST_CHANGES:,} more cells; --json tells of all", ASIDE)
         for name, value in (row.added or {}).items():
             yield Text.assemble("  ", _fit(visible(name), names), "  ", plain(value, room, AFTER), ("  (added)", ASIDE))
 

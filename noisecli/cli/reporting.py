@@ -43,6 +43,7 @@ def report(
     """
     from noisecli import report as reports
     from noisecli.cli import show
+    from noisecli.compare.sides import swapped
 
     wanted = page or (None if json or table else PAGE)
     subject = reports.make(output, source, copy=copy, key=key, page=wanted, table=table)
@@ -54,3 +55,4 @@ def report(
     more = len(subject.faults) - MOST_FAULTS
     faults = [*subject.faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
     show.warn([f"not as the manifest says: {fault}" for fault in faults])
+    show.warn([swapped(source, output)] if subject.swapped else [])

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from noisecli.advice import Advice
 from noisecli.errors import CheckFailed
@@ -45,13 +46,16 @@ def is_plain(stream: TextIO) -> bool:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
-    """Print a table; columns from `right` on are numbers."""
+    """Print a table; columns from `right` on are numbers.
+
+    Rich takes brackets in a `str` for markup, and terminals obey control characters: cells say what files say.
+    """
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(columns):
         width = max(len(cell) for cell in (name, *(row[i] for row in rows))) if i >= right else None
-        shown.add_column(name, justify="left" if width is None else "right", overflow="fold", width=width)
+        shown.add_column(Text(name), justify="left" if width is None else "right", overflow="fold", width=width)
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*(Text(text if text.isprintable() else repr(text)) for text in row))
     if title:
         print(title)
     screen = console()

@@ -31,7 +31,7 @@ def init(
     ] = "-",
     theme: Annotated[
         Theme | None,
-        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing or robustness (a mix)."),
+        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing or robustness; left out: any."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
 ) -> None:

@@ -3,7 +3,7 @@
 import filecmp
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +20,6 @@ from noisecli.compare.rows import ADDED, PIECE, Link, Numbers, Piece, missing, p
 from noisecli.compare.sides import Pair, Sides, open_sides
 from noisecli.compare.told import TableCheck
 from noisecli.compare.verdict import Verdict, check_image, check_lines
-from noisecli.errors import UsageProblem
 from noisecli.run.dataset import format_of
 from noisecli.streams import Mask
 
@@ -109,7 +108,9 @@ class Differences:
     only_bytes: list[str] = field(default_factory=list)
     """Tables that have other bytes and equal cells."""
     strange: Sequence[str] = ()
-    """Clean files that are not the input that the manifest speaks of."""
+    """Clean files that are not the input that the manifest speaks of: nothing it says is held against them."""
+    swapped: bool = False
+    """Whether the clean side is a copy of the noisy one, by its manifest."""
     truth: Verdict | None = None
     """Whether the truth file tells the truth; None where there is none."""
 
@@ -146,7 +147,9 @@ def diff(
     with TemporaryDirectory(prefix="noisecli-") as space:
         sides = open_sides(Path(clean), Path(noisy), copy, Path(space))
         found = Differences(sides.target, compared=len(sides.pairs), missing=sides.missing, added=sides.added)
-        found.strange = sides.strange()
+        found.strange, found.swapped = sides.strange(), sides.swapped
+        if found.strange:
+            sides = replace(sides, manifest=None, output=None)
         if sides.truth is not None and columns is None:
             found.truth = Verdict()
             check_lines(sides, found.truth)
@@ -190,11 +193,7 @@ class _Tables:
         space: Path,
     ) -> None:
         self._sides, self._found, self._key, self._limit, self._space = sides, found, key, limit, space
-        self._looked = look(sides, sides.pairs, only)
-        for name in only or ():
-            if name not in self._looked.columns:
-                known = ", ".join(self._looked.columns)
-                raise UsageProblem(f"--columns: no column {name!r} on both sides; there are {known}")
+        self._only, self._looked = only, look(sides, sides.pairs, only)
         found.unread = {} if only is not None else self._looked.unread
         found.rows = RowDifferences(misfits=self._looked.misfits)
         found.columns = [ColumnDifferences(name) for name in self._looked.columns]
@@ -222,7 +221,7 @@ class _Tables:
                 self._take(pair, piece)
         moved = belongs.origin is not None and _count_rows(belongs.origin, rows[0], self._found.rows)
         same = before == sum(column.differing for column in self._found.columns) and not moved
-        alike = format_of(pair.clean.path) == format_of(pair.noisy.path) and not self._looked.unread
+        alike = format_of(pair.clean.path) == format_of(pair.noisy.path) and not self._looked.unread and not self._only
         if same and alike and not _same_bytes(pair):
             self._found.only_bytes.append(pair.noisy.name)
 

@@ -10,7 +10,7 @@ from noisecli.census import Census
 from noisecli.columns import Column, Kind, kind_of
 from noisecli.compare.cells import Values, side_of
 from noisecli.compare.sides import Pair, Sides
-from noisecli.errors import DataProblem
+from noisecli.errors import DataProblem, UsageProblem
 
 MOST_CATEGORIES = 1000
 """A column of more values is none of categories."""
@@ -46,15 +46,19 @@ def look(sides: Sides, pairs: Sequence[Pair], only: Sequence[str] | None = None)
 
     Raises:
         DataProblem: there is no column that both sides have.
+        UsageProblem: a column that is asked for is not on both sides.
     """
     tables = [(pair, pair.clean.table(), pair.noisy.table()) for pair in pairs]
     if not tables:
         raise DataProblem("there is no table on both sides")
     clean, noisy = ([table.fields() for table in side] for side in zip(*(found[1:] for found in tables), strict=True))
     names, unread = _shared(clean, noisy)
-    names = [name for name in names if only is None or name in only]
     if not names:
         raise DataProblem(f"{pairs[0].clean.name}, {pairs[0].noisy.name}: no column is on both sides")
+    for name in only or ():
+        if name not in names:
+            raise UsageProblem(f"--columns: no column {name!r} on both sides; there are {', '.join(names)}")
+    names = [name for name in names if only is None or name in only]
     said = sides.data.column_types
     census = {name: Census() for name in names}
     values = {name: Values() for name in names}

@@ -55,14 +55,17 @@ class Sides:
     sweep: str | None = None
     """Which combination of a sweep it is, by its folder."""
     copy: int | None = None
+    swapped: bool = False
+    """Whether the clean side is a copy of the noisy one, by its manifest."""
 
     def strange(self) -> list[str]:
-        """Return clean files that are not as large as the run's input was: they must be other ones."""
+        """Return clean files that are not the run's input."""
         if self.manifest is None:
             return []
-        sizes = {entry.path: entry.bytes for entry in self.manifest.inputs}
-        files = [pair.clean.path for pair in self.pairs if pair.clean.path.stat().st_size != sizes.get(pair.name)]
-        return [str(path) for path in files]
+        inputs = {entry.path: (entry.sha256, entry.bytes) for entry in self.manifest.inputs}
+        files = [pair.clean.path for pair in self.pairs]
+        known = [inputs.get(pair.name) for pair in self.pairs]
+        return [str(path) for path, entry in zip(files, known, strict=True) if manifests.digest(path) != entry]
 
     @property
     def truth(self) -> Path | None:
@@ -121,11 +124,17 @@ def open_sides(clean: Path, noisy: Path, copy: int | None, spool: Path) -> Sides
         if not path.exists():
             raise UsageProblem(f"{path}: no such file or folder")
     found = _manifest_of(noisy)
-    if found is None:
-        if copy is not None:
-            raise UsageProblem(f"--copy: {noisy} has no manifest that tells copies: name the folder of one")
-        return _unrecorded(clean, noisy, spool)
-    return _recorded(clean, noisy, copy, spool, *found)
+    if found is None and copy is not None:
+        raise UsageProblem(f"--copy: {noisy} has no manifest that tells copies: name the folder of one")
+    sides = _unrecorded(clean, noisy, spool) if found is None else _recorded(clean, noisy, copy, spool, *found)
+    if not (sides.pairs or sides.missing or sides.added) and clean.is_file():
+        raise _incomparable(clean, noisy)
+    return sides
+
+
+def swapped(clean: Path, noisy: Path) -> str:
+    """Say that clean and noisy data seem to have changed places."""
+    return f"{clean}: is a copy of {noisy}, by its manifest: name the clean data as the clean, the copy as the noisy"
 
 
 def _manifest_of(noisy: Path) -> tuple[Manifest, Path, list[OutputEntry]] | None:
@@ -137,7 +146,7 @@ def _manifest_of(noisy: Path) -> tuple[Manifest, Path, list[OutputEntry]] | None
             inside = whole.relative_to(output).as_posix()
             meant = [e for e in manifest.outputs if inside == "." or f"{e.path}/".startswith(f"{inside}/")]
             if meant:
-                return manifest, output, meant
+                return manifest, noisy if inside == "." else output, meant
     return None
 
 
@@ -198,13 +207,23 @@ def _unrecorded(clean: Path, noisy: Path, spool: Path) -> Sides:
     if len(targets) > 1:
         raise UsageProblem(f"{clean}: holds tables and images: give folders of one kind")
     if not targets:
-        kinds = ", ".join([*TABLES, *sorted(IMAGES)])
-        what = "no two files of one name that noisecli reads" if clean.is_dir() else "no files that can be compared"
-        raise UsageProblem(f"{clean}, {noisy}: {what} ({kinds})")
+        raise _incomparable(clean, noisy)
     (target,) = targets
     mine = tuple(pair for pair in pairs if _shared_target(pair) == target)
     others = tuple(pair for pair in pairs if _shared_target(pair) != target)
-    return Sides(target, mine, others, _only(left, right), _only(right, left), data)
+    return Sides(target, mine, others, _only(left, right), _only(right, left), data, swapped=_is_copy(clean, noisy))
+
+
+def _is_copy(one: Path, other: Path) -> bool:
+    """Whether a manifest says that the one was made from the other."""
+    found = _manifest_of(one)
+    return found is not None and not manifests.check(found[0].inputs, other)
+
+
+def _incomparable(clean: Path, noisy: Path) -> UsageProblem:
+    kinds = ", ".join([*TABLES, *sorted(IMAGES)])
+    what = "no two files of one name that noisecli reads" if clean.is_dir() else "no files that can be compared"
+    return UsageProblem(f"{clean}, {noisy}: {what}: let the names end as the data are ({kinds})")
 
 
 def _only(mine: Iterable[str], theirs: Iterable[str]) -> tuple[str, ...]:

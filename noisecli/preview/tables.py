@@ -173,9 +173,8 @@ def _facts_used(asked: Asked, dataset: Dataset, prepared: Prepared | None, told:
     if prepared is None:
         return FactsUsed("exact", told.looked_at)
     rows = sum(part.rows for table in prepared.tables.values() for part in table.parts)
-    if asked.exact:
-        return FactsUsed("exact", rows)
-    return FactsUsed("approximate", rows, _about_rows(dataset, prepared, rows))
+    about = _about_rows(dataset, prepared, rows)
+    return FactsUsed("exact", rows) if asked.exact or about == rows else FactsUsed("approximate", rows, about)
 
 
 def _about_rows(dataset: Dataset, prepared: Prepared, rows: int) -> int:
@@ -184,7 +183,7 @@ def _about_rows(dataset: Dataset, prepared: Prepared, rows: int) -> int:
     if len(paths) == 1 and paths[0].suffix.lower() == ".parquet":
         return int(pq.read_metadata(paths[0]).num_rows)
     share = sum(path.stat().st_size for path in paths) / sum(table.size for table in prepared.tables.values())
-    return max(rows, int(float(f"{rows * share:.2g}")))
+    return rows if share == 1 else max(rows + 1, int(float(f"{rows * share:.2g}")))
 
 
 def _counts(outcome: Outcome) -> Iterator[StepCount]:

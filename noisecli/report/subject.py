@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from noisecli.compare.gather import compare
 from noisecli.compare.model import ImagesComparison, TableComparison
-from noisecli.compare.sides import Sides, open_sides
+from noisecli.compare.sides import Sides, open_sides, swapped
 from noisecli.manifest import SUFFIX, Manifest, check, verify
 from noisecli.report.rates import Rate, rates
 
@@ -33,6 +33,8 @@ class Subject:
     comparison: TableComparison | ImagesComparison
     images: Mapping[str, tuple[Path, Path]]
     """Where both sides of each pair of images stand."""
+    swapped: bool = False
+    """Whether the clean side is a copy of the noisy one, by its manifest."""
 
     @property
     def verified(self) -> bool | None:
@@ -48,6 +50,7 @@ class Subject:
     def warnings(self) -> list[str]:
         """What the run warned of, and what could not be compared."""
         found = [] if self.manifest is None else list(self.manifest.warnings)
+        found += [swapped(Path(self.clean), Path(self.noisy))] if self.swapped else []
         if isinstance(self.comparison, ImagesComparison):
             found += [f"{path}: an image of one side only" for path in self.comparison.missing]
             sizes = [pair.path for pair in self.comparison.pairs if math.isnan(pair.psnr)]
@@ -87,6 +90,7 @@ def gather(output: Path, source: Path, copy: int | None = None, key: str | None 
         faults=tuple(_faults(sides, source)),
         comparison=found,
         images=images,
+        swapped=sides.swapped,
     )
 
 

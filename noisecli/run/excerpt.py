@@ -35,7 +35,9 @@ def excerpt(dataset: Dataset, folder: Path, size: int, places: int = 1, files: i
     """
     root = folder / dataset.root.name
     chosen = [dataset.struck[i] for i in spaced(len(dataset.struck), files)]
-    whole = [_take(file, root, dataset, size // len(chosen), max(1, places // len(chosen))) for file in chosen]
+    fits = sum(file.path.stat().st_size for file in chosen) <= size
+    each = size if fits else size // len(chosen)
+    whole = [_take(file, root, dataset, each, max(1, places // len(chosen))) for file in chosen]
     return Excerpt(root, all(whole) and len(chosen) == len(dataset.struck))
 
 

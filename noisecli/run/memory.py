@@ -20,6 +20,7 @@ from noisecli.engine import ImageEngine, TableEngine, Tally
 from noisecli.errors import DataProblem, NoiseWarning, UsageProblem
 from noisecli.formats.arrays import NumpyImages, NumpyTable
 from noisecli.formats.tables import ArrowTable, MemoryTable, gather
+from noisecli.parameters import plain
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.recipe.source import Loc
@@ -142,7 +143,7 @@ def _load(recipe: RecipeLike, target: Target | None, seed: int | None, severity:
     if seed is not None:
         overrides = [("seed", int(seed) if isinstance(seed, np.integer) else seed, f"seed={seed}")]
     checked = recipes.load(recipe, target=target, overrides=overrides, severity=severity)
-    if checked.source.data.get("seed") is None:
+    if plain(checked.source.data.get("seed")) is None:
         raise UsageProblem("no seed: give `seed=`, or put `seed:` in the recipe; in memory nothing records a fresh one")
     if checked.sweep:
         what = (

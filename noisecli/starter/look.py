@@ -67,8 +67,8 @@ class TableLook:
 
 def open_input(source: Path, folder: Path) -> Opened:
     """Find out what an input is, and make an excerpt of it in a folder."""
+    target = find_target(source)
     root = Path(os.path.abspath(source))  # noqa: PTH100 - a link stays one
-    target = find_target(root)
     settled: Target = target if target != "both" else _larger(root)
     try:
         dataset, purpose = discover(root, settled, "train", FOUND_OUT), "train"
