@@ -31,7 +31,7 @@ def init(
     ] = "-",
     theme: Annotated[
         Theme | None,
-        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing or robustness; left out: any."),
+        typer.Option("--for", metavar="THEME", help="sensors, survey, ocr, typing, robustness; or a mix."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
 ) -> None:
