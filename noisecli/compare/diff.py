@@ -13,14 +13,13 @@ import pyarrow as pa
 from noisecli.celltext import as_written
 from noisecli.columns import MOMENT, NUMBER, Column
 from noisecli.compare.align import link
-from noisecli.compare.cells import differing, numbers_of
+from noisecli.compare.cells import differing, equal_numbers
 from noisecli.compare.images import look_at
 from noisecli.compare.look import look
 from noisecli.compare.rows import ADDED, PIECE, Link, Numbers, Piece, missing, pieces
 from noisecli.compare.sides import Pair, Sides, open_sides
 from noisecli.compare.told import TableCheck
 from noisecli.compare.verdict import Verdict, check_image, check_lines
-from noisecli.errors import UsageProblem
 from noisecli.run.dataset import format_of
 from noisecli.streams import Mask
 
@@ -191,10 +190,6 @@ class _Tables:
     ) -> None:
         self._sides, self._found, self._key, self._limit, self._space = sides, found, key, limit, space
         self._looked = look(sides, sides.pairs, only)
-        for name in only or ():
-            if name not in self._looked.columns:
-                known = ", ".join(self._looked.columns)
-                raise UsageProblem(f"--columns: no column {name!r} on both sides; there are {known}")
         found.unread = {} if only is not None else self._looked.unread
         found.rows = RowDifferences(misfits=self._looked.misfits)
         found.columns = [ColumnDifferences(name) for name in self._looked.columns]
@@ -262,7 +257,7 @@ def _count(counts: ColumnDifferences, column: Column, before: pa.Array, after: p
     counts.now_missing += int(np.count_nonzero(lost & ~had))
     counts.no_longer_missing += int(np.count_nonzero(had & ~lost))
     if column.kind in NUMBER | MOMENT and before.type == after.type:
-        counts.respelt += int(np.count_nonzero(numbers_of(column, before) == numbers_of(column, after)))
+        counts.respelt += int(np.count_nonzero(equal_numbers(before, after, column)))
 
 
 def _count_rows(origin: Numbers, clean: int, counts: RowDifferences | None) -> bool:

@@ -196,8 +196,7 @@ def _drift(numbers: tuple[Floats, Floats] | None, before: Gathered, after: Gathe
     first, second = (
         np.append(side.known_counts, side.rows - side.missing - side.known_counts.sum()) for side in (before, after)
     )
-    used = (first > 0) | (second > 0)
-    return Drift(psi=measures.psi(first[used], second[used]), jensen_shannon=measures.jensen_shannon(first, second))
+    return Drift(psi=measures.psi(first, second), jensen_shannon=measures.jensen_shannon(first, second))
 
 
 def _counted(before: Gathered, after: Gathered) -> tuple[CategoryCount, ...] | None:

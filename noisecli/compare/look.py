@@ -10,7 +10,7 @@ from noisecli.census import Census
 from noisecli.columns import Column, Kind, kind_of
 from noisecli.compare.cells import Values, side_of
 from noisecli.compare.sides import Pair, Sides
-from noisecli.errors import DataProblem
+from noisecli.errors import DataProblem, UsageProblem
 
 MOST_CATEGORIES = 1000
 """A column of more values is none of categories."""
@@ -25,7 +25,7 @@ class Looked:
 
     columns: Mapping[str, Column]
     known: Mapping[str, list[str] | None]
-    """Categories of each column, the commonest first; None where it has too many."""
+    """Categories of each column; None where it has too many."""
     rows: Mapping[str, tuple[int, int]]
     """Clean and noisy rows of each file, by its name."""
     unread: Mapping[str, str]
@@ -46,15 +46,19 @@ def look(sides: Sides, pairs: Sequence[Pair], only: Sequence[str] | None = None)
 
     Raises:
         DataProblem: there is no column that both sides have.
+        UsageProblem: one that is asked for is none of them.
     """
     tables = [(pair, pair.clean.table(), pair.noisy.table()) for pair in pairs]
     if not tables:
         raise DataProblem("there is no table on both sides")
     clean, noisy = ([table.fields() for table in side] for side in zip(*(found[1:] for found in tables), strict=True))
     names, unread = _shared(clean, noisy)
-    names = [name for name in names if only is None or name in only]
     if not names:
         raise DataProblem(f"{pairs[0].clean.name}, {pairs[0].noisy.name}: no column is on both sides")
+    for name in only or ():
+        if name not in names:
+            raise UsageProblem(f"--columns: no column {name!r} on both sides; there are {', '.join(names)}")
+    names = [name for name in names if only is None or name in only]
     said = sides.data.column_types
     census = {name: Census() for name in names}
     values = {name: Values() for name in names}
@@ -106,5 +110,7 @@ def _categories(kind: Kind, values: Values) -> list[str] | None:
     count, cells = len(values.counts), values.counts.total()
     if values.overfull or not 0 < count <= most or (count > FEW and 2 * count > cells):
         return None
+    if kind is Kind.BOOL:
+        return sorted({str(value).lower() for value in values.counts})
     texts: list[str] = [str(value) for value in values.counts]
     return sorted(texts, key=lambda text: (-values.counts[text], text))
