@@ -77,14 +77,15 @@ def _finite(data: Any) -> Any:
 
 def _tables(found: "Differences") -> None:
     from noisecli.cli import show
+    from noisecli.cli.marking import visible
 
     assert found.rows is not None
     rows = found.rows
     print(f"rows      {rows.clean:,} clean, {rows.noisy:,} noisy", end="")
     if found.unaligned:
-        print(f"\n          not all compared: {found.unaligned}")
+        print(f"\n          not all compared: {visible(found.unaligned)}")
     else:
-        print(f"; {rows.added:,} added, {rows.removed:,} removed, {rows.moved:,} moved (by {found.aligned})")
+        print(f"; {rows.added:,} added, {rows.removed:,} removed, {rows.moved:,} moved (by {visible(found.aligned)})")
     if rows.misfits:
         print(f"          {rows.misfits:,} rows do not fit their header: all their cells count as missing")
     differing = [column for column in found.columns if column.differing]
@@ -95,7 +96,7 @@ def _tables(found: "Differences") -> None:
         names = ["column", "compared", "differ", "share", "now missing", "no longer", "only respelt"]
         lines = [
             [
-                _plain(c.name),
+                c.name,
                 *(f"{n:,}" for n in (c.compared, c.differing)),
                 f"{c.differing / c.compared:.4f}",
                 *(f"{n:,}" for n in (c.now_missing, c.no_longer_missing, c.respelt)),
@@ -108,9 +109,9 @@ def _tables(found: "Differences") -> None:
         several = found.compared > 1
         shown = [
             [
-                *([_plain(c.file)] if several else []),
+                *([c.file] if several else []),
                 f"{c.row:,}",
-                _plain(c.column),
+                c.column,
                 _cell(c.before),
                 "->",
                 _cell(c.after),
@@ -122,9 +123,10 @@ def _tables(found: "Differences") -> None:
         print(f"\nCells that differ{more}")
         show.table("", names, shown)
     for name, why in found.unread.items():
-        print(f"column    {name}: not compared, {why}")
+        print(f"column    {visible(name)}: not compared, {why}")
     for name in found.only_bytes:
-        print(f"bytes     {name}: no cell differs, but quotes, spelling of missing cells, line ends or metadata do")
+        other = "no cell differs, but quotes, spelling of missing cells, line ends or metadata do"
+        print(f"bytes     {visible(name)}: {other}")
 
 
 def _images(found: "Differences", limit: int) -> None:
@@ -136,7 +138,7 @@ def _images(found: "Differences", limit: int) -> None:
     if found.images and limit:
         shown = [
             [
-                _plain(image.path),
+                image.path,
                 " -> ".join(image.sizes) if image.sizes else image.how,
                 "" if image.psnr is None else f"{image.psnr:.2f}",
                 "" if image.ssim is None else f"{image.ssim:.4f}",
@@ -149,9 +151,11 @@ def _images(found: "Differences", limit: int) -> None:
 
 
 def _files(found: "Differences") -> None:
+    from noisecli.cli.marking import visible
+
     for what, names in (("missing", found.missing), ("added", found.added), ("differs", found.others)):
         for name in names[:MOST_LIES]:
-            print(f"{what:<10}{name}")
+            print(f"{what:<10}{visible(name)}")
         if len(names) > MOST_LIES:
             print(f"{what:<10}and {len(names) - MOST_LIES:,} more")
     if found.equal:
@@ -164,6 +168,8 @@ def _truth(verdict: "Verdict", json: bool) -> None:
     Raises:
         CheckFailed: it does not.
     """
+    from noisecli.cli.marking import visible
+
     if verdict.count:
         lines = [f"the truth file is wrong: {verdict.count:,} {'lie' if verdict.count == 1 else 'lies'}"]
         lines += [f"  {lie}" for lie in verdict.lies[:MOST_LIES]]
@@ -172,7 +178,7 @@ def _truth(verdict: "Verdict", json: bool) -> None:
         raise CheckFailed("\n".join(lines))
     if not json:
         for note in verdict.notes:
-            print(f"truth     {note}")
+            print(f"truth     {visible(note)}")
         if verdict.unchecked:
             print(f"truth     {verdict.unchecked:,} lines about the text of the finished file were not checked")
         if not verdict.notes:
@@ -181,11 +187,4 @@ def _truth(verdict: "Verdict", json: bool) -> None:
 
 
 def _cell(text: str | None) -> str:
-    return "(missing)" if text is None else _plain(repr(text if len(text) <= 200 else text[:199] + "…"))
-
-
-def _plain(text: str) -> str:
-    """Keep rich from taking brackets for markup, and terminals from obeying what a file says."""
-    from rich.markup import escape
-
-    return escape(text if text.isprintable() else repr(text))
+    return "(missing)" if text is None else repr(text if len(text) <= 200 else text[:199] + "…")

@@ -9,8 +9,10 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from noisecli.advice import Advice
+from noisecli.cli.marking import visible
 from noisecli.errors import CheckFailed
 from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
@@ -25,7 +27,7 @@ def as_json(data: Any) -> None:
 def warn(warnings: Sequence[str]) -> None:
     """Print warnings on stderr."""
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {visible(warning)}", file=sys.stderr)
 
 
 def console() -> Console:
@@ -46,7 +48,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     for i, name in enumerate(columns):
         shown.add_column(name, justify="right" if i >= right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*(Text(visible(cell)) for cell in row))
     console().print(shown)
 
 
