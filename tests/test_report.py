@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 import noisecli
 from noisecli import report
+from noisecli.report.figures import TABLE_COLUMNS
 from noisecli.report.measures import IMAGE_MEASURES, TABLE_MEASURES
 
 ROOT = Path(__file__).parents[1]
@@ -254,6 +255,40 @@ def test_only_an_older_report_is_replaced(command, table, tmp_path):
     assert command(*arguments, page).code == 0
     assert page.read_bytes() == table.output.with_name("report.html").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html"]
+
+
+def test_shares_and_pictures_of_odd_columns(tmp_path):
+    """Gaps in rows that cannot be cut into equal stretches; texts that differ at their ends; huge numbers."""
+    lines = [f"{i},{'x' * 700}abc {i},{'-' * (i % 2)}1.7e308\n" for i in range(90)]
+    (tmp_path / "clean.csv").write_text("gap,text,huge\n" + "".join(lines))
+    lines = [f"{'' if i % 3 == 0 else i},{'x' * 700}abd {i},{i}\n" for i in range(90)]
+    page = tmp_path / "page.html"
+    (tmp_path / "noisy.csv").write_text("gap,text,huge\n" + "".join(lines))
+    report.make(tmp_path / "noisy.csv", tmp_path / "clean.csv", page=page)
+    html = page.read_text(encoding="utf-8")
+    sections = Page(html).sections
+    assert "gap 0.0\u202f% to 33.3\u202f%" in html
+    assert "33.3\u202f%" in sections["missing"].partition("The same as numbers")[2]
+    assert "ab<del>c</del>" in html
+    assert "ab<ins>d</ins>" in html
+    assert "lie beyond" not in sections["columns"]
+
+
+def test_the_data_is_never_replaced(command, tmp_path):
+    """Not even where it looks like a report."""
+    header = ",".join(TABLE_COLUMNS) + "\n"
+    clean, noisy, mine = (tmp_path / name for name in ("clean.csv", "noisy.csv", "mine.csv"))
+    for path in (clean, noisy):
+        path.write_text(header + "age" + ",1" * header.count(",") + "\n")
+    mine.write_text("id,path,psnr,ssim\n1,a.png,2,3\n")
+    (tmp_path / "link.csv").symlink_to(clean)
+    for option, path in (("-o", clean), ("--csv", noisy), ("--csv", mine), ("-o", tmp_path / "link.csv")):
+        before = path.read_bytes()
+        assert command("report", noisy, "--input", clean, option, path).code == 2
+        assert path.read_bytes() == before
+    both = tmp_path / "both.html"
+    assert command("report", noisy, "--input", clean, "-o", both, "--csv", both).code == 2
+    assert not both.exists()
 
 
 def test_no_report_is_put_into_the_data(command, images):
