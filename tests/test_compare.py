@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
@@ -179,6 +181,11 @@ def test_a_folder_and_any_other_noisy_file(source: Path, recipe: Recipe, tmp_pat
     assert found.unread == {"load": "only on the clean side", "weight": "only on the noisy side"}
     frame[:-1].to_csv(tmp_path / "short.csv", index=False)
     assert "500 clean rows and 499 noisy ones" in compare(source, tmp_path / "short.csv").unaligned
+    for side in ("left", "right"):
+        (tmp_path / side).mkdir()
+        for name, value in (("a", 1), ("b", "one")):
+            pq.write_table(pa.table({"x": [value], "y": [1]}), tmp_path / side / f"{name}.parquet")
+    assert compare(tmp_path / "left", tmp_path / "right").unread == {"x": "of another type in some files"}
     pd.DataFrame({"x": [1]}).to_csv(tmp_path / "none.csv", index=False)
     with pytest.raises(DataProblem, match="no column is on both sides"):
         compare(source, tmp_path / "none.csv")

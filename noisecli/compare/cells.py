@@ -16,8 +16,8 @@ from noisecli.engine.edits import differs
 from noisecli.streams import Floats, Mask
 from noisecli.summaries import Moments
 
-MOST_VALUES = 10_000
-"""Where more values differ, they are not counted."""
+MOST_VALUES, MOST_LETTERS = 10_000, 4_000_000
+"""Where more values differ, or take more characters together, they are not counted."""
 
 SECOND = 1e-6
 """A microsecond."""
@@ -41,7 +41,8 @@ def numbers_of(column: Column, cells: pa.Array) -> Floats:
 class Values:
     """How often each value occurs, as long as not too many differ."""
 
-    counts: Counter[object] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    letters: int = 0
     overfull: bool = False
 
     def add(self, cells: pa.Array) -> None:
@@ -53,8 +54,9 @@ class Values:
         if not self.overfull:
             values, counts = to_text(found.field("values")).to_pylist(), found.field("counts").to_pylist()
             for value, count in zip(values, counts, strict=True):
+                self.letters += 0 if value in self.counts else len(value)
                 self.counts[value] += count
-            self.overfull = len(self.counts) > MOST_VALUES
+            self.overfull = len(self.counts) > MOST_VALUES or self.letters > MOST_LETTERS
         if self.overfull:
             self.counts.clear()
 

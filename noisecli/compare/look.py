@@ -111,6 +111,5 @@ def _categories(kind: Kind, values: Values) -> list[str] | None:
     if values.overfull or not 0 < count <= most or (count > FEW and 2 * count > cells):
         return None
     if kind is Kind.BOOL:
-        return sorted({str(value).lower() for value in values.counts})
-    texts: list[str] = [str(value) for value in values.counts]
-    return sorted(texts, key=lambda text: (-values.counts[text], text))
+        return sorted({text.lower() for text in values.counts})
+    return sorted(values.counts, key=lambda text: (-values.counts[text], text))
