@@ -1,13 +1,17 @@
 """Reports on noisy outputs: their figures, what their page says, and what they never do."""
 
+import base64
 import csv
 import io
 import json
+import math
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 import noisecli
@@ -49,6 +53,11 @@ class Page(HTMLParser):
             self.sections[self._section] += data
         else:
             self.head += data
+
+
+def pixels(file):
+    with Image.open(file) as picture:
+        return np.asarray(picture.convert("RGB"), float)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +110,12 @@ def test_the_page_refers_to_nothing_outside_of_it(page, images):
     pictures = [a for tag, a in pages[1].tags if tag == "img"]
     assert pictures
     assert all(a["alt"] and a["src"].startswith("data:image/jpeg") for a in pictures)
+    sides = {"clean": SAMPLE / "images", "noisy": images.output}
+    for picture in pictures:
+        path, side = picture["alt"].rsplit(", ", 1)
+        drawn = pixels(io.BytesIO(base64.b64decode(picture["src"].partition(",")[2])))
+        apart = {name: np.abs(drawn - pixels(folder / path)).mean() for name, folder in sides.items()}
+        assert min(apart, key=apart.get) == side
 
 
 def test_the_same_input_gives_the_same_bytes(table, tmp_path, monkeypatch):
@@ -124,7 +139,8 @@ def test_json_has_all_figures(command, table):
     assert (noise["eligible"], noise["struck"]) == (counts["eligible"], counts["struck"])
     gaps = figures["steps"]["missing"]["columns"]["visits"]
     low, high = gaps["chance"]
-    assert low < gaps["asked"] == 0.15 < high
+    margin = 4 * math.sqrt(0.15 * 0.85 / gaps["eligible"])
+    assert (gaps["asked"], low, high) == (0.15, pytest.approx(0.15 - margin), pytest.approx(0.15 + margin))
     assert gaps["within_chance"] == (low <= gaps["struck"] / gaps["eligible"] <= high)
     assert figures["steps"]["label_flip"]["columns"]["churn"]["chance"] is None  # exact
     visits = figures["columns"]["visits"]
@@ -272,6 +288,30 @@ def test_shares_and_pictures_of_odd_columns(tmp_path):
     assert "ab<del>c</del>" in html
     assert "ab<ins>d</ins>" in html
     assert "lie beyond" not in sections["columns"]
+
+
+def test_figures_of_a_page_are_those_of_the_data(tmp_path):
+    """Every second row is left; of these a fifth has another city, and one of 3,000 a number far away."""
+    city = ["Bonn" if i % 10 < 6 else "Ulm" for i in range(6000)]
+    lines = [f"{i},{city[i]},{i % 50}.5\n" for i in range(6000)]
+    (tmp_path / "clean.csv").write_text("id,city,x\n" + "".join(lines))
+    lines = [f"{i},{'Ulm' if i % 10 == 4 else city[i]},{i % 50 if i else 1000}.5\n" for i in range(0, 6000, 2)]
+    (tmp_path / "noisy.csv").write_text("id,city,x\n" + "".join(lines))
+    page = tmp_path / "page.html"
+    report.make(tmp_path / "noisy.csv", tmp_path / "clean.csv", page=page, table=tmp_path / "t.csv", key="id")
+    html = page.read_text(encoding="utf-8").replace("\u202f", " ")
+    table = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
+    shares = {line["column"]: float(line["changed_share"]) for line in csv.DictReader(table)}
+    assert shares == {"id": 0, "city": 0.2, "x": pytest.approx(1 / 3000)}
+    sections = Page(html).sections
+    assert "20.0 % changed" in sections["columns"]
+    assert "<0.1 % changed, 0.03 % lie beyond the picture (0.500 to 1 000)" in sections["columns"]
+    # Bonn had 60 %, the most, and Ulm has it now: a moderate shift, (0.6 - 0.4) ln(0.6 / 0.4) twice.
+    after, before = '<i class="after" style="width:66.7%">', '<i class="before" style="width:100.0%">'
+    assert f'Bonn</th><td><span class="bar" aria-hidden="true">{after}</i>{before}</i></span></td>' in html
+    assert "60.0 % → 40.0 %" in sections["columns"]
+    assert "0.162" in sections["drift"]
+    assert "moderate" in sections["drift"]
 
 
 def test_the_data_is_never_replaced(command, tmp_path):
