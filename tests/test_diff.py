@@ -88,6 +88,7 @@ def test_rows_that_moved_need_a_key(
     assert (found["rows"], found["aligned"]) == (counts, "key id")
     assert [(cell["row"], cell["noisy_row"], cell["after"]) for cell in found["cells"]] == [(0, 2, "Anna")]
     assert "has no 'city'" in command("diff", clean, noisy, "--key", "city").err
+    assert command("diff", clean, clean, "--key", "id", "--json").json["rows"]["moved"] == 0
     twice = written(tmp_path / "twice.csv", CLEAN.replace("4,Dan", "3,Dan"))
     assert "several rows" in command("diff", twice, noisy, "--key", "id").err
     assert "no column 'key'" in command("diff", clean, noisy, "--key", "key").err
