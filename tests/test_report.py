@@ -16,8 +16,10 @@ from ruamel.yaml import YAML
 
 import noisecli
 from noisecli import report
+from noisecli.compare.model import Drift
 from noisecli.report.figures import TABLE_COLUMNS
 from noisecli.report.measures import IMAGE_MEASURES, TABLE_MEASURES
+from noisecli.report.words import drift_word
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
@@ -234,6 +236,9 @@ def test_a_changed_output_is_told(command, table, tmp_path):
     result = command("report", noisy, "--input", SAMPLE / "customers.csv", "-o", page)
     assert "not as the manifest says: noisy.csv: differs" in result.err
     assert "✗ no" in Page(page.read_text(encoding="utf-8")).sections["summary"]
+    other = tmp_path / "customers.csv"
+    other.write_bytes((SAMPLE / "customers.csv").read_bytes().replace(b"0", b"1"))
+    assert "the input customers.csv" in command("report", table.output, "--input", other, "--json").err
 
 
 def test_a_rate_that_chance_does_not_explain_comes_first(command, table, tmp_path):
@@ -312,6 +317,8 @@ def test_figures_of_a_page_are_those_of_the_data(tmp_path):
     assert "60.0 % → 40.0 %" in sections["columns"]
     assert "0.162" in sections["drift"]
     assert "moderate" in sections["drift"]
+    large, moderate = Drift(psi=0.26), Drift(psi=0.25)
+    assert (drift_word(large), drift_word(moderate), drift_word(Drift(psi=0.09))) == ("large", "moderate", "small")
 
 
 def test_the_data_is_never_replaced(command, tmp_path):
