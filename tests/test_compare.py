@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
@@ -93,7 +95,12 @@ def test_samples_are_of_the_same_rows_however_the_data_is_cut(
     clean, noisy = column(found, "flow").numbers
     assert len(clean) == len(noisy) == 100
     assert np.abs(clean - noisy).max() < 0.1 < np.ptp(clean)
+    fewer = noisy_of(source, recipe("op: drop, rate: 0.5"), truth=True)
+    kept = [set(side.tolist()) for side in column(compare(source, fewer), "id").numbers]
+    assert len(kept[0]) == 100 > len(kept[1]) > 20
+    assert kept[1] < kept[0]  # those of the same rows, as far as they are left
     monkeypatch.setattr(rows, "PIECE", 7)
+    noisy_of(source, recipe("op: gaussian_noise, columns: flow, sigma: 0.01"))
     again = compare(source, output)
     assert np.array_equal(column(again, "flow").numbers[1], noisy)
     assert column(again, "flow").changed == column(found, "flow").changed
@@ -133,6 +140,17 @@ def test_strips_show_faults_of_one_entity(source: Path, recipe: Recipe) -> None:
     assert np.array_equal(strip.clean[outside], strip.noisy[outside])
 
 
+def test_a_strip_of_a_long_series_has_the_changes_in_its_middle(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"flow": np.arange(3000.0)})
+    frame.to_csv(tmp_path / "clean.csv", index=False)
+    frame.loc[2000:2009] += 5
+    frame.to_csv(tmp_path / "noisy.csv", index=False)
+    (strip,) = compare(tmp_path / "clean.csv", tmp_path / "noisy.csv").strips
+    assert len(strip.places) == 600
+    assert np.flatnonzero(strip.clean != strip.noisy).tolist() == list(range(296, 306))
+    assert np.array_equal(strip.clean, strip.places)
+
+
 def test_texts_are_examples_of_what_steps_did(source: Path, recipe: Recipe) -> None:
     output = noisy_of(source, recipe("op: typo, columns: note, rate: 0.5"), truth=True)
     found = compare(source, output).texts
@@ -151,6 +169,11 @@ def test_a_folder_and_any_other_noisy_file(source: Path, recipe: Recipe, tmp_pat
     output = noisecli.augment(folder, recipe("op: gaussian_noise, columns: flow"), tmp_path / "noisy").output
     found = compare(folder, output)
     assert found.rows == (2 * ROWS, 2 * ROWS)  # val.csv was not struck
+    parts = [pd.read_csv(output / name) for name in ("a.csv", "b.csv")]
+    parts[1].loc[:, "load"] = np.nan
+    parts[1].to_csv(output / "b.csv", index=False)
+    lost = compare(folder, output).missingness
+    assert lost.noisy[:, lost.columns.index("load")].tolist() == [0] * 30 + [1] * 30
     frame = pd.read_csv(source).rename(columns={"load": "weight"})
     frame.to_csv(tmp_path / "other.csv", index=False, sep=";")
     found = compare(source, tmp_path / "other.csv")
@@ -158,6 +181,11 @@ def test_a_folder_and_any_other_noisy_file(source: Path, recipe: Recipe, tmp_pat
     assert found.unread == {"load": "only on the clean side", "weight": "only on the noisy side"}
     frame[:-1].to_csv(tmp_path / "short.csv", index=False)
     assert "500 clean rows and 499 noisy ones" in compare(source, tmp_path / "short.csv").unaligned
+    for side in ("left", "right"):
+        (tmp_path / side).mkdir()
+        for name, value in (("a", 1), ("b", "one")):
+            pq.write_table(pa.table({"x": [value], "y": [1]}), tmp_path / side / f"{name}.parquet")
+    assert compare(tmp_path / "left", tmp_path / "right").unread == {"x": "of another type in some files"}
     pd.DataFrame({"x": [1]}).to_csv(tmp_path / "none.csv", index=False)
     with pytest.raises(DataProblem, match="no column is on both sides"):
         compare(source, tmp_path / "none.csv")

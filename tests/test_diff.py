@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import noisecli
+from noisecli.compare import align
+from noisecli.compare import diff as differences
 from noisecli.compare.diff import diff
 from noisecli.compare.gather import compare
 
@@ -143,7 +145,11 @@ def test_brackets_are_no_markup(command: Command, recipe: Callable[..., Path], t
         assert "t [bold]" in told
 
 
-def test_rows_that_moved_need_a_key(command: Command, clean: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("piece", [2, 100])
+def test_rows_that_moved_need_a_key(
+    command: Command, clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(differences, "PIECE", piece)
     rows = "3,Cem,1.90,Rom\n1,Ana,1.70,Bonn\n1,Anna,1.70,Bonn\n9,Eve,1,Rom\n4,Dan,2.00,Rom\n"
     noisy = written(tmp_path / "noisy.csv", "id,name,height,city\n" + rows)
     shown = command("diff", clean, noisy)
@@ -153,6 +159,7 @@ def test_rows_that_moved_need_a_key(command: Command, clean: Path, tmp_path: Pat
     assert (found["rows"], found["aligned"]) == (counts, "key id")
     assert [(cell["row"], cell["noisy_row"], cell["after"]) for cell in found["cells"]] == [(0, 2, "Anna")]
     assert "has no 'city'" in command("diff", clean, noisy, "--key", "city").err
+    assert command("diff", clean, clean, "--key", "id", "--json").json["rows"]["moved"] == 0
     twice = written(tmp_path / "twice.csv", CLEAN.replace("4,Dan", "3,Dan"))
     assert "several rows" in command("diff", twice, noisy, "--key", "id").err
     assert "no column 'key'" in command("diff", clean, noisy, "--key", "key").err
@@ -162,8 +169,9 @@ def test_images(command: Command, tmp_path: Path) -> None:
     clean, noisy = tmp_path / "clean", tmp_path / "noisy"
     clean.mkdir()
     pixels = np.arange(40 * 30 * 3, dtype=np.uint32).astype(np.uint8).reshape(40, 30, 3)
-    for name in "abcde":
+    for name in "abcd":
         Image.fromarray(pixels).save(clean / f"{name}.png")
+    Image.fromarray(np.dstack([pixels, pixels[..., 0]])).save(clean / "e.png")
     shutil.copytree(clean, noisy)
     Image.fromarray(np.where(pixels > 250, 0, pixels)).save(noisy / "a.png")
     Image.fromarray(pixels[:20]).save(noisy / "b.png")
@@ -171,11 +179,13 @@ def test_images(command: Command, tmp_path: Path) -> None:
     note.add_text("by", "me")
     Image.fromarray(pixels).save(noisy / "c.png", pnginfo=note)
     (noisy / "d.png").rename(noisy / "f.png")
+    Image.fromarray(np.dstack([pixels, pixels[..., 1]])).save(noisy / "e.png")  # only the alpha
     found = command("diff", clean, noisy, "--json").json
     assert {image["path"]: image["how"] for image in found["images"]} == {
         "a.png": "pixels",
         "b.png": "size",
         "c.png": "metadata",
+        "e.png": "pixels",
     }
     assert (found["compared"], found["missing"], found["added"]) == (4, ["d.png"], ["f.png"])
     assert 10 < found["images"][0]["psnr"] < 40
@@ -190,6 +200,16 @@ def test_typed_cells(command: Command, tmp_path: Path) -> None:
     pq.write_table(pa.table(before).slice(0, 0), tmp_path / "none.parquet")
     found = command("diff", tmp_path / "before.parquet", tmp_path / "after.parquet", "--json").json
     assert [column["differing"] for column in found["columns"]] == [2, 1, 1, 1]
+    assert [column["now_missing"] for column in found["columns"]] == [0] * 4  # NaN was missing before
+    big = {"i": [2**53 + 2, 2**60], "f": [1e17, 2.5e300], "b": [True, False]}
+    pq.write_table(pa.table(big), tmp_path / "big.parquet")
+    pq.write_table(pa.table({**big, "i": [2**53 + 3, 2**60]}), tmp_path / "next.parquet")
+    text = written(tmp_path / "big.csv", f"i,f,b\n{2**53 + 3},1e17,True\n{2**60},2.5e300,FALSE\n")
+    for noisy in (text, tmp_path / "next.parquet"):
+        found = command("diff", tmp_path / "big.parquet", noisy, "--json").json
+        # Floats cannot tell these integers apart; and true is true, however it is spelt.
+        assert [(column["differing"], column["respelt"]) for column in found["columns"]] == [(1, 0), (0, 0), (0, 0)]
+        assert compare(tmp_path / "big.parquet", noisy).columns[2].drift.jensen_shannon == 0
     for pair in (("none", "before"), ("before", "none")):
         sides = [tmp_path / f"{name}.parquet" for name in pair]
         assert command("diff", *sides, "--exit-code").code == 4
@@ -210,6 +230,30 @@ def test_what_cannot_be_compared(command: Command, clean: Path, tmp_path: Path, 
         found = command("diff", *arguments)
         assert found.code in (2, 3)
         assert len(found.errors) == 1
+    assert "no column 'weight'" in found.err
+
+
+def test_nothing_that_data_says_is_obeyed(command: Command, clean: Path, tmp_path: Path) -> None:
+    """Neither by a terminal, nor as markup of a table."""
+    hostile = "\x1b[31m[bold]\u202e"
+    shown = r"\x1b[31m[bold]\u202e"
+    noisy = written(tmp_path / "noisy.csv", CLEAN.replace("city", hostile).replace("Ana", hostile))
+    found = command("diff", clean, noisy)
+    assert (found.out.count(shown), found.out.count("\x1b")) == (2, 0)
+    refused = command("diff", noisy, clean, "--key", "city")
+    assert (refused.err.count(shown), refused.err.count("\x1b")) == (1, 0)
+    recipe = written(tmp_path / "recipe.yaml", "noisecli: 1\nsteps:\n  - {op: missing, columns: all, rate: 1}\n")
+    made = command("augment", noisy, "-r", recipe, "-o", tmp_path / "out.csv")
+    assert (made.out.count(shown), made.out.count("\x1b")) == (1, 0)
+
+
+def test_keys_are_compared_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With hashes of one bit nearly all keys have the same."""
+    monkeypatch.setattr(align, "HASH_BITS", 1)
+    clean = written(tmp_path / "clean.csv", "id,x\na,1\nb,2\n")
+    noisy = written(tmp_path / "noisy.csv", "id,x\n" + "".join(f"{key},2\n" for key in "cdefgb"))
+    found = diff(clean, noisy, key="id")
+    assert (found.rows.added, found.rows.removed, found.columns[1].differing) == (5, 1, 0)
 
 
 STEPS = {
@@ -347,6 +391,16 @@ def test_images_and_their_truth(command: Command, recipe: Callable[..., Path], s
     unstruck = output / next(e["path"] for e in entries if e["path"].endswith(".png") and e["path"] not in drawn)
     Image.fromarray(255 - np.asarray(Image.open(unstruck))).save(unstruck)
     assert "no line says so" in command("diff", sample / "images", output).err
+    struck = next(name for name in drawn if name.endswith(".png"))
+    shutil.copy(sample / "images" / struck, output / struck)
+    assert f"{struck}: is said to have changed, and is the clean file" in command("diff", sample / "images", output).err
+    table = pq.read_table(truth_of(output))
+    pq.write_table(table.slice(1), truth_of(output))
+    assert "the manifest says" in command("diff", sample / "images", output).err
+    said = [text and text.replace("0.", "1.", 1) for text in table["drawn"].to_pylist()]
+    place = table.schema.get_field_index("drawn")
+    pq.write_table(table.set_column(place, table.schema.field(place), pa.array(said)), truth_of(output))
+    assert "is not what the manifest says" in command("diff", sample / "images", output).err
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.parquet"])

@@ -34,6 +34,11 @@ def test_distances_of_numbers_are_those_of_scipy(clean, noisy):
     assert math.isclose(emd, stats.wasserstein_distance(clean, noisy), rel_tol=1e-9, abs_tol=1e-9)
 
 
+def test_the_widest_range_that_does_not_move():
+    ends = np.array([-1.7e308, 1.7e308])
+    assert measures.wasserstein(ends, ends) == 0
+
+
 @given(histograms)
 def test_distances_of_histograms(sides):
     clean, noisy = sides

@@ -1,5 +1,6 @@
 """Preview: what a recipe does to some rows or images, which has to be what augment does to them."""
 
+import gzip
 import json
 import re
 import subprocess
@@ -98,6 +99,18 @@ def test_what_an_excerpt_did_not_show_is_carried(command, recipe, tmp_path, monk
     assert found.json["looked_at"] > 3_000
     eligible = {count["column"]: count["eligible"] for count in found.json["counts"]}
     assert eligible["weight"] == eligible["size"] - 1
+
+
+def test_what_only_the_whole_input_shows_is_said_to_need_it(command, recipe, tmp_path):
+    """Only the start of a packed file is looked at, and there a column of numbers has no number yet."""
+    rows = "".join(f"{i},{i if i > 280_000 else ''}\n" for i in range(300_000))
+    source = tmp_path / "late.csv.gz"
+    source.write_bytes(gzip.compress(f"id,late\n{rows}".encode(), 1))
+    made = recipe("op: gaussian_noise, columns: late")
+    refused = command("preview", source, "-r", made)
+    assert (refused.code, len(refused.errors)) == (2, 1)
+    assert "--exact reads all" in refused.err
+    assert command("preview", source, "-r", made, "--exact").code == 0
 
 
 def test_nothing_is_written(command, recipe, tmp_path, tree, monkeypatch):

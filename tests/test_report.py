@@ -1,18 +1,25 @@
 """Reports on noisy outputs: their figures, what their page says, and what they never do."""
 
+import base64
 import csv
 import io
 import json
+import math
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 import noisecli
 from noisecli import report
+from noisecli.compare.model import Drift
+from noisecli.report.figures import TABLE_COLUMNS
 from noisecli.report.measures import IMAGE_MEASURES, TABLE_MEASURES
+from noisecli.report.words import drift_word
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
@@ -48,6 +55,11 @@ class Page(HTMLParser):
             self.sections[self._section] += data
         else:
             self.head += data
+
+
+def pixels(file):
+    with Image.open(file) as picture:
+        return np.asarray(picture.convert("RGB"), float)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +112,12 @@ def test_the_page_refers_to_nothing_outside_of_it(page, images):
     pictures = [a for tag, a in pages[1].tags if tag == "img"]
     assert pictures
     assert all(a["alt"] and a["src"].startswith("data:image/jpeg") for a in pictures)
+    sides = {"clean": SAMPLE / "images", "noisy": images.output}
+    for picture in pictures:
+        path, side = picture["alt"].rsplit(", ", 1)
+        drawn = pixels(io.BytesIO(base64.b64decode(picture["src"].partition(",")[2])))
+        apart = {name: np.abs(drawn - pixels(folder / path)).mean() for name, folder in sides.items()}
+        assert min(apart, key=apart.get) == side
 
 
 def test_the_same_input_gives_the_same_bytes(table, tmp_path, monkeypatch):
@@ -123,7 +141,8 @@ def test_json_has_all_figures(command, table):
     assert (noise["eligible"], noise["struck"]) == (counts["eligible"], counts["struck"])
     gaps = figures["steps"]["missing"]["columns"]["visits"]
     low, high = gaps["chance"]
-    assert low < gaps["asked"] == 0.15 < high
+    margin = 4 * math.sqrt(0.15 * 0.85 / gaps["eligible"])
+    assert (gaps["asked"], low, high) == (0.15, pytest.approx(0.15 - margin), pytest.approx(0.15 + margin))
     assert gaps["within_chance"] == (low <= gaps["struck"] / gaps["eligible"] <= high)
     assert figures["steps"]["label_flip"]["columns"]["churn"]["chance"] is None  # exact
     visits = figures["columns"]["visits"]
@@ -217,6 +236,9 @@ def test_a_changed_output_is_told(command, table, tmp_path):
     result = command("report", noisy, "--input", SAMPLE / "customers.csv", "-o", page)
     assert "not as the manifest says: noisy.csv: differs" in result.err
     assert "✗ no" in Page(page.read_text(encoding="utf-8")).sections["summary"]
+    other = tmp_path / "customers.csv"
+    other.write_bytes((SAMPLE / "customers.csv").read_bytes().replace(b"0", b"1"))
+    assert "the input customers.csv" in command("report", table.output, "--input", other, "--json").err
 
 
 def test_a_rate_that_chance_does_not_explain_comes_first(command, table, tmp_path):
@@ -254,6 +276,66 @@ def test_only_an_older_report_is_replaced(command, table, tmp_path):
     assert command(*arguments, page).code == 0
     assert page.read_bytes() == table.output.with_name("report.html").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html"]
+
+
+def test_shares_and_pictures_of_odd_columns(tmp_path):
+    """Gaps in rows that cannot be cut into equal stretches; texts that differ at their ends; huge numbers."""
+    lines = [f"{i},{'x' * 700}abc {i},{'-' * (i % 2)}1.7e308\n" for i in range(90)]
+    (tmp_path / "clean.csv").write_text("gap,text,huge\n" + "".join(lines))
+    lines = [f"{'' if i % 3 == 0 else i},{'x' * 700}abd {i},{i}\n" for i in range(90)]
+    page = tmp_path / "page.html"
+    (tmp_path / "noisy.csv").write_text("gap,text,huge\n" + "".join(lines))
+    report.make(tmp_path / "noisy.csv", tmp_path / "clean.csv", page=page)
+    html = page.read_text(encoding="utf-8")
+    sections = Page(html).sections
+    assert "gap 0.0\u202f% to 33.3\u202f%" in html
+    assert "33.3\u202f%" in sections["missing"].partition("The same as numbers")[2]
+    assert "ab<del>c</del>" in html
+    assert "ab<ins>d</ins>" in html
+    assert "lie beyond" not in sections["columns"]
+
+
+def test_figures_of_a_page_are_those_of_the_data(tmp_path):
+    """Every second row is left; of these a fifth has another city, and one of 3,000 a number far away."""
+    city = ["Bonn" if i % 10 < 6 else "Ulm" for i in range(6000)]
+    lines = [f"{i},{city[i]},{i % 50}.5\n" for i in range(6000)]
+    (tmp_path / "clean.csv").write_text("id,city,x\n" + "".join(lines))
+    lines = [f"{i},{'Ulm' if i % 10 == 4 else city[i]},{i % 50 if i else 1000}.5\n" for i in range(0, 6000, 2)]
+    (tmp_path / "noisy.csv").write_text("id,city,x\n" + "".join(lines))
+    page = tmp_path / "page.html"
+    report.make(tmp_path / "noisy.csv", tmp_path / "clean.csv", page=page, table=tmp_path / "t.csv", key="id")
+    html = page.read_text(encoding="utf-8").replace("\u202f", " ")
+    table = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
+    shares = {line["column"]: float(line["changed_share"]) for line in csv.DictReader(table)}
+    assert shares == {"id": 0, "city": 0.2, "x": pytest.approx(1 / 3000)}
+    sections = Page(html).sections
+    assert "20.0 % changed" in sections["columns"]
+    assert "<0.1 % changed, 0.03 % lie beyond the picture (0.500 to 1 000)" in sections["columns"]
+    # Bonn had 60 %, the most, and Ulm has it now: a moderate shift, (0.6 - 0.4) ln(0.6 / 0.4) twice.
+    after, before = '<i class="after" style="width:66.7%">', '<i class="before" style="width:100.0%">'
+    assert f'Bonn</th><td><span class="bar" aria-hidden="true">{after}</i>{before}</i></span></td>' in html
+    assert "60.0 % → 40.0 %" in sections["columns"]
+    assert "0.162" in sections["drift"]
+    assert "moderate" in sections["drift"]
+    large, moderate = Drift(psi=0.26), Drift(psi=0.25)
+    assert (drift_word(large), drift_word(moderate), drift_word(Drift(psi=0.09))) == ("large", "moderate", "small")
+
+
+def test_the_data_is_never_replaced(command, tmp_path):
+    """Not even where it looks like a report."""
+    header = ",".join(TABLE_COLUMNS) + "\n"
+    clean, noisy, mine = (tmp_path / name for name in ("clean.csv", "noisy.csv", "mine.csv"))
+    for path in (clean, noisy):
+        path.write_text(header + "age" + ",1" * header.count(",") + "\n")
+    mine.write_text("id,path,psnr,ssim\n1,a.png,2,3\n")
+    (tmp_path / "link.csv").symlink_to(clean)
+    for option, path in (("-o", clean), ("--csv", noisy), ("--csv", mine), ("-o", tmp_path / "link.csv")):
+        before = path.read_bytes()
+        assert command("report", noisy, "--input", clean, option, path).code == 2
+        assert path.read_bytes() == before
+    both = tmp_path / "both.html"
+    assert command("report", noisy, "--input", clean, "-o", both, "--csv", both).code == 2
+    assert not both.exists()
 
 
 def test_no_report_is_put_into_the_data(command, images):

@@ -58,9 +58,11 @@ def _fail(message: str, code: int, told: bool = False) -> int:
             print(json.dumps({"error": message, "exit": code}), flush=True)
         except BrokenPipeError:
             _close_stdout()
+    from noisecli.cli.marking import visible
+
     for line in message.splitlines():
-        text = line if line.startswith(" ") else f"error: {line}"
-        print(text.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+        text = visible(line)
+        print(text if line.startswith(" ") else f"error: {text}", file=sys.stderr)
     return code
 
 

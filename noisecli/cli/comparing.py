@@ -83,12 +83,13 @@ def _finite(data: Any) -> Any:
 
 def _tables(found: "Differences", rows: "RowDifferences") -> None:
     from noisecli.cli import show
+    from noisecli.cli.marking import visible
 
     print(f"rows      {rows.clean:,} clean, {rows.noisy:,} noisy", end="")
     if found.unaligned:
-        print(f"\n          not all compared: {found.unaligned}")
+        print(f"\n          not all compared: {visible(found.unaligned)}")
     else:
-        print(f"; {rows.added:,} added, {rows.removed:,} removed, {rows.moved:,} moved (by {found.aligned})")
+        print(f"; {rows.added:,} added, {rows.removed:,} removed, {rows.moved:,} moved (by {visible(found.aligned)})")
     if rows.misfits:
         print(f"          {rows.misfits:,} rows do not fit their header: all their cells count as missing")
     differing = [column for column in found.columns if column.differing]
@@ -127,10 +128,11 @@ def _tables(found: "Differences", rows: "RowDifferences") -> None:
         print(f"\nCells that differ{more}")
         show.table("", names, shown)
     for why in dict.fromkeys(found.unread.values()):
-        names = [name for name, reason in found.unread.items() if reason == why]
-        print(f"columns   not compared, {why}: {', '.join(names)}")
+        names = [visible(name) for name, reason in found.unread.items() if reason == why]
+        print(f"columns   not compared, {visible(why)}: {', '.join(names)}")
     for name in found.only_bytes:
-        print(f"bytes     {name}: no cell differs, but quotes, spelling of missing cells, line ends or metadata do")
+        other = "no cell differs, but quotes, spelling of missing cells, line ends or metadata do"
+        print(f"bytes     {visible(name)}: {other}")
 
 
 def _images(found: "Differences", limit: int) -> None:
@@ -155,9 +157,11 @@ def _images(found: "Differences", limit: int) -> None:
 
 
 def _files(found: "Differences") -> None:
+    from noisecli.cli.marking import visible
+
     for what, names in (("missing", found.missing), ("added", found.added), ("differs", found.others)):
         for name in names[:MOST_LIES]:
-            print(f"{what:<10}{name}")
+            print(f"{what:<10}{visible(name)}")
         if len(names) > MOST_LIES:
             print(f"{what:<10}and {len(names) - MOST_LIES:,} more")
     if found.equal:
@@ -170,6 +174,8 @@ def _truth(verdict: "Verdict", json: bool) -> None:
     Raises:
         CheckFailed: it does not.
     """
+    from noisecli.cli.marking import visible
+
     if verdict.count:
         lines = [f"the truth file is wrong: {verdict.count:,} {'lie' if verdict.count == 1 else 'lies'}"]
         lines += [f"  {lie}" for lie in verdict.lies[:MOST_LIES]]
@@ -178,7 +184,7 @@ def _truth(verdict: "Verdict", json: bool) -> None:
         raise CheckFailed("\n".join(lines))
     if not json:
         for note in verdict.notes:
-            print(f"truth     {note}")
+            print(f"truth     {visible(note)}")
         if verdict.unchecked:
             print(f"truth     {verdict.unchecked:,} lines about the text of the finished file were not checked")
         if not verdict.notes:

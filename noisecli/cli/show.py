@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from noisecli.advice import Advice
+from noisecli.cli.marking import visible
 from noisecli.errors import CheckFailed
 from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
@@ -30,7 +31,7 @@ def as_json(data: Any) -> None:
 def warn(warnings: Sequence[str]) -> None:
     """Print warnings on stderr."""
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {visible(warning)}", file=sys.stderr)
 
 
 def console() -> Console:
@@ -51,11 +52,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
     Rich takes brackets in a `str` for markup, and terminals obey control characters: cells say what files say.
     """
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for i, name in enumerate(columns):
-        width = max(len(cell) for cell in (name, *(row[i] for row in rows))) if i >= right else None
-        shown.add_column(Text(name), justify="left" if width is None else "right", overflow="fold", width=width)
-    for row in rows:
-        shown.add_row(*(Text(text if text.isprintable() else repr(text)) for text in row))
+    lines = [[Text(visible(cell)) for cell in line] for line in (columns, *rows)]
+    for i, cells in enumerate(zip(*lines, strict=True)):
+        if i < right:
+            shown.add_column(cells[0], overflow="fold")
+        else:
+            shown.add_column(cells[0], justify="right", width=max(map(len, cells)))
+    for row in lines[1:]:
+        shown.add_row(*row)
     if title:
         print(title)
     screen = console()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli.columns import LARGEST_INTEGER, MOMENT, NUMBER, Column, Kind, kind_of, to_text
+from noisecli.columns import MOMENT, NUMBER, Column, Kind, kind_of, to_text
 from noisecli.compare.measures import Counts
 from noisecli.compare.model import Figures
 from noisecli.compare.rows import missing
@@ -16,8 +16,8 @@ from noisecli.engine.edits import differs
 from noisecli.streams import Floats, Mask
 from noisecli.summaries import Moments
 
-MOST_VALUES = 10_000
-"""Where more values differ, they are not counted."""
+MOST_VALUES, MOST_LETTERS = 10_000, 4_000_000
+"""Where more values differ, or take more characters together, they are not counted."""
 
 SECOND = 1e-6
 """A microsecond."""
@@ -41,7 +41,8 @@ def numbers_of(column: Column, cells: pa.Array) -> Floats:
 class Values:
     """How often each value occurs, as long as not too many differ."""
 
-    counts: Counter[object] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    letters: int = 0
     overfull: bool = False
 
     def add(self, cells: pa.Array) -> None:
@@ -53,8 +54,9 @@ class Values:
         if not self.overfull:
             values, counts = to_text(found.field("values")).to_pylist(), found.field("counts").to_pylist()
             for value, count in zip(values, counts, strict=True):
+                self.letters += 0 if value in self.counts else len(value)
                 self.counts[value] += count
-            self.overfull = len(self.counts) > MOST_VALUES
+            self.overfull = len(self.counts) > MOST_VALUES or self.letters > MOST_LETTERS
         if self.overfull:
             self.counts.clear()
 
@@ -80,6 +82,7 @@ class Gathered:
         lost = missing(cells)
         self.rows += len(cells)
         self.missing += int(np.count_nonzero(lost))
+        cells = _folded(self.column, cells)
         self.values.add(cells)
         if self.known is not None:
             texts = cells if pa.types.is_string(cells.type) else to_text(cells).cast(pa.string())
@@ -109,12 +112,22 @@ def differing(clean: pa.Array, noisy: pa.Array, column: Column) -> Mask:
         clean, noisy: equally many cells.
         column: the clean column.
     """
-    if column.kind is Kind.OTHER or clean.type != noisy.type:
-        found = differs(to_text(noisy).cast(pa.large_string()), to_text(clean).cast(pa.large_string()))
-    else:
+    if column.kind is not Kind.OTHER and clean.type == noisy.type:
         return differs(noisy, clean)
+    before, after = (to_text(_folded(column, cells)).cast(pa.large_string()) for cells in (clean, noisy))
+    found = differs(after, before)
     if column.kind in NUMBER | MOMENT and found.any():
-        sides = (side_of(column.name, column.kind, cells.type, column.format) for cells in (clean, noisy))
-        one, other = (numbers_of(side, cells) for side, cells in zip(sides, (clean, noisy), strict=True))
-        found &= ~((one == other) & (np.abs(one) <= LARGEST_INTEGER))
+        found &= ~equal_numbers(clean, noisy, column)
     return found
+
+
+def equal_numbers(clean: pa.Array, noisy: pa.Array, column: Column) -> Mask:
+    """Which cells are the same number or time on both sides, as far as float64 can tell."""
+    sides = (side_of(column.name, column.kind, cells.type, column.format) for cells in (clean, noisy))
+    one, other = (numbers_of(side, cells) for side, cells in zip(sides, (clean, noisy), strict=True))
+    return np.asarray((one == other) & column.exact(one))
+
+
+def _folded(column: Column, cells: pa.Array) -> pa.Array:
+    """Truth values as Arrow spells them: `True` and `TRUE` are true."""
+    return pc.utf8_lower(cells) if column.kind is Kind.BOOL and kind_of(cells.type) is Kind.TEXT else cells

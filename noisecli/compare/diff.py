@@ -13,7 +13,7 @@ import pyarrow as pa
 from noisecli.celltext import as_written
 from noisecli.columns import MOMENT, NUMBER, Column
 from noisecli.compare.align import link
-from noisecli.compare.cells import differing, numbers_of
+from noisecli.compare.cells import differing, equal_numbers
 from noisecli.compare.images import look_at
 from noisecli.compare.look import look
 from noisecli.compare.rows import ADDED, PIECE, Link, Numbers, Piece, missing, pieces
@@ -261,7 +261,7 @@ def _count(counts: ColumnDifferences, column: Column, before: pa.Array, after: p
     counts.now_missing += int(np.count_nonzero(lost & ~had))
     counts.no_longer_missing += int(np.count_nonzero(had & ~lost))
     if column.kind in NUMBER | MOMENT and before.type == after.type:
-        counts.respelt += int(np.count_nonzero(numbers_of(column, before) == numbers_of(column, after)))
+        counts.respelt += int(np.count_nonzero(equal_numbers(before, after, column)))
 
 
 def _count_rows(origin: Numbers, clean: int, counts: RowDifferences | None) -> bool:

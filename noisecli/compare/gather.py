@@ -196,8 +196,7 @@ def _drift(numbers: tuple[Floats, Floats] | None, before: Gathered, after: Gathe
     first, second = (
         np.append(side.known_counts, side.rows - side.missing - side.known_counts.sum()) for side in (before, after)
     )
-    used = (first > 0) | (second > 0)
-    return Drift(psi=measures.psi(first[used], second[used]), jensen_shannon=measures.jensen_shannon(first, second))
+    return Drift(psi=measures.psi(first, second), jensen_shannon=measures.jensen_shannon(first, second))
 
 
 def _counted(before: Gathered, after: Gathered) -> tuple[CategoryCount, ...] | None:
@@ -205,7 +204,7 @@ def _counted(before: Gathered, after: Gathered) -> tuple[CategoryCount, ...] | N
     if before.known is None:
         return None
     counts = [dict(zip(side.known or (), side.known_counts.tolist(), strict=True)) for side in (before, after)]
-    new = {str(value): count for value, count in after.values.counts.items() if value not in counts[1]}
+    new = {value: count for value, count in after.values.counts.items() if value not in counts[1]}
     counts[1] |= new
     names = sorted({**counts[0], **new}, key=lambda name: (-max(side.get(name, 0) for side in counts), name))
     told = [CategoryCount(name, counts[0].get(name, 0), counts[1].get(name, 0)) for name in names[:FEW]]

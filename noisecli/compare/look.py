@@ -25,7 +25,7 @@ class Looked:
 
     columns: Mapping[str, Column]
     known: Mapping[str, list[str] | None]
-    """Categories of each column, the commonest first; None where it has too many."""
+    """Categories of each column; None where it has too many."""
     rows: Mapping[str, tuple[int, int]]
     """Clean and noisy rows of each file, by its name."""
     unread: Mapping[str, str]
@@ -110,5 +110,6 @@ def _categories(kind: Kind, values: Values) -> list[str] | None:
     count, cells = len(values.counts), values.counts.total()
     if values.overfull or not 0 < count <= most or (count > FEW and 2 * count > cells):
         return None
-    texts: list[str] = [str(value) for value in values.counts]
-    return sorted(texts, key=lambda text: (-values.counts[text], text))
+    if kind is Kind.BOOL:
+        return sorted({text.lower() for text in values.counts})
+    return sorted(values.counts, key=lambda text: (-values.counts[text], text))

@@ -68,11 +68,9 @@ def _steps(sides: Sides, found: Sequence[_Found]) -> dict[tuple[str, int, str], 
     if sides.truth is None:
         return result
     for pair in {one.pair.name: one.pair for one in found}.values():
-        mine = {(one.example.row, one.example.column) for one in found if one.pair.name == pair.name}
-        rows = pa.array(sorted({row for row, _ in mine}), pa.int64())
+        rows = pa.array(sorted({one.example.row for one in found if one.pair.name == pair.name}), pa.int64())
         for lines in truth_lines(sides, pair, ["row", "column", "step"]):
             for line in lines.filter(pc.is_in(lines["row"], rows)).to_pylist():
-                if (line["row"], line["column"]) in mine:
-                    at = (pair.name, line["row"], line["column"])
-                    result[at] = f"{result[at]}, {line['step']}" if at in result else line["step"]
+                at = (pair.name, line["row"], line["column"])
+                result[at] = f"{result[at]}, {line['step']}" if at in result else line["step"]
     return result

@@ -234,12 +234,13 @@ class TableCheck:
     ) -> None:
         """Hold noisy cells against what the lines made of the clean ones."""
         spoilt = np.isin(rows, self._spoilt) | self._all_spoilt
+        if alone is not None and len(alone):
+            alone = alone.filter((pc.field("output_row") >= int(rows[0])) & (pc.field("output_row") <= int(rows[-1])))
         for name, column in self._columns.items():
             nothing = (np.zeros(len(rows), bool), pa.nulls(len(rows), pa.large_string()))
             mask, said = told.get(name, nothing)
             if alone is not None and len(alone):
-                here = (pc.field("output_row") >= int(rows[0])) & (pc.field("output_row") <= int(rows[-1]))
-                mine = alone.filter((pc.field("column") == name) & here)
+                mine = alone.filter(pc.field("column") == name)
                 if len(mine):
                     start = pc.if_else(pa.array(mask), said, self._texts(name, clean[name]))
                     at = np.asarray(mine["output_row"]) - rows[0]

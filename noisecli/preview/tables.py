@@ -131,7 +131,10 @@ def _about(source: Path, made: Excerpt | None) -> Iterator[None]:
         counted = "" if made.whole else " (rows are counted in an excerpt; --exact reads all)"
         raise DataProblem(text + (counted if "row" in text else "")) from None
     except NoiseError as error:
-        raise type(error)(str(error).replace(str(made.root), str(source)) if made else str(error)) from None
+        if made is None:
+            raise
+        hint = "" if made.whole else "\n  seen in an excerpt of the input; --exact reads all of it"
+        raise type(error)(str(error).replace(str(made.root), str(source)) + hint) from None
 
 
 def _put_together(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from noisecli.errors import UsageProblem
 from noisecli.report import page as pages
 from noisecli.report.figures import as_csv, as_document
 from noisecli.report.subject import Subject, gather
@@ -39,6 +40,8 @@ def make(
     wanted = [Path(path) for path in (page, table) if path is not None]
     for path in wanted:
         check(path, output, source)
+    if len({path.resolve() for path in wanted}) < len(wanted):
+        raise UsageProblem(f"{page}: cannot be the page and the CSV at once: name two places")
     if page is not None:
         pages.need_libraries()
     subject = gather(output, source, copy, key)

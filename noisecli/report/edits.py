@@ -8,7 +8,7 @@ from noisecli.compare.model import TextExample
 from noisecli.report.words import is_unseen
 
 LONGEST = 600
-"""Of longer texts only so many characters are compared."""
+"""Of longer texts only so many characters are compared, from shortly before the first that differs."""
 
 AROUND = 40
 """How many equal characters stay before and after an edit."""
@@ -35,11 +35,15 @@ class Marked:
 
 def marked(example: TextExample) -> Marked:
     """Mark what was deleted from the text before, and what was inserted into the text after."""
-    before, after = (text and text[:LONGEST] for text in (example.before, example.after))
+    before, after = example.before, example.after
     if before is None or after is None:
         # A whole cell that came or went is named, not struck out character by character.
         whole = [None if text is None else tuple(_runs(_cut(text, True, True), True)) for text in (before, after)]
         return Marked(example, *whole)
+    least = min(len(before), len(after))
+    first = next((i for i in range(least) if before[i] != after[i]), least)
+    start = max(0, first - 3 * AROUND - 1)
+    before, after = (text[start : start + LONGEST] for text in (before, after))
     codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     old = [(before[i:j], tag != "equal") for tag, i, j, _, _ in codes if i < j]
     new = [(after[i:j], tag != "equal") for tag, _, _, i, j in codes if i < j]

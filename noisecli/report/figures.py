@@ -161,9 +161,8 @@ def _measures(column: ColumnComparison) -> Iterator[tuple[str, Any]]:
 
 
 def changed_share(column: ColumnComparison) -> float | None:
-    """Return which share of the rows of a column differ."""
-    rows = max(column.clean.rows, column.noisy.rows)
-    return None if column.changed is None or rows == 0 else column.changed / rows
+    """Return which share of the noisy cells of a column differ from clean ones; None where that is not known."""
+    return None if column.changed is None or column.noisy.rows == 0 else column.changed / column.noisy.rows
 
 
 def missing_share(missing: int, rows: int) -> float | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BINS = 36
 TAIL = 0.01
 """Share of the numbers on either side that may lie far out, beyond the picture."""
+LARGEST = 1e300
+"""Numbers beyond lie beyond the picture: the width of a range has to be a number, too."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def histogram(clean: Floats, noisy: Floats, whole: bool) -> Histogram:
 
 def _window(pooled: Floats) -> tuple[float, float]:
     """Return the range that holds all but the tails, or everything where the tails are short."""
+    pooled = np.clip(pooled, -LARGEST, LARGEST)
     inner = np.quantile(pooled, [TAIL, 1 - TAIL])
     room = 0.25 * (inner[1] - inner[0])
     least, most = float(pooled.min()), float(pooled.max())

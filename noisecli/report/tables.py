@@ -53,7 +53,7 @@ def sections(found: TableComparison) -> Iterator[Section]:
     ordered = by_drift(found.columns)
     yield _drift(found, ordered)
     yield _columns(ordered)
-    yield Section("missing", "Missing cells", _missing(found.missingness) if found.missingness else None)
+    yield Section("missing", "Missing cells", _missing(found.missingness, found.columns) if found.missingness else None)
     yield Section("correlation", "Correlation", _correlation(found.correlation) if found.correlation else None)
     # The rows of most tables are no series: their order says nothing.
     strips = [strip for strip in found.strips if strip.timed or strip.entity is not None or strip.intervals]
@@ -146,15 +146,19 @@ def _twice(draw: Any, shown: Any, name: str, title: str) -> tuple[Any, Any]:
     return Markup(draw(shown, f"{name}w", title, WIDE)), Markup(draw(shown, f"{name}n", title, NARROW))
 
 
-def _missing(shown: Missingness) -> dict[str, Any] | None:
+def _missing(shown: Missingness, columns: Sequence[ColumnComparison]) -> dict[str, Any] | None:
     places = maps.gaps(shown)
     if not places:
         return None
-    before, after = shown.clean.mean(axis=0), shown.noisy.mean(axis=0)
     lines: list[dict[str, Any]] = [
-        {"name": shown.columns[p], "before": float(before[p]), "after": float(after[p])} for p in places
+        {
+            "name": column.name,
+            "before": missing_share(column.clean.missing, column.clean.rows),
+            "after": missing_share(column.noisy.missing, column.noisy.rows),
+        }
+        for column in (columns[place] for place in places)
     ]
-    with_gaps = int(((before > 0) | (after > 0)).sum())
+    with_gaps = sum(bool(column.clean.missing or column.noisy.missing) for column in columns)
     note = f"The {len(places)} of {with_gaps} columns that gained most." if with_gaps > len(places) else ""
     title = "Missing cells before and after: " + "; ".join(
         f"{line['name']} {share(line['before'])} to {share(line['after'])}" for line in lines[:8]

@@ -7,8 +7,7 @@ from noisecli.report.figures import IMAGE_COLUMNS, TABLE_COLUMNS
 from noisecli.report.page import GENERATOR
 from noisecli.run.commit import workspace
 
-MARKS = (f'content="{GENERATOR}"', ",".join(TABLE_COLUMNS), ",".join(IMAGE_COLUMNS))
-"""What the beginning of a page, and of a CSV, says."""
+HEADERS = (",".join(TABLE_COLUMNS), ",".join(IMAGE_COLUMNS))
 
 
 def check(path: Path, output: Path, source: Path) -> None:
@@ -19,9 +18,11 @@ def check(path: Path, output: Path, source: Path) -> None:
     """
     if path.name == "-":
         raise UsageProblem("-: a report goes into a file: name one, such as report.html")
-    for folder in (output, source):
-        if folder.is_dir() and path.resolve().is_relative_to(folder.resolve()):
-            raise UsageProblem(f"{path}: lies inside {folder}, which holds data and nothing else: choose another place")
+    for data in (output, source):
+        if path.resolve() == data.resolve():
+            raise UsageProblem(f"{path}: is the data itself: choose another place")
+        if data.is_dir() and path.resolve().is_relative_to(data.resolve()):
+            raise UsageProblem(f"{path}: lies inside {data}, which holds data and nothing else: choose another place")
     if path.exists() and not _is_report(path):
         raise UsageProblem(f"{path}: exists and is not a report of noisecli: move it away, or choose another place")
 
@@ -31,7 +32,7 @@ def _is_report(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         start = file.read(1000).decode("utf-8", "replace")
-    return any(mark in start for mark in MARKS)
+    return f'content="{GENERATOR}"' in start or start.partition("\n")[0] in HEADERS
 
 
 def put(text: str, path: Path) -> None:
