@@ -313,7 +313,7 @@ def test_figures_of_a_page_are_those_of_the_data(tmp_path):
     assert "<0.1 % changed, 0.03 % lie beyond the picture (0.500 to 1 000)" in sections["columns"]
     # Bonn had 60 %, the most, and Ulm has it now: a moderate shift, (0.6 - 0.4) ln(0.6 / 0.4) twice.
     after, before = '<i class="after" style="width:66.7%">', '<i class="before" style="width:100.0%">'
-    assert f'Bonn</th><td><span class="bar" aria-hidden="true">{after}</i>{before}</i></span></td>' in html
+    assert f'Bonn</span></th><td><span class="bar" aria-hidden="true">{after}</i>{before}</i></span></td>' in html
     assert "60.0 % → 40.0 %" in sections["columns"]
     assert "0.162" in sections["drift"]
     assert "moderate" in sections["drift"]
