@@ -40,7 +40,7 @@ DAMAGES = {
 COLUMNS = {"name": 0, "age": 160, "income": 196, "plan": 272, "visits": 362, "churn": 420, "split": 470}
 """Columns shown, and where each begins, in pixels."""
 
-WIDTH, ROW, SIDE = 1060, 24, 140
+WIDTH, ROW, SIDE = 1080, 24, 140
 STYLE = """
   .card { fill: #ffffff; stroke: #d0d7de }
   text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #1f2328 }
