@@ -160,6 +160,8 @@ def test_rows_that_moved_need_a_key(
     assert [(cell["row"], cell["noisy_row"], cell["after"]) for cell in found["cells"]] == [(0, 2, "Anna")]
     assert "has no 'city'" in command("diff", clean, noisy, "--key", "city").err
     assert command("diff", clean, clean, "--key", "id", "--json").json["rows"]["moved"] == 0
+    floats = written(tmp_path / "floats.csv", "id,name,height,city\n3.0,Cem,1.90,Rom\n")
+    assert "as 3 and 3.0 are not" in command("diff", clean, floats, "--key", "id").out
     twice = written(tmp_path / "twice.csv", CLEAN.replace("4,Dan", "3,Dan"))
     assert "several rows" in command("diff", twice, noisy, "--key", "id").err
     assert "no column 'key'" in command("diff", clean, noisy, "--key", "key").err

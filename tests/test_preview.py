@@ -90,6 +90,17 @@ def test_approximate_facts_change_no_strike(command, recipe, large, tmp_path, mo
                 assert after == expected
 
 
+def test_approximate_facts_come_from_all_over(command, recipe, tmp_path, monkeypatch):
+    """The first rows hardly vary, the others do."""
+    monkeypatch.setattr("noisecli.preview.tables.FACTS_BYTES", 512 << 10)
+    numbers = np.where(np.arange(150_000) < 50_000, 0, 1000) * (np.arange(150_000) % 2)
+    (tmp_path / "late.csv").write_text("id,x\n" + "".join(f"{i},{x}\n" for i, x in enumerate(numbers)))
+    found = command("preview", tmp_path / "late.csv", "-r", recipe("op: gaussian_noise, columns: x"), "--json").json
+    assert found["looked_at"] < 50_000
+    moved = [abs(float(c["after"]) - float(c["before"])) for row in found["rows"] for c in row["changes"]]
+    assert np.median(moved) > 0.1 * numbers.std() * 0.2  # sigma: 0.1; half of all normal numbers lie beyond 0.67
+
+
 def test_what_an_excerpt_did_not_show_is_carried(command, recipe, tmp_path, monkeypatch):
     """A text among numbers, in the rows looked at and at none of the places that the facts come from."""
     monkeypatch.setattr("noisecli.preview.tables.FACTS_BYTES", 512 << 10)
@@ -313,7 +324,7 @@ def find(picture, sheet):
 def images(tmp_path):
     rng = np.random.default_rng(1)
     for i in range(6):
-        path = tmp_path / "in" / f"class{i % 2}" / f"{i}.png"
+        path = tmp_path / "in" / f"class{i % 2}" / (f"{i}.png" if i else "0.jpg")
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(60, 180, (40, 48, 3)).astype(np.uint8)).save(path)
     return tmp_path / "in"

@@ -138,6 +138,9 @@ def _by_key(pair: Pair, rows: tuple[int, int], key: str, space: Path) -> Link:
         index = _Index(clean, key, pair.clean.name, store, rows[0], space)
         for first, _, cells in cut(noisy, [key]):
             origin[first : first + len(cells[key])] = index.find(cells[key])
+    if rows[1] and np.max(origin) == ADDED:
+        alike = "see whether both are written alike, as 3 and 3.0 are not"
+        return Link("", why=f"no {key!r} of {pair.noisy.name} is in {pair.clean.name}: {alike}")
     return Link(f"key {key}", origin)
 
 
