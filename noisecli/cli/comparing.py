@@ -1,6 +1,5 @@
 """`noisecli diff`: what differs between two datasets. Heavy imports happen inside, so that `--help` is quick."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,18 +66,12 @@ def diff(
 
 
 def _as_data(found: "Differences") -> dict[str, Any]:
-    """Everything; infinities and what is no number are null, which JSON has no words for."""
+    """Everything, as JSON can hold it."""
     from dataclasses import asdict
 
-    return {"equal": found.equal, **_finite(asdict(found))}
+    from noisecli.compare.model import finite
 
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not math.isfinite(data) else data
+    return {"equal": found.equal, **finite(asdict(found))}
 
 
 def _tables(found: "Differences", rows: "RowDifferences") -> None:

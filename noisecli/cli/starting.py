@@ -1,7 +1,6 @@
 """The command that writes a first recipe."""
 
 import json
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -73,13 +72,10 @@ def _check(target: Path, force: bool) -> None:
 
 
 def _write(target: Path, text: str) -> None:
-    """Write a file that is there as a whole, or not at all."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    from noisecli.run.commit import replacing
+
+    with replacing(target) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _put_schema(path: Path, force: bool) -> None:

@@ -58,10 +58,12 @@ def compare(
         NoiseError: what is there cannot be read, or not compared.
     """
     with TemporaryDirectory(prefix="noisecli-") as space:
-        sides = open_sides(Path(clean), Path(noisy), copy, Path(space))
-        if sides.target == "images":
-            return compare_images(sides)
-        return _Comparison(sides, key, Path(space)).run()
+        return compare_sides(open_sides(Path(clean), Path(noisy), copy, Path(space)), key, Path(space))
+
+
+def compare_sides(sides: Sides, key: str | None, space: Path) -> TableComparison | ImagesComparison:
+    """Compare what is open already, as `compare` does; `space` is a folder for what is put aside."""
+    return compare_images(sides) if sides.target == "images" else _Comparison(sides, key, space).run()
 
 
 class _Comparison:

@@ -1,5 +1,6 @@
 """What a comparison of clean with noisy data found: figures of all rows, and samples that pictures are drawn from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -159,3 +160,12 @@ class ImagesComparison:
     """Images of one side only."""
     sampled: int | None = None
     """How many of the images were compared; None: all."""
+
+
+def finite(value: Any) -> Any:
+    """Put None for infinities and what is no number, all the way down: JSON has no words for them."""
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

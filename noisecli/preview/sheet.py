@@ -1,6 +1,5 @@
 """A contact sheet: rows of pictures under headings, on a light ground."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from noisecli.corruption import Pixels
 from noisecli.errors import UsageProblem
+from noisecli.run.commit import replacing
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -153,10 +153,5 @@ def save(sheet: Image.Image, path: Path) -> None:
     """Write a sheet, all of it or nothing."""
     about = PngInfo()
     about.add_text("Software", MARK)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".noisecli-{os.getpid()}.png")
-    try:
+    with replacing(path) as draft:
         sheet.save(draft, "PNG", pnginfo=about)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

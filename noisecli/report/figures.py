@@ -3,13 +3,13 @@
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from noisecli.compare.model import ColumnComparison, ImagesComparison, TableComparison
+from noisecli.compare.model import ColumnComparison, ImagesComparison, TableComparison, finite
 from noisecli.report.rates import Rate
 from noisecli.report.subject import Subject
 
@@ -33,7 +33,7 @@ def as_document(subject: Subject) -> dict[str, Any]:
         "warnings": list(subject.warnings),
     }
     found = subject.comparison
-    return _finite(about | (_images(found) if isinstance(found, ImagesComparison) else _table(found)))  # type: ignore[no-any-return]
+    return finite(about | (_images(found) if isinstance(found, ImagesComparison) else _table(found)))  # type: ignore[no-any-return]
 
 
 def _steps(rates: Sequence[Rate]) -> dict[str, Any]:
@@ -104,15 +104,6 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
     if not finite:
         return None
     return {"min": min(finite), "median": float(np.median(finite)), "max": max(finite)}
-
-
-def _finite(value: Any) -> Any:
-    """Put null for what JSON has no number for."""
-    if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_csv(subject: Subject) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from noisecli.compare.gather import compare
+from noisecli.compare.gather import compare_sides
 from noisecli.compare.model import ImagesComparison, TableComparison
 from noisecli.compare.sides import Sides, open_sides, swapped
 from noisecli.manifest import SUFFIX, Manifest, check, verify
@@ -72,9 +72,9 @@ def gather(output: Path, source: Path, copy: int | None = None, key: str | None 
     Raises:
         NoiseError: what is there cannot be read, or not compared.
     """
-    found = compare(source, output, key=key, copy=copy)
-    with TemporaryDirectory(prefix="noisecli-") as spool:
-        sides = open_sides(source, output, copy, Path(spool))
+    with TemporaryDirectory(prefix="noisecli-") as space:
+        sides = open_sides(source, output, copy, Path(space))
+        found = compare_sides(sides, key, Path(space))
     images = {}
     if isinstance(found, ImagesComparison):
         images = {

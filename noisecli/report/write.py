@@ -5,7 +5,7 @@ from pathlib import Path
 from noisecli.errors import UsageProblem
 from noisecli.report.figures import IMAGE_COLUMNS, TABLE_COLUMNS
 from noisecli.report.page import GENERATOR
-from noisecli.run.commit import workspace
+from noisecli.run.commit import replacing
 
 HEADERS = (",".join(TABLE_COLUMNS), ",".join(IMAGE_COLUMNS))
 
@@ -37,7 +37,5 @@ def _is_report(path: Path) -> bool:
 
 def put(text: str, path: Path) -> None:
     """Write a report, in place of an older one."""
-    with workspace(path) as work:
-        new = work / "report"
-        new.write_bytes(text.encode("utf-8", "backslashreplace"))
-        new.replace(path)
+    with replacing(path) as draft:
+        draft.write_bytes(text.encode("utf-8", "backslashreplace"))

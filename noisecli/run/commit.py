@@ -81,6 +81,15 @@ def workspace(output: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a place to write a file, which then takes the place of what stands at `path`: whole, or not at all."""
+    with workspace(path) as work:
+        draft = work / path.name
+        yield draft
+        draft.replace(path)
+
+
 def commit(work: Path, data: Path, companions: Mapping[str, Path], output: Path) -> None:
     """Put companions and manifest in place, then the data.
 

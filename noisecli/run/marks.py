@@ -11,7 +11,7 @@ from noisecli.errors import UsageProblem
 from noisecli.manifest import Manifest
 from noisecli.recipe import Recipe
 from noisecli.recipe.builtin import PREFIX
-from noisecli.run.commit import is_special
+from noisecli.run.commit import is_special, replacing
 from noisecli.run.dataset import Dataset
 from noisecli.run.outside import Outside, source_of
 
@@ -125,10 +125,5 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".noisecli-{path.name}")
-    try:
+    with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

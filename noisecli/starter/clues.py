@@ -140,8 +140,3 @@ def stand_ins(column: Column, texts: pa.Array, shares: Floats) -> tuple[tuple[st
         if alone or number < low - (high - low):
             found.append(value)
     return tuple(found), False
-
-
-def is_number(column: Column) -> bool:
-    """Whether a column is one of numbers."""
-    return column.kind in NUMBER

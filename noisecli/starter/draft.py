@@ -7,10 +7,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from noisecli.columns import MOMENT, NUMBER, Kind
+from noisecli.plan import TRAINING
 from noisecli.starter import yaml
 from noisecli.starter.look import TableLook
 from noisecli.starter.profile import Profile, Use, figure, shown
-from noisecli.starter.roles import TRAINING, Roles
+from noisecli.starter.roles import Roles
 
 MOST_NAMED = 12
 """More columns than that are selected by a keyword or glob, where one fits them exactly."""

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from noisecli.columns import Kind
-from noisecli.starter import clues
+from noisecli.columns import NUMBER, Kind
 from noisecli.starter.draft import Columns, Group, Step, noise
 from noisecli.starter.profile import Profile, Use, figure, percent
 
@@ -217,7 +216,7 @@ def labels(columns: Columns) -> Group:
     label = columns.label
     if label is None:
         return Group("Label", [])
-    if label.use in (Use.FLAG, Use.CATEGORY, Use.LEVELS) or not clues.is_number(label.column):
+    if label.use in (Use.FLAG, Use.CATEGORY, Use.LEVELS) or label.column.kind not in NUMBER:
         why = f"Wrong labels: exactly 5 % of each class of {label.name}. Real sets have from 3 to 38 %."
         return Group("Label", [Step("label_flip", why, None, {"rate": 0.05}, active=False)])
     why = f"A target that was measured poorly: 0.05 standard deviations of {label.name} ({noise(label, SIGMA)})."

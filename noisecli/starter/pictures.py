@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from PIL import Image
 
 from noisecli.formats.images import parse_image
+from noisecli.plan import TRAINING
 from noisecli.run.dataset import HELD_OUT
 from noisecli.starter.draft import Draft, Group, Step
 from noisecli.starter.look import Opened
@@ -55,7 +56,7 @@ def look_at_images(opened: Opened) -> ImageLook:
     paths = [PurePosixPath(file.relative) for file in files]
     folders = Counter(path.parts[-2] for path in paths if len(path.parts) > 1)
     first = Counter(path.parts[0] for path in paths if len(path.parts) > 1)
-    split = {name: count for name, count in first.items() if name.lower() in HELD_OUT | {"train", "training"}}
+    split = {name: count for name, count in first.items() if name.lower() in HELD_OUT | TRAINING}
     classes = {name: count for name, count in folders.items() if name not in split}
     formats = Counter(path.suffix.lower().lstrip(".") for path in (file.path for file in files))
     return ImageLook(

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from noisecli.columns import NUMBER, Kind
+from noisecli.plan import TRAINING
+from noisecli.run.dataset import HELD_OUT
 from noisecli.starter import clues
 from noisecli.starter.look import TableLook
 from noisecli.starter.profile import Profile, Use, percent, said_by
@@ -21,8 +23,7 @@ LABELS = (
 """Names of what is predicted, the surest first."""
 
 SPLITS = "split|fold|subset|partition|set|phase"
-TRAINING = frozenset({"train", "training"})
-HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "testing", "holdout", "eval"})
+SPLIT_VALUES = TRAINING | HELD_OUT | {"testing", "eval"}
 TIMES = "time|timestamp|ts|datetime|date|when|day|hour|month|year|epoch|seconds|elapsed|tick|at"
 CLOCKS = "time|timestamp|ts|t|epoch|seconds|elapsed|tick"
 """Names of times that are plain numbers."""
@@ -84,7 +85,7 @@ def find_roles(look: TableLook) -> Roles:
 def _find_split(roles: Roles, profiles: Iterable[Profile]) -> None:
     for found in profiles:
         values = {value.strip().lower() for value, _ in found.common}
-        if found.column.kind is not Kind.TEXT or not values or found.distinct > 6 or not values <= TRAINING | HELD_OUT:
+        if found.column.kind is not Kind.TEXT or not values or found.distinct > 6 or not values <= SPLIT_VALUES:
             continue
         if values & TRAINING or said_by(found.name, SPLITS):
             shares = ", ".join(f"{value} {percent(share)}" for value, share in found.common)
