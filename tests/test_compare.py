@@ -216,7 +216,7 @@ def test_memory_is_bounded(tmp_path: Path, recipe: Recipe, steps: tuple[str, ...
     noisecli.augment(tmp_path / "in.csv", recipe(*steps), tmp_path / "out.csv", truth=True)
     script = (
         "import re, sys; from noisecli.compare.gather import compare; compare(*sys.argv[1:]);"
-        "print(re.search('VmHWM: *([0-9]+)', open('/proc/self/status').read())[1])"  # unlike rusage not the parent's
+        "print(re.search('VmHWM:\\s*([0-9]+)', open('/proc/self/status').read())[1])"  # unlike rusage not the parent's
     )
     command = [sys.executable, "-c", script, str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
     held = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout) // 1000
