@@ -21,7 +21,9 @@ def frame():
 
 
 def write(frame, path):
-    return (frame.to_parquet if path.suffix == ".parquet" else frame.to_csv)(path, index=False)
+    if path.suffix == ".parquet":
+        return frame.to_parquet(path, index=False, row_group_size=ROWS // 4)
+    return frame.to_csv(path, index=False)
 
 
 def read(path):
@@ -29,7 +31,8 @@ def read(path):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_every_row_says_where_it_comes_from(frame, tmp_path, recipe, suffix):
+def test_every_row_says_where_it_comes_from(frame, tmp_path, recipe, suffix, monkeypatch):
+    monkeypatch.setattr("noisecli.formats.csv.SLAB_BYTES", 1_000)  # several slabs, as there are several row groups
     given = tmp_path / f"in{suffix}"
     write(frame, given)
     asked = recipe(*MOVING, data="{source_row: true, split: split}", copies=2)
