@@ -145,13 +145,16 @@ def test_what_a_severity_sets_cannot_be_given_too(op):
 
 @image_op
 def test_severities_fit_images_of_every_size(op):
-    for side in (1, 31, 32, 33, 50, 64, 100, 224, 225, 4000) if op.severities else ():
-        rows = [op.preset_for(severity, side) for severity in range(1, 6)]
-        assert all(op.model_validate({k: v for k, v in row.items() if k != "rate"}) for row in rows)
-        if len({tuple(row) for row in rows}) == 1:
-            for key in rows[0]:
-                values = [row[key] for row in rows]
-                assert values in (sorted(values), sorted(values, reverse=True)), (side, key)
+    """Between two published sizes every parameter lies between theirs; beyond them it is that of the nearest."""
+    sizes = [1, *sorted(op.small_severities), 224, 4000]
+    for severity in range(1, 6) if op.severities else ():
+        for low, high in pairwise(sizes):
+            ends = [op.preset_for(severity, side) for side in (low, high)]
+            for side in np.linspace(low, high, 7):
+                preset = op.preset_for(severity, float(side))
+                assert op.model_validate({k: v for k, v in preset.items() if k != "rate"})
+                for key, value in preset.items():
+                    assert min(row[key] for row in ends) <= value <= max(row[key] for row in ends), (side, key)
 
 
 @pytest.fixture(scope="module")

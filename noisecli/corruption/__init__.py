@@ -17,6 +17,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     SpellingCorruption  struck numbers of one, as text            other spellings
     SheetCorruption  its header and footer                        what becomes of it
     ImageCorruption  the pixels of one struck image               new pixels
+    AdditiveCorruption  the pixels of one struck image            the noise to be added to them
 """
 
 import importlib
@@ -25,6 +26,7 @@ import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
+from noisecli.corruption.additive import AdditiveCorruption
 from noisecli.corruption.base import Corruption, Preset, Target
 from noisecli.corruption.file import (
     Damage,
@@ -35,7 +37,7 @@ from noisecli.corruption.file import (
     SheetCorruption,
     SpellingCorruption,
 )
-from noisecli.corruption.image import ImageCorruption, Pixels
+from noisecli.corruption.image import ImageCorruption
 from noisecli.corruption.rows import RowsCorruption
 from noisecli.corruption.series import SamplingCorruption, Series, SeriesCorruption
 from noisecli.corruption.table import (
@@ -50,8 +52,10 @@ from noisecli.corruption.table import (
     TextCorruption,
 )
 from noisecli.errors import SystemProblem
+from noisecli.pixels import Pixels
 
 __all__ = [
+    "AdditiveCorruption",
     "BlockCorruption",
     "CellCorruption",
     "Corruption",

@@ -4,14 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from noisecli.corruption.base import Corruption, Preset
-
-Pixels = NDArray[np.uint8 | np.uint16]
-"""Black is 0, white the largest value of the dtype."""
+from noisecli.pixels import Pixels
 
 
 class ImageCorruption(Corruption):
@@ -20,6 +16,11 @@ class ImageCorruption(Corruption):
     target = "images"
     small_severities: ClassVar[Mapping[int, tuple[Preset, ...]]] = {}
     """Published severities for other sizes, by side length in px; `severities` are those for 224 px."""
+
+    def strike(self, pixels: Pixels, rng: Generator) -> tuple[Pixels, dict[str, Any]]:
+        """Return what becomes of a struck image, and what it got."""
+        drawn = self.draw(pixels, rng)
+        return self.apply(pixels, drawn, rng), drawn
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
         """Draw what this image gets (positions, counts); the number of draws must not depend on strength."""
@@ -49,7 +50,7 @@ class ImageCorruption(Corruption):
 
 def _between(values: Mapping[int, float], side: float) -> float:
     sizes = sorted(values)
-    if not sizes[0] < side < sizes[-1]:
+    if not sizes[0] < side < sizes[-1] or len(set(values.values())) == 1:
         return values[sizes[0] if side <= sizes[0] else sizes[-1]]
     lower = max(size for size in sizes if size <= side)
     upper = min(size for size in sizes if size > side)

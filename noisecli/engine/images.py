@@ -46,8 +46,7 @@ class ImageEngine:
         for step in steps:
             op, _ = step.at_size(side)
             generator = Stream(self._plan.seed, self._copy, step.id, path).generator("value", "", 0)
-            got = op.draw(pixels, generator)
-            new = op.apply(pixels, got, generator)
+            new, got = op.strike(pixels, generator)
             if not np.array_equal(new, pixels):
                 self.tally[step.id, ""].changed += 1
                 changed.append(step.id)

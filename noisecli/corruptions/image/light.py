@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
-from noisecli.corruptions.image import white
+from noisecli.pixels import white
 
 
 @register

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from noisecli.corruption import ImageCorruption, Pixels, register
-from noisecli.corruptions.image import white
+from noisecli.corruption import AdditiveCorruption, ImageCorruption, Pixels, register
+from noisecli.pixels import Reals, white
+from noisecli.pixels.chance import normal
 
 
 @register
-class GaussianNoise(ImageCorruption):
+class GaussianNoise(AdditiveCorruption):
     """Add zero-mean Gaussian noise to every pixel value: a sensor in low light.
 
     The channels of a pixel get noise of their own; a grey image stays grey.
@@ -23,6 +24,7 @@ class GaussianNoise(ImageCorruption):
         {op: gaussian_noise, severity: 3}
     """
 
+    strength = "sigma"
     severities = ({"sigma": 0.08}, {"sigma": 0.12}, {"sigma": 0.18}, {"sigma": 0.26}, {"sigma": 0.38})
     small_severities = {
         32: ({"sigma": 0.04}, {"sigma": 0.06}, {"sigma": 0.08}, {"sigma": 0.09}, {"sigma": 0.10}),
@@ -32,12 +34,8 @@ class GaussianNoise(ImageCorruption):
     sigma: Annotated[float, Field(ge=0, le=1)] = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
 
-    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        noisy = rng.standard_normal(pixels.shape, dtype=np.float32)
-        noisy *= self.sigma * white(pixels)
-        noisy += pixels
-        np.rint(noisy, out=noisy)
-        return np.clip(noisy, 0, white(pixels), out=noisy).astype(pixels.dtype)
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+        return normal(rng, pixels.shape)
 
 
 @register

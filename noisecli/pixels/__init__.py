@@ -1,0 +1,73 @@
+"""What ops on images are made of: borders, blurs, warps, fields and colour, the same to the bit on every CPU.
+
+Integers, and floats under operations that IEEE 754 rounds exactly (+ - * / sqrt rint), element by element; nothing that
+a CPU may sum in another order or fuse. Work goes in bands of rows, so that temporaries do not grow with the picture.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8 | np.uint16]
+"""(height, width, channels), 1 or 3 channels. Black is 0, white the largest value of the dtype."""
+Reals = NDArray[np.float32]
+Places = NDArray[np.int64]
+Border = Literal["edge", "reflect", "mirror"]
+"""What lies beyond a picture abcd: dddd (edge), dcba (reflect) or cba (mirror)."""
+
+BAND = 2**17
+"""Values worked on at once: few enough for a cache."""
+
+
+def white(pixels: Pixels) -> int:
+    """Return the value of white: 255 for pixels of 8 bits, 65535 for pixels of 16 bits."""
+    return int(np.iinfo(pixels.dtype).max)
+
+
+def to_pixels(values: NDArray[Any], dtype: np.dtype[Any]) -> Pixels:
+    """Round levels, half to even, and clip them to what the dtype holds; the values may be overwritten."""
+    if values.dtype.kind == "f":
+        np.rint(values, out=values)
+    return np.clip(values, 0, np.iinfo(dtype).max, out=values).astype(dtype)
+
+
+def bands(shape: tuple[int, ...], at_least: int = 1) -> Iterator[slice]:
+    """Yield slices of rows that cut a picture into bands; results must not depend on where they cut."""
+    row = max(1, int(np.prod(shape[1:])))
+    rows = max(at_least, BAND // row, 1)
+    for top in range(0, shape[0], rows):
+        yield slice(top, min(top + rows, shape[0]))
+
+
+def in_bands(pixels: Pixels, halo: int, change: Callable[[Pixels], NDArray[Any]], border: Border = "edge") -> Pixels:
+    """Change every pixel by what lies around it.
+
+    Args:
+        pixels: The picture.
+        halo: How far a pixel sees, in px.
+        change: Gets pixels with a halo on all four sides, gives levels without it, not yet rounded.
+        border: What the halo holds beyond the picture.
+
+    Returns:
+        New pixels of the same shape and dtype.
+    """
+    height, width = pixels.shape[:2]
+    rows, columns = (inside(np.arange(-halo, size + halo), size, border) for size in (height, width))
+    result = np.empty_like(pixels)
+    for band in bands(pixels.shape, at_least=4 * halo):
+        seen = pixels.take(rows[band.start : band.stop + 2 * halo], axis=0)
+        result[band] = to_pixels(change(seen.take(columns, axis=1) if halo else seen), pixels.dtype)
+    return result
+
+
+def inside(places: Places, size: int, border: Border) -> Places:
+    """Map places beyond 0 .. size - 1 to those whose values they take."""
+    if border == "edge":
+        return np.clip(places, 0, size - 1)
+    period = 2 * size if border == "reflect" else max(2 * size - 2, 1)
+    turned = places % period
+    last = period - 1 if border == "reflect" else period
+    mapped: Places = np.clip(np.minimum(turned, last - turned), 0, size - 1)
+    return mapped

@@ -1,0 +1,19 @@
+"""Colour: what the three channels of a pixel are together."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noisecli.pixels import Reals
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the brightness that an eye sees. Source: ITU-R BT.601."""
+
+
+def luma(levels: NDArray[Any]) -> Reals:
+    """Return the brightness of each pixel as an eye sees it, (height, width, 1), in levels."""
+    if levels.shape[2] == 1:
+        return levels.astype(np.float32)
+    red, green, blue = (levels[..., i] * np.float32(weight) for i, weight in enumerate(LUMA))
+    return (red + green + blue)[..., np.newaxis]
