@@ -101,6 +101,13 @@ def test_16_bits_catch_the_photons_that_8_bits_catch() -> None:
     assert np.array_equal(np.rint(narrow / 5.1), np.rint(wide / 1310.7))
 
 
+def test_a_small_picture_catches_what_the_top_of_a_large_one_catches() -> None:
+    """Quantiles are searched in the one and looked up in the other."""
+    large = np.arange(256 * 512, dtype=np.uint32).astype(np.uint8).reshape(256, 512)
+    small = large[:100]
+    assert np.array_equal(noisy(small, "shot_noise", photons=300), noisy(large, "shot_noise", photons=300)[:100])
+
+
 def test_a_camera_adds_what_reading_out_adds_to_the_noise_of_photons() -> None:
     shares = noisy(GREY, "iso_noise", photons=40, sigma=0.05) / 65535
     expected = 0.5 / 40 + 0.05**2
