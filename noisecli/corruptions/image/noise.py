@@ -86,6 +86,7 @@ class LaplaceNoise(AdditiveCorruption):
 
     strength = "sigma"
     severities = GaussianNoise.severities
+    small_severities = GaussianNoise.small_severities
 
     sigma: Strength = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
@@ -108,6 +109,7 @@ class UniformNoise(AdditiveCorruption):
 
     strength = "sigma"
     severities = GaussianNoise.severities
+    small_severities = GaussianNoise.small_severities
 
     sigma: Strength = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
