@@ -147,7 +147,7 @@ def _contents(ops: Sequence[type[Corruption]]) -> str:
     for name, members in groupby(ops, family):
         titles = [_title(op) for op in members]
         rows.append((name, ", ".join(f"[{title}](#{title.replace(' ', '-')})" for title in titles)))
-    return _table(("family", "ops"), rows) + "\n"
+    return table(("family", "ops"), rows) + "\n"
 
 
 def _strikes(about: Mapping[str, Any]) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _strikes(about: Mapping[str, Any]) -> Iterator[str]:
 def _parameters(about: Mapping[str, Any]) -> Iterator[str]:
     if about["parameters"]:
         rows = [(f"`{key}`", _code(default_of(p)), meaning_of(p)) for key, p in about["parameters"].items()]
-        yield _table(("parameter", "default", "meaning"), rows)
+        yield table(("parameter", "default", "meaning"), rows)
 
 
 def _severities(about: Mapping[str, Any]) -> Iterator[str]:
@@ -171,14 +171,14 @@ def _severities(about: Mapping[str, Any]) -> Iterator[str]:
         if presets:
             keys = list(dict.fromkeys(key for row in presets for key in row))
             rows = [(f"`{key}`", *(f"{row[key]:g}" if key in row else "" for row in presets)) for key in keys]
-            yield _table((f"severity at {side} px" if side else "severity", *"12345"), rows)
+            yield table((f"severity at {side} px" if side else "severity", *"12345"), rows)
 
 
 def _code(text: str) -> str:
     return text if text in ("-", "required") else f"`{text}`"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -240,7 +240,7 @@ def _changed(before: list[list[str]], after: list[list[str]]) -> str:
         if old != new[: len(old)] or any(new[len(old) :])
     ]
     titles = ["row", *(f"{header[i]} before" for i in at), *(f"{header[i]} after" for i in at), *added]
-    return _table(titles, rows[:MOST_SHOWN])
+    return table(titles, rows[:MOST_SHOWN])
 
 
 def _cell(text: str) -> str:
@@ -270,7 +270,7 @@ def _visible(text: str) -> str:
 
 def pictures() -> dict[str, bytes]:
     """Return a contact sheet of every op on images."""
-    return {_picture_name(op): _sheet(tiles(op)) for op in _ordered() if issubclass(op, ImageCorruption)}
+    return {_picture_name(op): sheet(tiles(op)) for op in _ordered() if issubclass(op, ImageCorruption)}
 
 
 @cache
@@ -287,7 +287,7 @@ def tiles(op: type[ImageCorruption]) -> list[Pixels]:
     return [clean, *noisy]
 
 
-def _sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
+def sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
     """Return tiles row by row as JPEG."""
     rows = [np.concatenate(shown[i : i + in_a_row], axis=1) for i in range(0, len(shown), in_a_row)]
     data = io.BytesIO()
