@@ -1,6 +1,6 @@
 """Make docs/catalogue.md and its pictures from the ops themselves: `make docs`. Tests hold that they are up to date.
 
-What an op does is shown by running it: on docs/tiny.csv, or on one of the photographs.
+What an op does is shown by running it: on docs/tiny.csv, or on one of the pictures.
 """
 
 import csv
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile, ImageOps
 
 import noisecli
 from noisecli.cli.catalogue import default_of, describe, family, meaning_of
@@ -40,6 +40,8 @@ PAGE = DOCS / "catalogue.md"
 PICTURES = DOCS / "images"
 TINY = DOCS / "tiny.csv"
 PHOTOGRAPHS = DOCS / "photographs"
+FILE = ROOT / "sample_data/images/train/discs/discs_08.jpg"
+"""What damage to files is shown on."""
 
 SEED = 7
 PLURAL = {"table": "tables", "images": "images"}
@@ -125,7 +127,7 @@ def section(op: type[Corruption]) -> str:
         *_parameters(about),
         *_severities(about),
         f"```yaml\n- {about['example']}\n```",
-        _picture(op) if issubclass(op, ImageCorruption) else demonstration(op),
+        _picture(op) if op.target == "images" else demonstration(op),
         f"Source: {about['source']}",
     ]
     return "\n\n".join(parts) + "\n"
@@ -270,21 +272,40 @@ def _visible(text: str) -> str:
 
 def pictures() -> dict[str, bytes]:
     """Return a contact sheet of every op on images."""
-    return {_picture_name(op): sheet(tiles(op)) for op in _ordered() if issubclass(op, ImageCorruption)}
+    return {_picture_name(op): sheet(tiles(op)) for op in _ordered() if op.target == "images"}
 
 
 @cache
-def tiles(op: type[ImageCorruption]) -> list[Pixels]:
-    """Return a photograph, and what an op makes of it: at every severity, or with some seeds if it has none."""
-    with Image.open(PHOTOGRAPHS / SHOWN_ON.get(op.name, PHOTOGRAPH)) as photograph:
-        clean = np.asarray(photograph.convert("RGB"))
+def tiles(op: type[Corruption]) -> list[Pixels]:
+    """Return a picture, and what an op makes of it: at every severity, or with some seeds if it has none."""
     example = plain(parse(describe(op)["example"], "example").data)
     steps = [(SEED + i, example) for i in range(len(SEVERITIES))]
     if op.severities:
         steps = [(SEED, {"op": op.name, "severity": severity}) for severity in SEVERITIES]
     recipe = {"noisecli": 1, "target": "images", "purpose": "evaluate"}
-    noisy = [noisecli.corrupt(clean, {**recipe, "seed": seed, "steps": [{**step, "rate": 1}]}) for seed, step in steps]
-    return [clean, *noisy]
+    recipes = [{**recipe, "seed": seed, "steps": [{**step, "rate": 1}]} for seed, step in steps]
+    if not issubclass(op, ImageCorruption):
+        return [_viewed(FILE), *map(_damaged_file, recipes)]
+    with Image.open(PHOTOGRAPHS / SHOWN_ON.get(op.name, PHOTOGRAPH)) as photograph:
+        clean = np.asarray(photograph.convert("RGB"))
+    return [clean, *(noisecli.corrupt(clean, recipe) for recipe in recipes)]
+
+
+def _damaged_file(recipe: Mapping[str, Any]) -> Pixels:
+    with TemporaryDirectory() as folder:
+        return _viewed(noisecli.augment(FILE, recipe, Path(folder) / "noisy.jpg", workers=1).output)
+
+
+def _viewed(path: Path) -> Pixels:
+    """Return a picture as viewers show it: as far as it goes, and turned as it says."""
+    strict, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+    try:
+        with Image.open(path) as picture:
+            shown = ImageOps.exif_transpose(picture).convert("RGB")
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = strict
+    side = max(shown.size)  # a turned picture needs as much room as the others
+    return np.asarray(ImageOps.pad(shown, (side, side), Image.Resampling.NEAREST, "white"))
 
 
 def sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
@@ -295,7 +316,7 @@ def sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
     return data.getvalue()
 
 
-def _picture(op: type[ImageCorruption]) -> str:
+def _picture(op: type[Corruption]) -> str:
     clean, *noisy = tiles(op)
     what = "severities 1 to 5" if op.severities else "five results that differ in the seed alone"
     same = [str(i) for i, tile in enumerate(noisy, 1) if np.array_equal(tile, clean)]
