@@ -40,7 +40,7 @@ PAGE = DOCS / "catalogue.md"
 PICTURES = DOCS / "images"
 TINY = DOCS / "tiny.csv"
 PHOTOGRAPHS = DOCS / "photographs"
-FILE = ROOT / "sample_data/images/train/discs/discs_08.jpg"
+FILE = PHOTOGRAPHS / "coffee.jpg"
 """What damage to files is shown on."""
 
 SEED = 7
