@@ -41,7 +41,7 @@ PICTURES = DOCS / "images"
 TINY = DOCS / "tiny.csv"
 PHOTOGRAPHS = DOCS / "photographs"
 FILE = PHOTOGRAPHS / "coffee.jpg"
-"""What damage to files is shown on."""
+"""What damage to files is shown on; square, so that it takes as much room when it is turned."""
 
 SEED = 7
 PLURAL = {"table": "tables", "images": "images"}
@@ -301,11 +301,9 @@ def _viewed(path: Path) -> Pixels:
     strict, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
     try:
         with Image.open(path) as picture:
-            shown = ImageOps.exif_transpose(picture).convert("RGB")
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = strict
-    side = max(shown.size)  # a turned picture needs as much room as the others
-    return np.asarray(ImageOps.pad(shown, (side, side), Image.Resampling.NEAREST, "white"))
 
 
 def sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
