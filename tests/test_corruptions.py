@@ -99,10 +99,13 @@ COLOURED = {
     "impulse_noise": OWN_NOISE,
     "iso_noise": OWN_NOISE,
     "laplace_noise": OWN_NOISE,
+    "low_light": OWN_NOISE,
     "shot_noise": OWN_NOISE,
     "speckle_noise": OWN_NOISE,
     "student_t_noise": OWN_NOISE,
     "uniform_noise": OWN_NOISE,
+    "channel_dropout": "one channel turns black",
+    "chromatic_aberration": "channels are enlarged by different factors",
     "frost": "ice is bluish",
     "spatter": "water is turquoise, mud brown",
 }
@@ -581,7 +584,7 @@ def test_where_bands_are_cut_does_not_matter(op, monkeypatch):
 
 def memory_beside(op, pixels):
     """Most bytes taken at once beside a picture and what becomes of it, per value."""
-    struck_image(op, pixels[:64, :64])  # some tables are made once
+    struck_image(op, pixels[:256, :256])  # some tables are made once
     tracemalloc.start()
     try:
         struck_image(op, pixels)
