@@ -144,11 +144,16 @@ def _title(op: type[Corruption]) -> str:
     return f"{op.name} on {op.target}" if twice and op.target != "table" else op.name
 
 
+def link(op: type[Corruption], page: str = "") -> str:
+    """Return a link to what the catalogue says of an op."""
+    title = _title(op)
+    return f"[{title}]({page}#{title.replace(' ', '-')})"
+
+
 def _contents(ops: Sequence[type[Corruption]]) -> str:
     rows = []
     for name, members in groupby(ops, family):
-        titles = [_title(op) for op in members]
-        rows.append((name, ", ".join(f"[{title}](#{title.replace(' ', '-')})" for title in titles)))
+        rows.append((name, ", ".join(map(link, members))))
     return table(("family", "ops"), rows) + "\n"
 
 

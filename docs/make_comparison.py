@@ -11,7 +11,7 @@ from functools import cache
 from statistics import fmean
 
 import numpy as np
-from make_catalogue import DOCS, PHOTOGRAPH, PHOTOGRAPHS, PICTURES, ROOT, sheet, table
+from make_catalogue import DOCS, PHOTOGRAPH, PHOTOGRAPHS, PICTURES, ROOT, link, sheet, table
 from PIL import Image, ImageDraw
 
 import noisecli
@@ -94,7 +94,7 @@ def _rows(measure: Measure, digits: int) -> Iterator[tuple[str, ...]]:
         ours = OUR_NAMES.get(name, name)
         found = [loss(measure, ours, severity) for severity in SEVERITIES]
         yield (
-            f"[{ours}](catalogue.md#{ours}){remark}",
+            f"{link(registered()['images', ours], 'catalogue.md')}{remark}",
             *(f"{one:.{digits}f} ({one / other:.2f})" for one, other in zip(found, theirs[key], strict=True)),
         )
 
