@@ -14,10 +14,9 @@ def plasma(rng: Generator, height: int, width: int, decay: float) -> Reals:
 
     Source: Fournier, Fussell and Carpenter 1982, "Computer Rendering of Stochastic Models".
     """
-    sides = [1 << (max(size, 2) - 1).bit_length() for size in (height, width)]
-    down, right = (max(side, max(sides) // 8) for side in sides)  # of a strip only a part of the clouds is seen
-    field = np.zeros((down, right), np.float32)
-    step, wobble = min(down, right), 100.0
+    side = 1 << (max(height, width, 2) - 1).bit_length()
+    field = np.zeros((side, side), np.float32)
+    step, wobble = side, 100.0
     while step >= 2:
         half = step // 2
         corners = field[::step, ::step]
