@@ -195,7 +195,7 @@ def digest(op: type[Corruption], folder: Path) -> str:
     """SHA-256 of what an op's example makes: the bytes of a CSV file, or the pixels of all images."""
     folder.mkdir(exist_ok=True)
     source, step = make_input(op, folder), example_step(op)
-    if op.target == "images":
+    if issubclass(op, ImageCorruption):
         make_wide_images(source / "train")
         step["rate"] = 1
     said = {"noisecli": 1, "seed": 7, **head(op), "steps": [step]}
