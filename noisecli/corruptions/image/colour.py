@@ -72,7 +72,7 @@ class Saturate(ImageCorruption):
 
 @register
 class Hue(ImageCorruption):
-    """Turn the hue of every pixel by the same angle, saturation and brightness kept: a wrong white balance, and worse.
+    """Turn the hue of every pixel by the same angle, saturation and brightness kept: a television with a wrong tint.
 
     Red is at 0 degrees, green at 120, blue at 240. Grey has no hue and stays; so do pictures of one channel.
 

@@ -1,4 +1,4 @@
-"""Geometry: small movements after which the label still holds."""
+"""Geometry: small movements after which the label still holds. Pixels move; transparency stays where it is."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ class Elastic(ImageCorruption):
 
     An affine map fetches three points of a triangle in the middle of the picture from up to `affine` px beside them;
     fields of uniform noise, smoothed by a Gaussian and multiplied by `alpha`, displace each pixel on top. What lies
-    beyond the picture is its mirror image. The pixels move, alpha does not. This is ImageNet-C's; the package
-    imagecorruptions has other fields and no affine map.
+    beyond the picture is its mirror image. Only pixels move: transparency stays where it is. This is ImageNet-C's; the
+    package imagecorruptions has other fields and no affine map.
 
     Source: Simard, Steinkraus and Platt 2003, "Best Practices for Convolutional Neural Networks Applied to Visual
     Document Analysis"; Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
@@ -52,10 +52,11 @@ class Elastic(ImageCorruption):
     }
 
     alpha: Annotated[float, Field(ge=0, le=1e4)] = 12.2
-    """What the smoothed noise, of which each number comes from -1 .. 1, is multiplied by, in px."""
+    """What the smoothed noise, made of numbers from -1 .. 1, is multiplied by, in px: displacements get a standard
+    deviation of alpha / (6.1 * sigma)."""
 
     sigma: Annotated[float, Field(ge=0, le=1e3)] = 2.44
-    """Standard deviation of the Gaussian that smooths, in px: larger bends are wider, and smaller."""
+    """Standard deviation of the Gaussian that smooths, in px: how wide bends are."""
 
     affine: Annotated[float, Field(ge=0, le=1e3)] = 4.88
     """How far the corners of the triangle move at most, down and right each, in px."""
@@ -92,8 +93,8 @@ class Elastic(ImageCorruption):
 class PixelShift(ImageCorruption):
     """Move the whole picture by some pixels: the camera or the crop is a little off.
 
-    All offsets down and right from -most to most px are as likely. At the border that comes in lies the mirror image of
-    the picture. The pixels move, alpha does not.
+    All offsets down and right from -most to most px are equally likely. What comes in at the border is the mirror image
+    of the picture. Only pixels move: transparency stays where it is.
 
     Source: Azulay and Weiss 2019, "Why Do Deep Convolutional Networks Generalize so Poorly to Small Image
     Transformations?".
@@ -103,6 +104,10 @@ class PixelShift(ImageCorruption):
     """
 
     severities = ({"most": 2}, {"most": 4}, {"most": 8}, {"most": 16}, {"most": 32})
+    small_severities = {
+        32: ({"most": 1}, {"most": 2}, {"most": 3}, {"most": 4}, {"most": 5}),
+        64: ({"most": 1}, {"most": 2}, {"most": 4}, {"most": 6}, {"most": 9}),
+    }
 
     most: Annotated[int, Field(ge=0, le=10_000)] = 8
     """Largest offset, down and right each, in px."""
@@ -123,8 +128,8 @@ class Perspective(ImageCorruption):
     """Tilt the picture in space: a sign or a page seen from slightly aside.
 
     On each side of the picture one of its two corners, drawn, is fetched from up to `amount` of the sides further in;
-    the rest follows by the projection that maps the four corners so. Nothing beyond the picture comes in. The pixels
-    move, alpha does not.
+    the rest follows by the projection that maps the four corners so. Nothing beyond the picture comes in. Only pixels
+    move: transparency stays where it is.
 
     Source: Heckbert 1989, "Fundamentals of Texture Mapping and Image Warping".
 

@@ -133,7 +133,7 @@ class LowLight(ImageCorruption):
     """Share of the light that is left."""
 
     photons: Annotated[float, Field(ge=10, le=1e6)] = 500
-    """What white is in full light, in photons a pixel: fewer are noisier."""
+    """What white is in full light, in photons a pixel and channel: fewer are noisier."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         noise = normal(rng, pixels.shape)
