@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 import noisecli
 from noisecli.pixels.chance import bits16
-from noisecli.pixels.warp import smooth_noise
+from noisecli.pixels.fields import smooth_noise
 from noisecli.run import augment
 from noisecli.streams import Stream
 

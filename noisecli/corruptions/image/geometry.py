@@ -12,7 +12,8 @@ from pydantic import Field
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.corruption.base import Preset
 from noisecli.pixels import inside
-from noisecli.pixels.warp import smooth_noise, warped
+from noisecli.pixels.fields import smooth_noise
+from noisecli.pixels.warp import warped
 
 SIDES = ("top", "right", "bottom", "left")
 
