@@ -5,7 +5,7 @@ Kernels work on levels with a halo (see `in_bands`) and give levels without it.
 
 from collections.abc import Sequence
 from math import fsum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +43,7 @@ def gaussian(pixels: Pixels, sigma: float, border: Border = "edge", truncate: fl
     return in_bands(pixels, len(weights) - 1, lambda seen: separable(seen, weights), border)
 
 
-def smooth(
-    field: Reals, weights: Sequence[float], border: Border = "edge", axes: Sequence[Literal[0, 1]] = (0, 1)
-) -> Reals:
+def smooth(field: Reals, weights: Sequence[float], border: Border = "edge", axes: Sequence[int] = (0, 1)) -> Reals:
     """Convolve a field of any levels, (height, width), with a symmetric kernel: along columns (0), along rows (1)."""
     halo = len(weights) - 1
     for axis in axes:
