@@ -36,7 +36,7 @@ def warped(pixels: Pixels, displacement: Displacement, border: Border = "reflect
     # Levels of 16 bits times two weights of 10 bits do not fit 32 bits.
     wide = np.int32 if pixels.dtype == np.uint8 else np.int64
     result = np.empty_like(pixels)
-    for band in bands(pixels.shape):
+    for band in bands((height, width, 4)):  # places take as much as levels of four channels
         shape = (band.stop - band.start, width)
         down, right = (np.broadcast_to(part, shape) for part in displacement(band))
         rows, below = _places(down, np.arange(band.start, band.stop)[:, np.newaxis], height, border)
