@@ -43,10 +43,10 @@ def gaussian(pixels: Pixels, sigma: float, border: Border = "edge", truncate: fl
     return in_bands(pixels, len(weights) - 1, lambda seen: separable(seen, weights), border)
 
 
-def smooth(field: Reals, weights: Sequence[float], border: Border = "edge") -> Reals:
-    """Convolve a field of any levels, (height, width), with a symmetric kernel along rows and along columns."""
+def smooth(field: Reals, weights: Sequence[float], border: Border = "edge", axes: Sequence[int] = (0, 1)) -> Reals:
+    """Convolve a field of any levels, (height, width), with a symmetric kernel: along columns (0), along rows (1)."""
     halo = len(weights) - 1
-    for axis in (0, 1):
+    for axis in axes:
         places = inside(np.arange(-halo, field.shape[axis] + halo), field.shape[axis], border)
         field = _along(field.take(places, axis=axis), weights, axis)
     return field
