@@ -24,7 +24,7 @@ def gaussian_weights(sigma: float, truncate: float = 4.0, radius: int | None = N
     It ends `truncate` standard deviations away, or `radius` px where that is given.
     """
     radius = int(truncate * sigma + 0.5) if radius is None else radius
-    if radius == 0 or sigma == 0:
+    if radius == 0 or sigma < 0.01:  # the other weights would be 0
         return [1.0]
     away = np.arange(radius + 1) / sigma
     half = exp(-0.5 * away * away).tolist()

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.normal import Floats
-from noisecli.pixels import Reals, bands, in_bands, to_pixels
+from noisecli.pixels import Places, Reals, bands, in_bands, to_pixels
 from noisecli.pixels.blur import disk, gaussian, gaussian_weights, motion_taps, separable, weighted
 from noisecli.pixels.chance import bits16
 from noisecli.pixels.resample import sampled
@@ -143,32 +142,39 @@ class GlassBlur(ImageCorruption):
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         moved = gaussian(pixels, self.sigma)
         for _ in range(self.iterations):
-            sources = _sources(pixels.shape, self.delta, rng)
-            still, moved = moved.reshape(-1, pixels.shape[2]), np.empty_like(moved)
-            for band in bands(pixels.shape):
-                moved[band] = still.take(sources[band], axis=0)
+            moved = _copied(moved, self.delta, rng)
         return gaussian(moved, self.sigma)
 
 
-def _sources(shape: tuple[int, ...], delta: int, rng: Generator) -> NDArray[Any]:
-    """Return, for each pixel, which pixel its colour comes from.
-
-    A pixel that takes its colour from a later one, whose turn was before, gets what that had taken: sources are
-    followed in leaps that double, until all of them lead to a pixel that had its own colour yet.
-    """
-    height, width = shape[:2]
+def _copied(pixels: Pixels, delta: int, rng: Generator) -> Pixels:
+    """Let each pixel, from the last to the first, take the colour of one nearby."""
+    height, width, channels = pixels.shape
     bits = bits16(rng, (2, height, width))
-    sources = np.empty((height, width), np.int32 if height * width < 2**31 else np.int64)
-    for band in bands(shape):
-        down, right = (bits[:, band].astype(np.int32) * (2 * delta) >> 16) - delta
+    copied = np.empty_like(pixels)
+    before, after = pixels.reshape(-1, channels), copied.reshape(-1, channels)
+    for band in reversed(list(bands(pixels.shape))):
+        down, right = (bits[:, band].astype(np.int64) * (2 * delta) >> 16) - delta
         rows = np.clip(np.arange(band.start, band.stop)[:, np.newaxis] + down, 0, height - 1)
-        sources[band] = rows * width + np.clip(np.arange(width) + right, 0, width - 1)
-    flat = sources.reshape(-1)
-    settled = flat <= np.arange(flat.size, dtype=flat.dtype)
+        columns = np.clip(np.arange(width) + right, 0, width - 1)
+        first, end = band.start * width, band.stop * width
+        sources = _followed((rows * width + columns).reshape(-1) - first) + first
+        after[first:end] = before.take(sources, axis=0)
+        below = np.flatnonzero(sources >= end)
+        after[first + below] = after.take(sources[below], axis=0)
+    return copied
+
+
+def _followed(sources: Places) -> Places:
+    """Follow sources to where colours come from in the end.
+
+    A pixel that takes its colour from a later one, whose turn was before, gets what that had taken: here its source
+    becomes that one's, in leaps that double, until all lead to a pixel that had its own colour yet, or beyond the last.
+    """
+    settled = (sources <= np.arange(sources.size)) | (sources >= sources.size)
     waiting = np.flatnonzero(~settled)
     while waiting.size:
-        ahead = flat[waiting]
-        flat[waiting] = flat[ahead]
+        ahead = sources[waiting]
+        sources[waiting] = sources[ahead]
         done = settled[ahead]
         settled[waiting[done]] = True
         waiting = waiting[~done]
@@ -216,7 +222,7 @@ class MotionBlur(ImageCorruption):
     radius: Annotated[int, Field(ge=0, le=200)] = 15
     """Half the length of the line, in px."""
 
-    sigma: Annotated[float, Field(gt=0, le=1000)] = 8.0
+    sigma: Annotated[float, Field(ge=0.01, le=1000)] = 8.0
     """Standard deviation of the Gaussian along the line, in px."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
