@@ -1,6 +1,6 @@
 """Make docs/catalogue.md and its pictures from the ops themselves: `make docs`. Tests hold that they are up to date.
 
-What an op does is shown by running it: on docs/tiny.csv, or on a sample image.
+What an op does is shown by running it: on docs/tiny.csv, or on one of the photographs.
 """
 
 import csv
@@ -10,6 +10,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from noisecli.corruption import (
     FileCorruption,
     ImageCorruption,
     JointCorruption,
+    Pixels,
     RowsCorruption,
     SamplingCorruption,
     registered,
@@ -37,13 +39,20 @@ ROOT = DOCS.parent
 PAGE = DOCS / "catalogue.md"
 PICTURES = DOCS / "images"
 TINY = DOCS / "tiny.csv"
-PHOTO = ROOT / "sample_data/images/train/discs/discs_08.jpg"
+PHOTOGRAPHS = DOCS / "photographs"
 
 SEED = 7
 PLURAL = {"table": "tables", "images": "images"}
 LABEL = "species"
 MOST_SHOWN = 5
 """Rows shown of an op, if it changed more."""
+
+PHOTOGRAPH = "astronaut.png"
+SHOWN_ON = {"snow": "rocket.png", "rain": "rocket.png", "fog": "rocket.png"}
+"""The photograph that an op is shown on, where another shows it better."""
+
+TILES_IN_A_ROW = 3
+SEVERITIES = range(1, 6)
 
 SHOWN_WITH: dict[str, dict[str, Any]] = {
     "change_sampling": {"every": 3},
@@ -70,9 +79,10 @@ HEAD = """# Catalogue of ops
 <!-- Made by `make docs` from the classes of the ops; edit their docstrings, not this page. -->
 
 Every op by what it acts on and by family: what it does, its parameters with units and defaults, its severities, what it
-strikes, and what it made of [ten rows](tiny.csv) or of a sample image. There the rate is at least a half, since a tenth
-of ten rows is not much to look at. `noisecli ops NAME` tells the same in a terminal, `noisecli ops NAME --json` to
-scripts. What every step may say besides, such as `rate`, `mechanism` and `where`, is in [the recipe](recipe.md).
+strikes, and what it made of [ten rows](tiny.csv) or of a [photograph](photographs/README.md). There the rate is at
+least a half, since a tenth of ten rows is not much to look at. `noisecli ops NAME` tells the same in a terminal, with
+`--json` to scripts. What every step may say besides, such as `rate`, `mechanism` and `where`, is in
+[the recipe](recipe.md).
 """
 
 
@@ -259,26 +269,38 @@ def _visible(text: str) -> str:
 
 
 def pictures() -> dict[str, bytes]:
-    """Return a contact sheet of every op on images: the clean one, then severities 1, 3 and 5."""
-    return {_picture_name(op): sheet(op) for op in _ordered() if issubclass(op, ImageCorruption)}
+    """Return a contact sheet of every op on images."""
+    return {_picture_name(op): _sheet(tiles(op)) for op in _ordered() if issubclass(op, ImageCorruption)}
 
 
-def sheet(op: type[Corruption]) -> bytes:
-    """Return one contact sheet as JPEG."""
-    with Image.open(PHOTO) as photo:
-        clean = np.asarray(photo.convert("RGB"))
-    tiles = [clean]
-    for severity in (1, 3, 5):
-        step = {"op": op.name, "severity": severity}
-        recipe = {"noisecli": 1, "seed": SEED, "target": "images", "purpose": "evaluate", "steps": [step]}
-        tiles.append(noisecli.corrupt(clean, recipe))
+@cache
+def tiles(op: type[ImageCorruption]) -> list[Pixels]:
+    """Return a photograph, and what an op makes of it: at every severity, or with some seeds if it has none."""
+    with Image.open(PHOTOGRAPHS / SHOWN_ON.get(op.name, PHOTOGRAPH)) as photograph:
+        clean = np.asarray(photograph.convert("RGB"))
+    example = plain(parse(describe(op)["example"], "example").data)
+    steps = [(SEED + i, example) for i in range(len(SEVERITIES))]
+    if op.severities:
+        steps = [(SEED, {"op": op.name, "severity": severity}) for severity in SEVERITIES]
+    recipe = {"noisecli": 1, "target": "images", "purpose": "evaluate"}
+    noisy = [noisecli.corrupt(clean, {**recipe, "seed": seed, "steps": [{**step, "rate": 1}]}) for seed, step in steps]
+    return [clean, *noisy]
+
+
+def _sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
+    """Return tiles row by row as JPEG."""
+    rows = [np.concatenate(shown[i : i + in_a_row], axis=1) for i in range(0, len(shown), in_a_row)]
     data = io.BytesIO()
-    Image.fromarray(np.concatenate(tiles, axis=1)).save(data, "JPEG", quality=80)
+    Image.fromarray(np.concatenate(rows)).save(data, "JPEG", quality=60, optimize=True)
     return data.getvalue()
 
 
-def _picture(op: type[Corruption]) -> str:
-    return f"![{op.name}: clean, then severities 1, 3 and 5](images/{_picture_name(op)})\n\nClean, severity 1, 3 and 5."
+def _picture(op: type[ImageCorruption]) -> str:
+    clean, *noisy = tiles(op)
+    what = "severities 1 to 5" if op.severities else "five results that differ in the seed alone"
+    same = [str(i) for i, tile in enumerate(noisy, 1) if np.array_equal(tile, clean)]
+    left = f" Number {' and '.join(same)} leaves this picture as it is." if same else ""
+    return f"![{op.name}: clean, then {what}](images/{_picture_name(op)})\n\nRow by row: clean, then {what}.{left}"
 
 
 def _picture_name(op: type[Corruption]) -> str:

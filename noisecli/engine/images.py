@@ -45,7 +45,8 @@ class ImageEngine:
         changed = []
         for step in steps:
             op, _ = step.at_size(side)
-            generator = Stream(self._plan.seed, self._copy, step.id, path).generator("value", "", 0)
+            source = "" if op.shared else path
+            generator = Stream(self._plan.seed, self._copy, step.id, source).generator("value", "", 0)
             new, got = op.strike(pixels, generator)
             if not np.array_equal(new, pixels):
                 self.tally[step.id, ""].changed += 1
