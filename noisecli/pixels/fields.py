@@ -1,8 +1,12 @@
 """Random fields over a picture."""
 
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
+from noisecli.normal import Floats
 from noisecli.pixels import Reals
 
 
@@ -36,3 +40,24 @@ def plasma(rng: Generator, height: int, width: int, decay: float) -> Reals:
 
 def _wobbled(sums: Reals, wobble: float, rng: Generator) -> Reals:
     return sums / 4 + np.float32(wobble * wobble) * (2 * rng.random(sums.shape, dtype=np.float32) - 1)
+
+
+def enlarged(field: NDArray[Any], down: Floats, right: Floats, table: Reals | None = None) -> Reals:
+    """Interpolate a field bilinearly at the rows `down`, which ascend, and at the columns `right`.
+
+    A table tells what the numbers of the field stand for.
+    """
+    first = int(down[0])
+    seen = field[first : int(down[-1]) + 2]
+    return _between(_between(seen if table is None else table[seen], down - first, 0), right, 1)
+
+
+def _between(field: NDArray[Any], places: Floats, axis: int) -> Reals:
+    before = places.astype(np.int64)
+    share = (places - before).astype(np.float32)
+    near = field.take(before, axis).astype(np.float32)
+    far = field.take(np.minimum(before + 1, field.shape[axis] - 1), axis).astype(np.float32)
+    far -= near
+    far *= share if axis else share[:, np.newaxis]
+    near += far
+    return near
