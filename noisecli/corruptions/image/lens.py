@@ -1,6 +1,7 @@
 """The lens: what lies on the glass, and what light does inside it."""
 
 from collections.abc import Mapping
+from functools import cache
 from math import fsum
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from noisecli.pixels import Reals, bands, in_bands, to_pixels, white
 from noisecli.pixels.blur import gaussian_weights, separable
 from noisecli.pixels.chance import bits16, normal_table
 from noisecli.pixels.colour import LUMA
+from noisecli.pixels.fields import enlarged, ice, oriented
+from noisecli.streams import Stream
 
 WATER = (175 / 255, 238 / 255, 238 / 255)
 """Pale turquoise."""
@@ -21,8 +24,90 @@ WATER = (175 / 255, 238 / 255, 238 / 255)
 MUD = (63 / 255, 42 / 255, 20 / 255)
 """Brown."""
 
+ICE_DARK = (0.02, 0.1, 0.18)
+"""Blue glass."""
+
+ICE_BRIGHT = (0.95, 0.98, 1.0)
+"""Bluish white."""
+
+GLASS, SEEN = 1024, 512
+"""Sides of the sheet that frost grows on, and of the part that a picture gets, in px."""
+
 FULL = 2**16 - 1
 """What stands for 1 in layers of 16 bits."""
+
+
+@register
+class Frost(ImageCorruption):
+    """Let frost grow on the lens: feathery ice crystals, bluish white, through which the picture shows.
+
+    Each picture gets its own part of one large sheet of drawn crystals, in one of eight orientations, enlarged or reduced
+    to the picture. The published frost is blended likewise, but from photographs, which are not shipped here.
+
+    Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
+
+    Example:
+        {op: frost, severity: 3}
+    """
+
+    severities = (
+        {"image_weight": 1.0, "frost_weight": 0.4},
+        {"image_weight": 0.8, "frost_weight": 0.6},
+        {"image_weight": 0.7, "frost_weight": 0.7},
+        {"image_weight": 0.65, "frost_weight": 0.7},
+        {"image_weight": 0.6, "frost_weight": 0.75},
+    )
+    small_severities = {
+        32: (
+            {"image_weight": 1.0, "frost_weight": 0.2},
+            {"image_weight": 1.0, "frost_weight": 0.3},
+            {"image_weight": 0.9, "frost_weight": 0.4},
+            {"image_weight": 0.85, "frost_weight": 0.4},
+            {"image_weight": 0.75, "frost_weight": 0.45},
+        ),
+        64: (
+            {"image_weight": 1.0, "frost_weight": 0.3},
+            {"image_weight": 0.9, "frost_weight": 0.4},
+            {"image_weight": 0.8, "frost_weight": 0.45},
+            {"image_weight": 0.75, "frost_weight": 0.5},
+            {"image_weight": 0.7, "frost_weight": 0.55},
+        ),
+    }
+
+    image_weight: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Share of the picture that shows through."""
+
+    frost_weight: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Share of the frost that is added; what is over white is cut off."""
+
+    def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
+        top, left = rng.integers(GLASS - SEEN + 1, size=2).tolist()
+        return {"top": top, "left": left, "way": int(rng.integers(8))}
+
+    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
+        height, width, channels = pixels.shape
+        top, left = drawn["top"], drawn["left"]
+        frost = oriented(_glass()[top : top + SEEN, left : left + SEEN], drawn["way"])
+        while len(frost) > 1.5 * max(height, width):
+            frost = (frost[::2, ::2] + frost[1::2, ::2] + (frost[::2, 1::2] + frost[1::2, 1::2])) / 4
+        down, right = (np.arange(size) * (len(frost) / max(height, width)) for size in (height, width))
+        dark = _tint(ICE_DARK, channels)
+        bright = _tint(ICE_BRIGHT, channels) - dark
+        result = np.empty_like(pixels)
+        for band in bands(pixels.shape):
+            levels = enlarged(frost, down[band], right)[..., np.newaxis] * bright
+            levels += dark
+            levels *= np.float32(self.frost_weight * white(pixels))
+            levels += pixels[band] * np.float32(self.image_weight)
+            result[band] = to_pixels(levels, pixels.dtype)
+        return result
+
+
+@cache
+def _glass() -> Reals:
+    """Return the sheet of crystals that pictures get parts of; it takes half a second."""
+    rng = Stream(0, 0, "frost", "").generator("pattern", "", 0)
+    return np.minimum(ice(rng, GLASS) * np.float32(1.5), 1)
 
 
 @register
