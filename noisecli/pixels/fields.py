@@ -10,8 +10,8 @@ from noisecli.elementary import sine
 from noisecli.normal import Floats
 from noisecli.pixels import Reals
 
-STARS = ((32, 50, 900, 0.55), (55, 90, 260, 0.8), (90, 150, 75, 1.0))
-"""Sizes of ice crystals, from below to above: lengths of a feather, from and to, in px; stars on 1024 x 1024 px; light."""
+STARS = ((36, 56, 700, 0.5), (70, 110, 200, 0.75), (120, 200, 50, 1.0))
+"""Ice crystals, from below to above: shortest and longest feather, in px; stars on 1024 x 1024 px; brightness."""
 
 FEATHERS = 16
 """Feathers of each size that stars are made of; turned over and over they lie in eight times as many directions."""
@@ -21,11 +21,13 @@ def plasma(rng: Generator, height: int, width: int, decay: float) -> Reals:
     """Return a cloudy field on 0 .. 1, (height, width), by the diamond-square algorithm.
 
     Each halving of the grid divides the square root of the wobble by `decay`: 3 is smooth, 1.2 is rough. The numbers
-    drawn do not depend on it.
+    drawn do not depend on it. Along a strip that is many times as long as it is wide the field repeats, without a seam.
 
     Source: Fournier, Fussell and Carpenter 1982, "Computer Rendering of Stochastic Models".
     """
     side = 1 << (max(height, width, 2) - 1).bit_length()
+    while side * side > 16 * max(height * width, 4096):
+        side //= 2
     field = np.zeros((side, side), np.float32)
     step, wobble = side, 100.0
     while step >= 2:
@@ -42,6 +44,8 @@ def plasma(rng: Generator, height: int, width: int, decay: float) -> Reals:
         step, wobble = half, wobble / decay
     field -= field.min()
     field /= field.max()
+    if side < max(height, width):
+        field = np.take(field.take(np.arange(height) % side, 0), np.arange(width) % side, 1)
     return field[:height, :width]
 
 
@@ -77,8 +81,8 @@ def ice(rng: Generator, side: int) -> Reals:
     for shortest, longest, stars, light in STARS:
         steps = range(FEATHERS)
         feathers = [_feather(rng, shortest + (longest - shortest) * step // FEATHERS) for step in steps]
-        for _ in range(stars * len(glass) ** 2 // 1024**2):
-            row, column = rng.integers(margin // 2, len(glass) - margin // 2, 2).tolist()
+        for _ in range(stars * (side + 2 * longest) ** 2 // 1024**2):
+            row, column = (margin + rng.integers(-longest, side + longest, 2)).tolist()
             arms = rng.integers(8 * FEATHERS, size=int(rng.integers(2, 7))).tolist()
             brightness = np.float32(light * (0.6 + 0.4 * rng.random()))
             for arm in arms:
@@ -108,7 +112,7 @@ def _feather(rng: Generator, length: int) -> Reals:
 
     It grows downwards and to the right on a square of 6/5 of its length, from a sixth of it in both directions.
     """
-    turn, slim, gap, lean, bend = (rng.random(5) * (0.2, 0.07, 2.2, 0.8, 0.3) + (0.025, 0.085, 3.2, 0.6, -0.15)).tolist()
+    turn, slim, gap, lean, bend = (rng.random(5) * (0.2, 0.08, 2.5, 0.8, 0.3) + (0.025, 0.1, 3.5, 0.6, -0.15)).tolist()
     reach, shine = rng.random((2, 2 * length), np.float32)
     size = length * 6 // 5
     place = (np.arange(size, dtype=np.float32) - size // 6) / np.float32(length)
@@ -122,9 +126,9 @@ def _feather(rng: Generator, length: int) -> Reals:
     inside = barb - number
     number = np.clip(2 * number + (across > 0), 0, 2 * length - 1).astype(np.int64)
     tip = np.minimum(5 * along, 1) * (1 - along) * (0.64 + 0.56 * reach[number] + 0.4 * inside) * np.float32(slim)
-    bright = 0.3 + 0.3 * shine[number] + 0.4 * (1 - np.abs(2 * inside - 1))
+    bright: Reals = 0.32 + 0.38 * shine[number] + 0.3 * (1 - np.abs(2 * inside - 1))
     bright *= np.where(across > 0, np.float32(1), np.float32(0.75))
     bright *= 1 - 0.35 * away / np.maximum(tip, np.float32(1e-6))
-    np.maximum(bright, 1 - away * np.float32(length / 1.8), out=bright)
+    np.maximum(bright, 1 - away * np.float32(length / 2.5), out=bright)
     bright[(away >= tip) | (along <= 0) | (along >= 1)] = 0
     return bright

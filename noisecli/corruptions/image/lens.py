@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
-from noisecli.pixels import Reals, bands, in_bands, to_pixels, white
+from noisecli.pixels import Reals, bands, from_planes, in_bands, planes, white
 from noisecli.pixels.blur import gaussian_weights, separable
 from noisecli.pixels.chance import bits16, normal_table
 from noisecli.pixels.colour import LUMA
@@ -27,7 +26,7 @@ MUD = (63 / 255, 42 / 255, 20 / 255)
 ICE_DARK = (0.02, 0.1, 0.18)
 """Blue glass."""
 
-ICE_BRIGHT = (0.95, 0.98, 1.0)
+ICE_BRIGHT = (0.88, 0.95, 1.0)
 """Bluish white."""
 
 GLASS, SEEN = 1024, 512
@@ -41,8 +40,10 @@ FULL = 2**16 - 1
 class Frost(ImageCorruption):
     """Let frost grow on the lens: feathery ice crystals, bluish white, through which the picture shows.
 
-    Each picture gets its own part of one large sheet of drawn crystals, in one of eight orientations, enlarged or reduced
-    to the picture. The published frost is blended likewise, but from photographs, which are not shipped here.
+    Each picture gets its own part of one large sheet of drawn crystals, in one of eight orientations, enlarged or
+    reduced to the picture; they are thicker towards the borders. The published frost is blended likewise, but from
+    photographs, which are not shipped here. As there, severity 4 lets less of the picture through than severity 3 and
+    adds no more frost, so that a bright picture may come out closer to what it was.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
 
@@ -91,15 +92,17 @@ class Frost(ImageCorruption):
         while len(frost) > 1.5 * max(height, width):
             frost = (frost[::2, ::2] + frost[1::2, ::2] + (frost[::2, 1::2] + frost[1::2, 1::2])) / 4
         down, right = (np.arange(size) * (len(frost) / max(height, width)) for size in (height, width))
-        dark = _tint(ICE_DARK, channels)
-        bright = _tint(ICE_BRIGHT, channels) - dark
+        from_top, from_left = (((2 * np.arange(size) + 1) / size - 1) ** 2 / 2 for size in (height, width))
+        weight = np.float32(self.frost_weight * white(pixels))
+        dark, bright = (_tint(colour, channels) * weight for colour in (ICE_DARK, ICE_BRIGHT))
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
-            levels = enlarged(frost, down[band], right)[..., np.newaxis] * bright
-            levels += dark
-            levels *= np.float32(self.frost_weight * white(pixels))
-            levels += pixels[band] * np.float32(self.image_weight)
-            result[band] = to_pixels(levels, pixels.dtype)
+            border = (from_top[band, np.newaxis] + from_left).astype(np.float32)
+            grown = enlarged(frost, down[band], right) * (0.75 + 0.6 * border) + 0.2 * border
+            levels = planes(pixels[band])
+            levels *= np.float32(self.image_weight)
+            levels += np.minimum(grown, 1) * (bright - dark) + dark
+            result[band] = from_planes(levels, pixels.dtype)
         return result
 
 
@@ -107,15 +110,16 @@ class Frost(ImageCorruption):
 def _glass() -> Reals:
     """Return the sheet of crystals that pictures get parts of; it takes half a second."""
     rng = Stream(0, 0, "frost", "").generator("pattern", "", 0)
-    return np.minimum(ice(rng, GLASS) * np.float32(1.5), 1)
+    sheet: Reals = np.minimum(ice(rng, GLASS) * np.float32(1.5), 1)
+    return sheet
 
 
 @register
 class Spatter(ImageCorruption):
     """Spatter the lens: drops of water that catch the light, or opaque flecks of mud.
 
-    A drop is where blurred normal noise exceeds a threshold. Water brightens: most where a drop slopes towards the light
-    at its upper left and at the rim opposite, where it gathers that light, little between. Mud hides what is behind it.
+    A drop is where blurred normal noise exceeds a threshold. Water brightens: most where a drop slopes towards the
+    light at its upper left, less at its other rims, little in the middle. Mud hides what is behind it.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
 
@@ -185,19 +189,19 @@ class Spatter(ImageCorruption):
         colour = _tint(MUD if self.mud else WATER, pixels.shape[2]) * np.float32(most if self.mud else most * self.gain)
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
-            share = layer[band].astype(np.float32) / np.float32(FULL)
-            levels = pixels[band].astype(np.float32)
+            share = layer[band, :, 0] / np.float32(FULL)
+            levels = planes(pixels[band])
             if self.mud:
                 levels *= 1 - share
             levels += share * colour
-            result[band] = to_pixels(levels, pixels.dtype)
+            result[band] = from_planes(levels, pixels.dtype)
         return result
 
 
 def _tint(colour: tuple[float, float, float], channels: int) -> Reals:
-    """Return a colour; of grey pictures, its brightness."""
+    """Return a colour, (channels, 1, 1); for grey pictures, its brightness."""
     grey = fsum(part * weight for part, weight in zip(colour, LUMA, strict=True))
-    return np.array(colour if channels == 3 else [grey], np.float32)
+    return np.array(colour if channels == 3 else [grey], np.float32)[:, np.newaxis, np.newaxis]
 
 
 def _spread(weights: list[float]) -> float:
@@ -215,4 +219,5 @@ def _lit(over: Reals) -> Reals:
     inner = height[1:-1, 1:-1]
     bright = np.maximum(slope, 0)
     light = bright * bright * 0.9 + np.maximum(-slope, 0) * 0.2 + inner * (1 - inner) * 0.4 + inner * 0.1
-    return np.minimum(light, 1)
+    lit: Reals = np.minimum(light, 1) * (inner > 0)
+    return lit

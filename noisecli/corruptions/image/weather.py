@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import sine
 from noisecli.normal import Floats
-from noisecli.pixels import bands, in_bands, to_pixels, white
+from noisecli.pixels import bands, from_planes, in_bands, planes, to_pixels, white
 from noisecli.pixels.blur import Tap, gaussian, motion_taps, weighted
 from noisecli.pixels.chance import STEPS, bits16, normal_table, uniform
 from noisecli.pixels.colour import luma
@@ -69,15 +68,15 @@ class Fog(ImageCorruption):
     """How fast the clouds lose their detail: 3 is smooth, 1.4 is ragged."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        clouds = plasma(rng, *pixels.shape[:2], self.decay)[..., np.newaxis]
+        clouds = plasma(rng, pixels.shape[0], pixels.shape[1], self.decay)
         brightest, thickest = int(pixels.max()), self.amount * white(pixels)
         dimmed = brightest / (brightest + thickest) if brightest else 1.0
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
-            veiled = clouds[band] * np.float32(thickest) + pixels[band]
-            veiled *= np.float32(dimmed)
-            np.minimum(veiled, np.float32(brightest), out=veiled)
-            result[band] = to_pixels(veiled, pixels.dtype)
+            levels = planes(pixels[band])
+            levels += clouds[band] * np.float32(thickest)
+            levels *= np.float32(dimmed)
+            result[band] = from_planes(levels, pixels.dtype)
         return result
 
 
@@ -141,17 +140,20 @@ class Snow(ImageCorruption):
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         taps = motion_taps(self.radius, self.sigma, drawn["angle"])
-        flakes = in_bands(self._flakes(rng, *pixels.shape[:2]), 2 * self.radius, lambda seen: weighted(seen, 2 * self.radius, taps))
+        flakes = in_bands(
+            self._flakes(rng, *pixels.shape[:2]), 2 * self.radius, lambda seen: weighted(seen, 2 * self.radius, taps)
+        )
         turned = flakes[::-1, ::-1]
         most, mix = np.float32(white(pixels)), np.float32(self.mix)
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
-            levels = pixels[band].astype(np.float32)
-            whiter = np.maximum(levels, luma(levels) * np.float32(1.5) + most / 2)
+            levels = planes(pixels[band])
+            whiter = np.maximum(levels, luma(pixels[band])[..., 0] * np.float32(1.5) + most / 2)
+            whiter *= 1 - mix
             levels *= mix
-            levels += whiter * (1 - mix)
-            levels += (flakes[band].astype(np.float32) + turned[band]) * (most / white(flakes))
-            result[band] = to_pixels(levels, pixels.dtype)
+            levels += whiter
+            levels += (flakes[band].astype(np.float32) + turned[band])[..., 0] * (most / white(flakes))
+            result[band] = from_planes(levels, pixels.dtype)
         return result
 
     def _flakes(self, rng: Generator, height: int, width: int) -> Pixels:
@@ -168,6 +170,22 @@ class Snow(ImageCorruption):
         return flakes
 
 
+def _enlarging(size: int, zoom: float) -> Floats:
+    """Return the places in a row of noise that an enlargement about its centre shows."""
+    seen = ceil(size / zoom)
+    step = (seen - 1) / max(round(seen * zoom) - 1, 1)
+    return np.arange(size, dtype=np.float64) * step + (size - seen) // 2
+
+
+_RAIN = (
+    {"amount": 0.06, "length": 0.05, "dim": 0.1, "blur": 0.3},
+    {"amount": 0.12, "length": 0.06, "dim": 0.16, "blur": 0.5},
+    {"amount": 0.2, "length": 0.07, "dim": 0.22, "blur": 0.7},
+    {"amount": 0.3, "length": 0.085, "dim": 0.28, "blur": 0.9},
+    {"amount": 0.45, "length": 0.1, "dim": 0.35, "blur": 1.2},
+)
+
+
 @register
 class Rain(ImageCorruption):
     """Let rain fall: thin bright streaks, all along one slant, before a scene that is darker and less sharp.
@@ -181,13 +199,12 @@ class Rain(ImageCorruption):
         {op: rain, severity: 3}
     """
 
-    severities = (
-        {"amount": 0.06, "length": 0.05, "dim": 0.1, "blur": 0.001},
-        {"amount": 0.12, "length": 0.06, "dim": 0.16, "blur": 0.0015},
-        {"amount": 0.2, "length": 0.07, "dim": 0.22, "blur": 0.002},
-        {"amount": 0.3, "length": 0.085, "dim": 0.28, "blur": 0.003},
-        {"amount": 0.45, "length": 0.1, "dim": 0.35, "blur": 0.004},
-    )
+    severities = _RAIN
+
+    small_severities = {
+        side: tuple({**row, "blur": blur} for row, blur in zip(_RAIN, blurs, strict=True))
+        for side, blurs in {32: (0.1, 0.2, 0.3, 0.4, 0.5), 64: (0.2, 0.3, 0.4, 0.5, 0.7)}.items()
+    }
 
     amount: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Share of the picture that streaks cover, about: they cross each other, and fade."""
@@ -198,8 +215,8 @@ class Rain(ImageCorruption):
     dim: Annotated[float, Field(ge=0, le=1)] = 0.22
     """Share of its light that the scene loses."""
 
-    blur: Annotated[float, Field(ge=0, le=0.05)] = 0.002
-    """Standard deviation of the blur of the scene, as a share of the longer side."""
+    blur: Annotated[float, Field(ge=0, le=100)] = 0.7
+    """Standard deviation of the blur of the scene, in px."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
         return {"angle": round(70 + 40 * rng.random(), 3)}
@@ -208,18 +225,18 @@ class Rain(ImageCorruption):
         height, width = pixels.shape[:2]
         scale = max(max(height, width) / RAIN_SIDE, 1.0)
         streaks = self._streaks(rng, ceil(height / scale), ceil(width / scale), drawn["angle"])
-        scene = gaussian(pixels, self.blur * max(height, width))
+        scene = gaussian(pixels, self.blur)
         down, right = (np.arange(size) / scale for size in (height, width))
-        most = white(pixels)
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
-            wet = enlarged(streaks, down[band], right)[..., np.newaxis]
-            levels = scene[band] * np.float32(1 - self.dim)
-            levels += (np.float32(RAIN_LIGHT * most) - levels) * (wet / np.float32(STEPS - 1))
-            result[band] = to_pixels(levels, pixels.dtype)
+            wet = enlarged(streaks, down[band], right) / np.float32(STEPS - 1)
+            levels = planes(scene[band])
+            levels *= np.float32(1 - self.dim) * (1 - wet)
+            levels += np.float32(RAIN_LIGHT * white(pixels)) * wet
+            result[band] = from_planes(levels, pixels.dtype)
         return result
 
-    def _streaks(self, rng: Generator, height: int, width: int, angle: float) -> NDArray[np.uint16]:
+    def _streaks(self, rng: Generator, height: int, width: int, angle: float) -> Pixels:
         """Return how much of a pixel a streak hides, in 65535ths."""
         steps = max(round(self.length * max(height, width)), 1)
         taps = _line(steps, angle)
@@ -239,9 +256,3 @@ def _line(steps: int, angle: float) -> list[Tap]:
         strength = 1 - step / (steps + 1) * 0.7
         taps += [(step, column, strength * (1 - share)), (step, column + 1, strength * share)]
     return taps
-
-
-def _enlarging(size: int, zoom: float) -> Floats:
-    """Return the places in a row of noise that an enlargement about its centre shows."""
-    seen = ceil(size / zoom)
-    return (size - seen) // 2 + np.arange(size) * ((seen - 1) / max(round(seen * zoom) - 1, 1))
