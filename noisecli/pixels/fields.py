@@ -32,15 +32,14 @@ def plasma(rng: Generator, height: int, width: int, decay: float) -> Reals:
     step, wobble = side, 100.0
     while step >= 2:
         half = step // 2
-        corners = field[::step, ::step]
+        corners, centres = field[::step, ::step], field[half::step, half::step]
         sums = corners + np.roll(corners, -1, axis=0)
         sums += np.roll(sums, -1, axis=1)
-        field[half::step, half::step] = _wobbled(sums, wobble, rng)
-        centres = field[half::step, half::step]
-        across = centres + np.roll(centres, 1, axis=0)
-        field[::step, half::step] = _wobbled(across + (corners + np.roll(corners, -1, axis=1)), wobble, rng)
-        along = centres + np.roll(centres, 1, axis=1)
-        field[half::step, ::step] = _wobbled(along + (corners + np.roll(corners, -1, axis=0)), wobble, rng)
+        centres[:] = _wobbled(sums, wobble, rng)
+        for axis, middles in enumerate((field[::step, half::step], field[half::step, ::step])):
+            np.add(corners, np.roll(corners, -1, axis=1 - axis), out=sums)
+            sums += centres + np.roll(centres, 1, axis=axis)
+            middles[:] = _wobbled(sums, wobble, rng)
         step, wobble = half, wobble / decay
     field -= field.min()
     field /= field.max()
@@ -50,7 +49,13 @@ def plasma(rng: Generator, height: int, width: int, decay: float) -> Reals:
 
 
 def _wobbled(sums: Reals, wobble: float, rng: Generator) -> Reals:
-    return sums / 4 + np.float32(wobble * wobble) * (2 * rng.random(sums.shape, dtype=np.float32) - 1)
+    noise = rng.random(sums.shape, dtype=np.float32)
+    noise *= 2
+    noise -= 1
+    noise *= np.float32(wobble * wobble)
+    sums /= 4
+    sums += noise
+    return sums
 
 
 def enlarged(field: NDArray[Any], down: Floats, right: Floats, table: Reals | None = None) -> Reals:

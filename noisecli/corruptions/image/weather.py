@@ -238,7 +238,7 @@ class Rain(ImageCorruption):
 
     def _streaks(self, rng: Generator, height: int, width: int, angle: float) -> Pixels:
         """Return how much of a pixel a streak hides, in 65535ths."""
-        steps = max(round(self.length * max(height, width)), 1)
+        steps = max(round(self.length * max(height, width)), 3)
         taps = _line(steps, angle)
         begins = bits16(rng, (height, width)) < round(self.amount / steps * STEPS)
         opacity = (uniform(rng, begins.shape) * 0.55 + 0.2) * begins
