@@ -23,10 +23,10 @@ WATER = (175 / 255, 238 / 255, 238 / 255)
 MUD = (63 / 255, 42 / 255, 20 / 255)
 """Brown."""
 
-ICE_DARK = (0.02, 0.1, 0.18)
+ICE_DARK = (0.07, 0.15, 0.24)
 """Blue glass."""
 
-ICE_BRIGHT = (0.88, 0.95, 1.0)
+ICE_BRIGHT = (0.8, 0.9, 0.97)
 """Bluish white."""
 
 GLASS, SEEN = 1024, 512
