@@ -140,9 +140,9 @@ class Snow(ImageCorruption):
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         taps = motion_taps(self.radius, self.sigma, drawn["angle"])
-        flakes = in_bands(
-            self._flakes(rng, *pixels.shape[:2]), 2 * self.radius, lambda seen: weighted(seen, 2 * self.radius, taps)
-        )
+        halo = 2 * self.radius
+        still = self._flakes(rng, pixels.shape[0], pixels.shape[1])
+        flakes = in_bands(still, halo, lambda seen: weighted(seen, halo, taps))
         turned = flakes[::-1, ::-1]
         most, mix = np.float32(white(pixels)), np.float32(self.mix)
         result = np.empty_like(pixels)
