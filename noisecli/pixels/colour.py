@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from noisecli.pixels import Pixels, Reals
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the brightness that an eye sees. Source: ITU-R BT.601."""
+LUMA = (19595 / 65536, 38470 / 65536, 7471 / 65536)
+"""Weights of red, green and blue in the brightness that an eye sees, 0.299, 0.587 and 0.114 as fractions of 2**16: so
+few bits that the brightness of a grey of 8 bits is exact. Source: ITU-R BT.601."""
 
 
 def luma(levels: NDArray[Any]) -> Reals:
