@@ -27,7 +27,6 @@ from noisecli.columns import Column, Kind, to_text
 from noisecli.corruption import (
     Corruption,
     FileCorruption,
-    ImageCorruption,
     JointCorruption,
     RowsCorruption,
     SamplingCorruption,
@@ -140,7 +139,7 @@ def backwards(cells: pa.Array) -> pa.Array:
 
 def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path:
     """Write a dataset on which the op's example can run: a table, or a folder of images."""
-    if issubclass(op, ImageCorruption):
+    if op.target == "images":
         return make_images(folder / "images")
     assert issubclass(op, TableCorruption)
     names = [str(name) for name in example_step(op).get("columns", [])]
@@ -170,9 +169,10 @@ def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) -> Path:
         for size in sizes if name == "train" else sizes[:1]:
             path = folder / name / f"{mode}_{size[0]}x{size[1]}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Stored as they are: what a compressor makes of them may differ between CPUs.
             Image.fromarray(
                 picture(*size, MODES[mode]).squeeze(2) if mode == "L" else picture(*size, MODES[mode])
-            ).save(path)
+            ).save(path, compress_level=0)
     return folder
 
 
