@@ -24,6 +24,7 @@ from noisecli.corruption import (
     Corruption,
     FileCorruption,
     ImageCorruption,
+    ImageFileCorruption,
     JointCorruption,
     RowsCorruption,
     SamplingCorruption,
@@ -115,10 +116,15 @@ def section(op: type[Corruption]) -> str:
         *_parameters(about),
         *_severities(about),
         f"```yaml\n- {about['example']}\n```",
-        _picture(op) if issubclass(op, ImageCorruption) else demonstration(op),
+        *_shown_by_running(op),
         f"Source: {about['source']}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _shown_by_running(op: type[Corruption]) -> Iterator[str]:
+    if not issubclass(op, ImageFileCorruption):  # what a broken file looks like is up to its reader
+        yield _picture(op) if issubclass(op, ImageCorruption) else demonstration(op)
 
 
 def _ordered() -> list[type[Corruption]]:

@@ -27,6 +27,8 @@ from noisecli.columns import Column, Kind, to_text
 from noisecli.corruption import (
     Corruption,
     FileCorruption,
+    ImageCorruption,
+    ImageFileCorruption,
     JointCorruption,
     RowsCorruption,
     SamplingCorruption,
@@ -139,8 +141,10 @@ def backwards(cells: pa.Array) -> pa.Array:
 
 def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path:
     """Write a dataset on which the op's example can run: a table, or a folder of images."""
-    if op.target == "images":
+    if issubclass(op, ImageCorruption):
         return make_images(folder / "images")
+    if issubclass(op, ImageFileCorruption):  # its bytes count, and those of a compressor may differ between machines
+        return make_images(folder / "images", compress_level=0)
     assert issubclass(op, TableCorruption)
     names = [str(name) for name in example_step(op).get("columns", [])]
     cells = {name: cells_for(op) for name in names}
@@ -163,16 +167,15 @@ def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path
     return path
 
 
-def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) -> Path:
+def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES, **how: Any) -> Path:
     """Write a PNG of every mode and size, height first, under train/ and one under val/."""
     for name, mode in [("train", mode) for mode in MODES] + [("val", "RGB")]:
         for size in sizes if name == "train" else sizes[:1]:
             path = folder / name / f"{mode}_{size[0]}x{size[1]}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Stored as they are: what a compressor makes of them may differ between CPUs.
             Image.fromarray(
                 picture(*size, MODES[mode]).squeeze(2) if mode == "L" else picture(*size, MODES[mode])
-            ).save(path, compress_level=0)
+            ).save(path, **how)
     return folder
 
 
