@@ -15,6 +15,7 @@ from noisecli.corruption import (
     Corruption,
     FileCorruption,
     ImageCorruption,
+    ImageFileCorruption,
     JointCorruption,
     RowsCorruption,
     SeriesCorruption,
@@ -89,6 +90,11 @@ class StepPlan:
         if self.decimals is None or column.decimals is None:
             return column
         return replace(column, decimals=(min(column.decimals[0], self.decimals), self.decimals))
+
+    @property
+    def on_image_file(self) -> bool:
+        """Whether it damages finished image files, which nobody decodes for that."""
+        return isinstance(self.corruption, ImageFileCorruption)
 
     def at_size(self, side: float) -> tuple[ImageCorruption, float]:
         """Return the op and the rate for an image whose sides have the geometric mean `side`, in px."""

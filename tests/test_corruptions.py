@@ -48,6 +48,7 @@ from noisecli.corruption import (
     CellCorruption,
     FileCorruption,
     ImageCorruption,
+    ImageFileCorruption,
     JointCorruption,
     MomentTextCorruption,
     SeriesCorruption,
@@ -113,6 +114,7 @@ COLOURED = {
 
 MOST_BYTES = 10
 """Of temporaries, for each value of a picture."""
+FAULTS = {name: op for name, op in OPS.items() if issubclass(op, ImageFileCorruption)}
 
 
 def kind(op):
@@ -128,6 +130,7 @@ table_op = pytest.mark.parametrize("op", TABLES.values(), ids=TABLES)
 column_op = pytest.mark.parametrize("op", COLUMNS.values(), ids=COLUMNS)
 image_op = pytest.mark.parametrize("op", IMAGES.values(), ids=IMAGES)
 additive_op = pytest.mark.parametrize("op", ADDITIVE.values(), ids=ADDITIVE)
+on_images = pytest.mark.parametrize("op", [*IMAGES.values(), *FAULTS.values()], ids=[*IMAGES, *FAULTS])
 
 
 # What an op says of itself
@@ -264,10 +267,11 @@ def run_command(op, suffix, folder, monkeypatch, capsys):
 def test_rate_0_and_severity_0_change_nothing_and_severity_5_does(op, tmp_path):
     source = make_input(op, tmp_path)
     clean = snapshot(source)
-    settings = [{"rate": 0}, *({"severity": severity} for severity in (0, 5) if op.severities)]
+    strong = {"severity": 5, **({"rate": 1} if issubclass(op, ImageFileCorruption) else {})}  # a tenth of 9 is none
+    settings = [{"rate": 0}, *(({"severity": 0}, strong) if op.severities else ())]
     for i, setting in enumerate(settings):
         done = augment(source, recipe(op, **setting), tmp_path / str(i), workers=1, allow_code=True)
-        assert (snapshot(done.output) != clean) == (setting == {"severity": 5}), setting
+        assert (snapshot(done.output) != clean) == (setting is strong), setting
 
 
 # Tables: through the engine
@@ -491,7 +495,7 @@ def test_held_out_rows_of_a_finished_file_are_not_damaged(op, tmp_path):
     assert {line["row"] % 2 for line in every} == {0, 1}
 
 
-@file_op
+@pytest.mark.parametrize("op", [*FILES.values(), *FAULTS.values()], ids=[*FILES, *FAULTS])
 def test_it_says_what_it_breaks(op):
     assert re.fullmatch(r"[A-Z].{30,}\.", op.breaks)
 
@@ -639,7 +643,7 @@ def test_psnr_db_is_what_every_image_gets(op, wanted):
         assert abs(psnr(pixels, struck_image(own, pixels)) - wanted) < 0.1
 
 
-@image_op
+@on_images
 def test_held_out_images_come_out_as_they_went_in(op, tmp_path):
     source = make_input(op, tmp_path)
     done = augment(source, recipe(op), tmp_path / "out", workers=1)
@@ -647,7 +651,7 @@ def test_held_out_images_come_out_as_they_went_in(op, tmp_path):
         assert (done.output / "val" / path.name).read_bytes() == path.read_bytes()
 
 
-@image_op
+@on_images
 def test_a_higher_rate_strikes_all_images_that_a_lower_one_strikes_in_the_same_way(op, tmp_path):
     source = make_input(op, tmp_path)
     outputs = [snapshot(source)]

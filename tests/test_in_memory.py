@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import noisecli
-from noisecli.corruption import registered
+from noisecli.corruption import ImageCorruption, registered
 from noisecli.errors import NoiseError
 from noisecli.formats import tables
 from noisecli.streams import BLOCK
@@ -25,7 +25,7 @@ from tests.test_types import COLUMNS, FIRSTS, KINDS, NEEDED, OPS, ROWS, STRIKERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
 
-IMAGE_OPS = sorted(name for target, name in registered() if target == "images")
+IMAGE_OPS = sorted(name for (_, name), op in registered().items() if issubclass(op, ImageCorruption))
 Steps = list[dict[str, Any]]
 
 

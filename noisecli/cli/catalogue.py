@@ -5,7 +5,15 @@ import re
 from typing import Any
 
 from noisecli.cli.show import as_json, table
-from noisecli.corruption import CellCorruption, Corruption, FileCorruption, ImageCorruption, TableCorruption, registered
+from noisecli.corruption import (
+    CellCorruption,
+    Corruption,
+    FileCorruption,
+    ImageCorruption,
+    ImageFileCorruption,
+    TableCorruption,
+    registered,
+)
 from noisecli.errors import UsageProblem
 from noisecli.recipe import builtin
 from noisecli.recipe.aliases import ALIASES, written_as
@@ -91,7 +99,7 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
         result["package"] = op.package
     if issubclass(op, TableCorruption) and op.strikes_columns:
         result["accepts"] = sorted(kind.value for kind in op.accepts)
-    if issubclass(op, FileCorruption):
+    if issubclass(op, FileCorruption | ImageFileCorruption):
         result["breaks"] = op.breaks
     if issubclass(op, CellCorruption):
         result["fills_nulls"] = op.fills_nulls

@@ -131,9 +131,13 @@ def _tables(found: "Differences", rows: "RowDifferences") -> None:
 def _images(found: "Differences", limit: int) -> None:
     from noisecli.cli import show
 
-    counts = {how: sum(image.how == how for image in found.images) for how in ("pixels", "size", "metadata")}
+    counts = {
+        how: sum(image.how == how for image in found.images) for how in ("pixels", "size", "metadata", "unreadable")
+    }
     print(f"images    {found.compared:,} compared: {counts['pixels']:,} differ in their pixels, ", end="")
     print(f"{counts['size']:,} in size or kind, {counts['metadata']:,} only in metadata or compression")
+    if counts["unreadable"]:
+        print(f"          {counts['unreadable']:,} cannot be read: steps damaged their files, as the manifest says")
     if found.images and limit:
         shown = [
             [

@@ -74,9 +74,9 @@ class ImageDifference:
 
     path: str
     how: str
-    """ "pixels", "size" or "metadata"."""
+    """ "pixels", "size", "metadata", or "unreadable": a step damaged the file, as the manifest says."""
     psnr: float | None = None
-    """In dB; None where the sizes differ, or the pixels are equal."""
+    """In dB; None where the sizes differ, the pixels are equal, or there are none to be read."""
     ssim: float | None = None
     sizes: tuple[str, str] | None = None
 
@@ -167,11 +167,13 @@ def _same_bytes(pair: Pair) -> bool:
 
 def _images(sides: Sides, found: Differences) -> None:
     for pair in sides.pairs:
-        looked = look_at(pair)
+        looked = look_at(sides, pair)
         if found.truth is not None:
             check_image(sides, pair, looked, found.truth)
         name = pair.noisy.path.name if pair.name == "." else pair.name
-        if looked.sizes is not None:
+        if looked.unreadable:
+            found.images.append(ImageDifference(name, "unreadable"))
+        elif looked.sizes is not None:
             found.images.append(ImageDifference(name, "size", sizes=looked.sizes))
         elif not looked.same_pixels:
             peak = None if math.isinf(looked.psnr) else looked.psnr

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from noisecli.compare.model import ImagePair, ImagesComparison
 from noisecli.compare.sides import Pair, Sides
 from noisecli.corruption import Pixels
+from noisecli.errors import DataProblem
 from noisecli.formats.images import ImageFile, parse_image
 from noisecli.streams import Stream
 
@@ -29,7 +30,7 @@ MOST_IMAGES = 1000
 def compare_images(sides: Sides) -> ImagesComparison:
     """Compare images that belong together."""
     chosen = _some(sides.pairs)
-    compared = tuple(_compared(pair) for pair in chosen)
+    compared = tuple(_compared(sides, pair) for pair in chosen)
     sampled = len(chosen) if len(chosen) < len(sides.pairs) else None
     return ImagesComparison(compared, (*sides.missing, *sides.added), sampled)
 
@@ -41,11 +42,11 @@ def _some(pairs: Sequence[Pair]) -> Sequence[Pair]:
     return [pairs[i] for i in np.sort(np.argsort(words, kind="stable")[:MOST_IMAGES]).tolist()]
 
 
-def _compared(pair: Pair) -> ImagePair:
-    found = look_at(pair)
+def _compared(sides: Sides, pair: Pair) -> ImagePair:
+    found = look_at(sides, pair)
     drawn = None if pair.entry is None else pair.entry.drawn
     name = pair.noisy.path.name if pair.name == "." else pair.name
-    return ImagePair(name, found.psnr, found.ssim, drawn)
+    return ImagePair(name, found.psnr, found.ssim, drawn, found.unreadable)
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,25 @@ class Looked:
     ssim: float
     sizes: tuple[str, str] | None = None
     """Width, height and kind of each, where these differ; then there are no figures."""
+    unreadable: bool = False
+    """Whether a step damaged the file, as the manifest says, so that it cannot be read; then there are none either."""
 
 
-def look_at(pair: Pair) -> Looked:
+def look_at(sides: Sides, pair: Pair) -> Looked:
     """Compare two images.
 
     Raises:
-        DataProblem: one cannot be read, and the files are not the same.
+        DataProblem: one cannot be read, no step damaged it, and the files are not the same.
     """
     before, after = pair.clean.path.read_bytes(), pair.noisy.path.read_bytes()
     if before == after:
         return Looked(True, True, math.inf, 1.0)
-    clean, noisy = parse_image(before, pair.clean.name), parse_image(after, pair.noisy.name)
+    try:
+        clean, noisy = parse_image(before, pair.clean.name), parse_image(after, pair.noisy.name)
+    except DataProblem:
+        if not sides.is_damaged(pair):
+            raise
+        return Looked(False, False, math.nan, math.nan, unreadable=True)
     sizes = (_size(clean), _size(noisy))
     if sizes[0] != sizes[1]:
         return Looked(False, False, math.nan, math.nan, sizes)

@@ -143,11 +143,14 @@ class ImagePair:
 
     path: str
     psnr: float
-    """Peak signal-to-noise ratio in dB; infinite where the pixels are equal, NaN where the sizes or channels differ."""
+    """Peak signal-to-noise ratio in dB; infinite where the pixels are equal, NaN where the sizes or channels differ, or
+    it is unreadable."""
     ssim: float
-    """Mean structural similarity, at most 1; NaN where the sizes or channels differ."""
+    """Mean structural similarity, at most 1; NaN where the ratio is."""
     drawn: Mapping[str, Any] | None = None
     """What each step drew for the image, by step id, where the manifest says so."""
+    unreadable: bool = False
+    """Whether a step damaged the file, as the manifest says, so that it cannot be read."""
 
 
 @dataclass(frozen=True)

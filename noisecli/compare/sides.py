@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from noisecli import manifest as manifests
 from noisecli.celltext import NULLS
-from noisecli.corruption import FileCorruption, RowsCorruption, Target, registered
+from noisecli.corruption import Corruption, FileCorruption, ImageFileCorruption, RowsCorruption, Target, registered
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import Reading
 from noisecli.listing import OutputEntry
@@ -94,6 +94,15 @@ class Sides:
         weighted = self.data.soft_labels == "weighted" and any(step.outgoing for step in steps)
         ops = self.ops(idle=self.truth is not None).values()
         return weighted + sum(issubclass(op, RowsCorruption) for op in ops)
+
+    def is_damaged(self, pair: Pair) -> bool:
+        """Whether a step damaged the file of an image, by the manifest, and it is still the file that came of it."""
+        entry, ops = pair.entry, self.ops()
+        if entry is None or not any(
+            issubclass(ops.get(step, Corruption), ImageFileCorruption) for step in entry.drawn or ()
+        ):
+            return False
+        return manifests.digest(pair.noisy.path) == (entry.sha256, entry.bytes)
 
     @property
     def is_dirty(self) -> bool:

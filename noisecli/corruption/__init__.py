@@ -18,6 +18,7 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     SheetCorruption  its header and footer                        what becomes of it
     ImageCorruption  the pixels of one struck image               new pixels
     AdditiveCorruption  the pixels of one struck image            the noise to be added to them
+    ImageFileCorruption  the bytes of one struck image's file     other bytes
 """
 
 import importlib
@@ -37,7 +38,7 @@ from noisecli.corruption.file import (
     SheetCorruption,
     SpellingCorruption,
 )
-from noisecli.corruption.image import ImageCorruption
+from noisecli.corruption.image import ImageCorruption, ImageFileCorruption
 from noisecli.corruption.rows import RowsCorruption
 from noisecli.corruption.series import SamplingCorruption, Series, SeriesCorruption
 from noisecli.corruption.table import (
@@ -62,6 +63,7 @@ __all__ = [
     "Damage",
     "FileCorruption",
     "ImageCorruption",
+    "ImageFileCorruption",
     "JointCorruption",
     "MomentCorruption",
     "MomentTextCorruption",

@@ -1,4 +1,4 @@
-"""The contract of ops on images."""
+"""The contracts of ops on images: on their pixels, and on their finished files."""
 
 import math
 from collections.abc import Mapping
@@ -49,6 +49,28 @@ class ImageCorruption(Corruption):
             return largest
         tables = {**{size: rows[severity - 1] for size, rows in cls.small_severities.items()}, 224: largest}
         return {key: _between({size: row[key] for size, row in tables.items()}, side) for key in largest}
+
+
+class ImageFileCorruption(Corruption):
+    """Damages the finished file of a struck image: its bytes, which nobody decodes for that.
+
+    Such ops are the last steps of a recipe, and each sees the file that the one before it left.
+    """
+
+    target = "images"
+    default_rate = 0.1
+    breaks: ClassVar[str]
+    """What goes wrong where such a file is read."""
+
+    def strike(self, data: bytes, rng: Generator) -> tuple[bytes, dict[str, Any]]:
+        """Return what becomes of the file of a struck image, and what it got, as plain data.
+
+        A stronger fault must hold all that a weaker one does, so the number of draws must not depend on strength.
+
+        Raises:
+            DataProblem: the file is not what the op can damage.
+        """
+        raise NotImplementedError
 
 
 def _between(values: Mapping[int, float], side: float) -> float:

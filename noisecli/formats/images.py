@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL import ImageFile as PillowFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -29,6 +29,7 @@ from PIL.PngImagePlugin import PngImageFile
 from noisecli.corruption import Pixels
 from noisecli.errors import DataProblem, NoiseError
 from noisecli.formats import png
+from noisecli.pixels.files import JPEG_START, PNG_START, as_segment
 
 EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """Formats by extension, in lower case."""
@@ -39,7 +40,6 @@ MOST_PIXELS = 178_956_970
 JPEG_QUALITY = 95
 PNG_LEVEL = 1
 
-_JPEG_START = b"\xff\xd8\xff"
 _OTHER_FORMATS = {
     b"GIF8": "a GIF",
     b"BM": "a BMP",
@@ -93,6 +93,25 @@ def parse_image(data: bytes, name: str) -> ImageFile:
         return JpegFile.parse(data, name) if found == "JPEG" else PngFile.parse(data, name)
 
 
+def salvage(data: bytes) -> Pixels | None:
+    """Return what a viewer shows of a file that may be damaged, turned as its EXIF says; None: nothing at all.
+
+    (height, width, channels), the last of 2 or 4 channels is alpha.
+    """
+    usual = PillowFile.LOAD_TRUNCATED_IMAGES
+    PillowFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        with _damage_reported(""), Image.open(BytesIO(data), formats=sorted(set(EXTENSIONS.values()))) as picture:
+            shown = ImageOps.exif_transpose(picture)
+            if shown.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
+                shown = shown.convert("RGBA" if shown.has_transparency_data else "RGB")
+            return np.asarray(shown).reshape(shown.height, shown.width, -1)
+    except DataProblem:
+        return None
+    finally:
+        PillowFile.LOAD_TRUNCATED_IMAGES = usual
+
+
 def size_of(path: Path) -> tuple[int, int]:
     """Return width and height of an image, in px, from the head of its file."""
     with _damage_reported(path.name), Image.open(path, formats=sorted(set(EXTENSIONS.values()))) as picture:
@@ -115,7 +134,9 @@ class JpegFile(ImageFile):
             raise _unsupported(name, "a JPEG of several pictures (MPO)")
         if picture.mode not in ("L", "RGB"):
             raise _unsupported(name, f"a {picture.mode} JPEG")
-        segments = b"".join(_segment(marker, body) for marker, body in picture.applist if not _untrue(marker, body))
+        segments = b"".join(
+            as_segment(_JPEG_MARKERS[marker], body) for marker, body in picture.applist if not _untrue(marker, body)
+        )
         return cls(*apart(_decode(picture, name)), segments=segments, progressive="progressive" in picture.info)
 
     def encode(self, pixels: Pixels) -> bytes:
@@ -129,10 +150,6 @@ class JpegFile(ImageFile):
         encoded = buffer.getvalue()
         jfif_end = 4 + int.from_bytes(encoded[4:6], "big")
         return encoded[:2] + self.segments + encoded[jfif_end:]
-
-
-def _segment(marker: str, body: bytes) -> bytes:
-    return bytes([0xFF, _JPEG_MARKERS[marker]]) + (len(body) + 2).to_bytes(2, "big") + body
 
 
 def _untrue(marker: str, body: bytes) -> bool:
@@ -176,7 +193,7 @@ class PngFile(ImageFile):
         before, rest = chunks[:first], [(kind, chunk) for kind, chunk in chunks[first:] if kind != b"IDAT"]
         pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
         # Pillow gets nothing else to read, so that it cannot stumble over metadata.
-        bare = b"".join([png.START, header, *pixel_data, chunks[-1][1]])
+        bare = b"".join([PNG_START, header, *pixel_data, chunks[-1][1]])
         values = png.expand(_decode(PngImageFile(BytesIO(bare)), name), before)
         return cls(*apart(values), before=png.translate(before[1:], before), after=png.translate(rest, before))
 
@@ -186,7 +203,7 @@ class PngFile(ImageFile):
         self._picture(pixels).save(buffer, "PNG", compress_level=PNG_LEVEL)
         (_, header), *chunks = png.split(buffer.getvalue())
         pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
-        return b"".join([png.START, header, self.before, *pixel_data, self.after])
+        return b"".join([PNG_START, header, self.before, *pixel_data, self.after])
 
 
 def _decode(picture: PillowFile.ImageFile, name: str) -> NDArray[Any]:
@@ -210,9 +227,9 @@ def _frozen(values: Pixels) -> Pixels:
 
 
 def _format(data: bytes, name: str) -> str:
-    if data.startswith(_JPEG_START):
+    if data.startswith(JPEG_START):
         return "JPEG"
-    if data.startswith(png.START):
+    if data.startswith(PNG_START):
         return "PNG"
     if not data:
         raise DataProblem(f"{name}: the file is empty; remove the file or repair it")

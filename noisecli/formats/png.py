@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisecli.corruption import Pixels
+from noisecli.pixels.files import PNG_START, as_chunk
 
-START = b"\x89PNG\r\n\x1a\n"
 GREY, PALETTE = 0, 3
 KINDS = {GREY: "grey", 2: "RGB", PALETTE: "palette", 4: "grey with alpha", 6: "RGBA"}
 DEPTHS = {GREY: (1, 2, 4, 8, 16), 2: (8,), PALETTE: (1, 2, 4, 8), 4: (8,), 6: (8,)}
@@ -26,7 +26,7 @@ Chunk = tuple[bytes, bytes]
 
 def split(data: bytes) -> Iterator[Chunk]:
     """Yield the chunks of a PNG file."""
-    position = len(START)
+    position = len(PNG_START)
     kind = b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -81,9 +81,9 @@ def _for_rgb(kind: bytes, chunk: bytes, colours: Pixels) -> bytes:
         return b""
     if kind == b"bKGD":
         (entry,) = chunk[8:-4]
-        return _chunk(kind, struct.pack(">3H", *colours[entry, :3].tolist()))
+        return as_chunk(kind, struct.pack(">3H", *colours[entry, :3].tolist()))
     if kind == b"sBIT" and colours.shape[1] == 4:
-        return _chunk(kind, chunk[8:-4] + b"\x08")
+        return as_chunk(kind, chunk[8:-4] + b"\x08")
     return chunk
 
 
@@ -93,8 +93,4 @@ def _for_8_bits(kind: bytes, chunk: bytes, depth: int) -> bytes:
         return chunk
     white = 2**depth - 1
     (level,) = struct.unpack(">H", chunk[8:-4])
-    return _chunk(kind, struct.pack(">H", (level & white) * 255 // white))
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+    return as_chunk(kind, struct.pack(">H", (level & white) * 255 // white))

@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from noisecli.corruption import Pixels
-from noisecli.engine import ImageEngine, StruckImage
+from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem
 from noisecli.formats.content import spaced
-from noisecli.formats.images import parse_image
+from noisecli.formats.images import apart, parse_image, salvage
 from noisecli.plan import Plan, StepPlan
 from noisecli.preview.asked import Asked
 from noisecli.preview.choose import cover
@@ -19,6 +17,7 @@ from noisecli.preview.model import ImageShown, ImagesPreview, StepCount, StepOnI
 from noisecli.preview.sheet import MOST, Block, Tile, check_place, draw, most_columns, save, side_for, thumbnail
 from noisecli.run import prepare, settle_files
 from noisecli.run.dataset import InputFile, discover
+from noisecli.run.work import StruckImageFile, strike_image
 from noisecli.streams import Mask
 
 DEFAULT_SHEET = "preview.png"
@@ -45,26 +44,36 @@ class _Content:
 
     def __init__(self, file: InputFile, side: int) -> None:
         self.file = file
-        self.image = parse_image(file.path.read_bytes(), file.name)
+        self._raw = file.path.read_bytes()
+        self.image = parse_image(self._raw, file.name)
         self._side = side
-        self.clean = Tile(self.picture(self.image.pixels), file.name)
+        self.clean = Tile(thumbnail(self.image.pixels, self.image.alpha, side), file.name)
 
-    def struck(self, variant: _Variant, step: StepPlan | None) -> StruckImage:
-        """Return what one step makes of it, or all steps that strike it do."""
+    def struck(self, variant: _Variant, step: StepPlan | None) -> StruckImageFile:
+        """Return what one step makes of it, or all steps that strike it do, as it is written."""
         engine = ImageEngine(variant.plan, 1)
         striking = engine.strikes(self.file.address)
-        try:
-            return engine(self.file.address, self.image.pixels, striking if step is None else [step])
-        except DataProblem as error:
-            raise DataProblem(f"{self.file.name}: {error}") from None
+        steps = striking if step is None else [step]
+        return strike_image(self.file, self._raw, engine, steps, self.image)
 
-    def written(self, pixels: Pixels) -> Pixels:
-        """Return pixels as they are read again once they are written."""
-        return parse_image(self.image.encode(pixels), self.file.name).pixels
+    def tile(self, variant: _Variant, step: StepPlan | None, caption: str) -> Tile:
+        """Draw what becomes of it; a damaged file as far as a viewer can show it, turned as it says."""
+        done = self.struck(variant, step)
+        if done.content is not None:
+            image = parse_image(done.data, self.file.name)
+            return Tile(thumbnail(image.pixels, image.alpha, self._side), caption)
+        values = salvage(done.data)
+        picture = self.clean.picture if values is None else thumbnail(*apart(values), self._side)
+        said = [caption, "" if _is_sound(done.data) else "Pillow raises an error"]
+        return Tile(picture, ", ".join(filter(None, said)), faint=values is None)
 
-    def picture(self, pixels: Pixels) -> Image.Image:
-        """Draw pixels as they are shown."""
-        return thumbnail(pixels, self.image.alpha, self._side)
+
+def _is_sound(data: bytes) -> bool:
+    try:
+        parse_image(data, "")
+    except DataProblem:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -82,8 +91,7 @@ class _Column:
         struck = [step.id for step in ImageEngine(self.variant.plan, 1).strikes(content.file.address)]
         if not self.forced and (not struck or (self.step is not None and self.step.id not in struck)):
             return Tile(content.clean.picture, "not struck", faint=True)
-        pixels = content.struck(self.variant, self.step).pixels
-        return Tile(content.picture(content.written(pixels)), "" if self.step else ", ".join(struck))
+        return content.tile(self.variant, self.step, "" if self.step else ", ".join(struck))
 
 
 def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesPreview:

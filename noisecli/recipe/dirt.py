@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from noisecli.corruption import FileCorruption, RecordCorruption, SheetCorruption
+from noisecli.corruption import FileCorruption, ImageFileCorruption, RecordCorruption, SheetCorruption
 from noisecli.parameters import Duration
 from noisecli.recipe.mechanisms import Burst, Mcar
 from noisecli.recipe.models import Head, PlannedStep, TableStep
@@ -24,6 +24,11 @@ def check_dirt(source: Source, head: Head, steps: Sequence[PlannedStep | None]) 
             dirt = step.id
             _check_keys(source, step, op, loc)
             _check_head(source, head, op, loc)
+        elif isinstance(op, ImageFileCorruption):
+            dirt = step.id
+            if "scale" in step.settings.model_fields_set:
+                what = f"op {op.name!r} acts on the finished file, whatever its size: it takes no 'scale'"
+                source.fault((*loc, "scale"), what, True)
         elif dirt:
             source.fault(loc, f"step {step.id!r} must stand before {dirt!r}: steps on the finished file come last")
 

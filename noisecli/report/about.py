@@ -89,6 +89,9 @@ def _of_images(found: ImagesComparison, recorded: bool) -> list[Tile]:
         Tile("Images compared", number(len(found.pairs)), of),
         Tile("Images that differ", number(differing), share(differing / len(found.pairs) if found.pairs else None)),
     ]
+    unreadable = sum(pair.unreadable for pair in found.pairs)
+    if unreadable:
+        tiles.append(Tile("Images unreadable", number(unreadable), "steps damaged their files"))
     if psnr:
         tiles.append(
             Tile("Median PSNR", f"{psnr[len(psnr) // 2]:.1f} dB", f"of those that differ; worst {psnr[0]:.1f} dB")

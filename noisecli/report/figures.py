@@ -90,6 +90,7 @@ def _images(found: ImagesComparison) -> dict[str, Any]:
             "compared": len(found.pairs),
             "sampled": found.sampled,
             "equal": sum(math.isinf(pair.psnr) for pair in found.pairs),
+            "unreadable": [pair.path for pair in found.pairs if pair.unreadable],
             "missing": list(found.missing),
             "psnr": _spread([pair.psnr for pair in found.pairs]),
             "ssim": _spread([pair.ssim for pair in found.pairs if math.isfinite(pair.psnr)]),

@@ -13,6 +13,9 @@ from noisecli.report.subject import Subject
 from noisecli.report.thumbnails import chosen, sheet
 from noisecli.report.words import number, plural
 
+MOST_UNREADABLE = 50
+"""So many images that cannot be read are listed."""
+
 
 def section(subject: Subject, found: ImagesComparison) -> Section:
     """Return the images that differ, from the most to the least damaged."""
@@ -31,6 +34,8 @@ def section(subject: Subject, found: ImagesComparison) -> Section:
         "heading": "From the most to the least damaged" if len(sheets) > 1 else "The image that differs",
         "sheets": sheets,
         "details": any(each.details for each in sheets),
+        "unreadable": [pair for pair in found.pairs if pair.unreadable],
+        "most": MOST_UNREADABLE,
         "measures": IMAGE_MEASURES,
     }
     return Section("images", "Images", data)

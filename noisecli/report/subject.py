@@ -53,7 +53,8 @@ class Subject:
         found += [swapped(Path(self.clean), Path(self.noisy))] if self.swapped else []
         if isinstance(self.comparison, ImagesComparison):
             found += [f"{path}: an image of one side only" for path in self.comparison.missing]
-            sizes = [pair.path for pair in self.comparison.pairs if math.isnan(pair.psnr)]
+            pairs = (pair for pair in self.comparison.pairs if not pair.unreadable)
+            sizes = [pair.path for pair in pairs if math.isnan(pair.psnr)]
             return found + [f"{path}: has another size or other channels than before" for path in sizes]
         found += [self.comparison.unaligned] if self.comparison.unaligned else []
         unread = self.comparison.unread or {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from noisecli.corruption import FileCorruption, Records, RowsCorruption, Sheet
+from noisecli.corruption import FileCorruption, ImageFileCorruption, Records, RowsCorruption, Sheet
 from noisecli.engine import FileChange, FileEngine, Index, Slab, Tally
 from noisecli.formats import TableFile
 from noisecli.formats.csv import CsvFile
@@ -20,9 +20,13 @@ from noisecli.run.work import TableTask
 def refuse_dirt(recipe: Recipe, tables: Sequence[TableFile]) -> None:
     """Refuse steps on a finished CSV file where a table is none, but for those that may be left out.
 
-    Data in memory are no table in a file.
+    Data in memory are no table in a file. Where there is no table, steps on finished image files are refused, too.
     """
     for step in recipe.steps:
+        if isinstance(step.corruption, ImageFileCorruption) and not tables:
+            what = "damages image files, and an array is none"
+            way = "leave it out here, or write the images to files and use `noisecli augment` on those"
+            recipe.source.fault(("steps", step.number, "op"), f"op {step.corruption.name!r} {what}: {way}")
         if isinstance(step.corruption, FileCorruption) and not _are_csv(tables) and not step.optional:
             what = "damages the text of a CSV file, and the input is none"
             way = "leave it out here, or write the data to a CSV file and use `noisecli augment` on that"

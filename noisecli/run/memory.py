@@ -226,6 +226,7 @@ def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
 
 
 def _strike_images(recipe: Recipe, data: NDArray[Any], copy: int) -> tuple[NDArray[Any], Plan, Tally]:
+    refuse_dirt(recipe, [])
     images = NumpyImages(data)
     addresses = images.addresses()
     plan = prepare.plan_images(recipe, addresses)

@@ -3,8 +3,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from noisecli.engine import ImageEngine, OutOfOrder, TableEngine, Tally
 from noisecli.errors import DataProblem
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.arranged import keyed
-from noisecli.formats.images import parse_image
+from noisecli.formats.images import ImageFile, parse_image
 from noisecli.manifest import digest
 from noisecli.plan import Plan, StepPlan
 from noisecli.run.dataset import InputFile
@@ -179,21 +179,58 @@ def write_files(task: FilesTask) -> FilesDone:
 
 def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list[StepPlan]) -> FileDone:
     raw = file.path.read_bytes()
-    image = parse_image(raw, file.name)
+    done = strike_image(file, raw, engine, steps)
+    target.write_bytes(done.data)
+    read, written = ((hashlib.sha256(data).hexdigest(), len(data)) for data in (raw, done.data))
+    return FileDone(file.relative, read, written, done.content, done.drawn, done.changed)
+
+
+@dataclass(frozen=True)
+class StruckImageFile:
+    """What became of an image and its file."""
+
+    data: bytes
+    content: str | None
+    """Digest of the pixels; None where a step damaged the file, so that readers disagree about them."""
+    drawn: dict[str, Any]
+    changed: tuple[str, ...]
+    """Steps that really changed it."""
+
+
+def strike_image(
+    file: InputFile, raw: bytes, engine: ImageEngine, steps: list[StepPlan], image: ImageFile | None = None
+) -> StruckImageFile:
+    """Return an image file after the steps that strike it; where all of them are on the file it is not decoded.
+
+    Args:
+        file: the file.
+        raw: its bytes.
+        engine: what strikes.
+        steps: which do.
+        image: the file taken apart, if that has been done.
+    """
+    content: str | None = None
+    drawn: dict[str, Any] = {}
+    changed: tuple[str, ...] = ()
+    finished = raw
+    if not all(step.on_image_file for step in steps):
+        image = image or parse_image(raw, file.name)
+        with _naming(file):
+            struck = engine(file.address, image.pixels, steps)
+        content, finished = image.digest(struck.pixels), image.encode(struck.pixels)
+        drawn, changed = struck.drawn, struck.changed
+    with _naming(file):
+        damaged = engine.damage(file.address, finished, steps)
+    content = None if damaged.changed else content
+    return StruckImageFile(damaged.data, content, {**drawn, **damaged.drawn}, (*changed, *damaged.changed))
+
+
+@contextmanager
+def _naming(file: InputFile) -> Iterator[None]:
     try:
-        struck = engine(file.address, image.pixels, steps)
+        yield
     except DataProblem as error:
         raise DataProblem(f"{file.name}: {error}") from None
-    encoded = image.encode(struck.pixels)
-    target.write_bytes(encoded)
-    return FileDone(
-        file.relative,
-        (hashlib.sha256(raw).hexdigest(), len(raw)),
-        (hashlib.sha256(encoded).hexdigest(), len(encoded)),
-        image.digest(struck.pixels),
-        struck.drawn,
-        struck.changed,
-    )
 
 
 def carry(file: InputFile, target: Path) -> FileDone:

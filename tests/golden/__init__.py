@@ -28,6 +28,7 @@ from noisecli.corruption import (
     Corruption,
     FileCorruption,
     ImageCorruption,
+    ImageFileCorruption,
     JointCorruption,
     RowsCorruption,
     SamplingCorruption,
@@ -142,6 +143,8 @@ def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path
     """Write a dataset on which the op's example can run: a table, or a folder of images."""
     if issubclass(op, ImageCorruption):
         return make_images(folder / "images")
+    if issubclass(op, ImageFileCorruption):  # its bytes count, and those of a compressor may differ between machines
+        return make_images(folder / "images", compress_level=0)
     assert issubclass(op, TableCorruption)
     names = [str(name) for name in example_step(op).get("columns", [])]
     cells = {name: cells_for(op) for name in names}
@@ -164,7 +167,7 @@ def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path
     return path
 
 
-def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) -> Path:
+def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES, **how: Any) -> Path:
     """Write a PNG of every mode and size, height first, under train/ and one under val/."""
     for name, mode in [("train", mode) for mode in MODES] + [("val", "RGB")]:
         for size in sizes if name == "train" else sizes[:1]:
@@ -172,7 +175,7 @@ def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(
                 picture(*size, MODES[mode]).squeeze(2) if mode == "L" else picture(*size, MODES[mode])
-            ).save(path)
+            ).save(path, **how)
     return folder
 
 
