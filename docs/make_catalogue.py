@@ -44,13 +44,20 @@ FILE = PHOTOGRAPHS / "coffee.jpg"
 """What damage to files is shown on; square, so that it takes as much room when it is turned."""
 
 SEED = 7
+SEED_OF_PICTURES = 2
 PLURAL = {"table": "tables", "images": "images"}
 LABEL = "species"
 MOST_SHOWN = 5
 """Rows shown of an op, if it changed more."""
 
 PHOTOGRAPH = "astronaut.png"
-SHOWN_ON = {"snow": "rocket.png", "rain": "rocket.png", "fog": "rocket.png"}
+SHOWN_ON = {
+    "fog": "rocket.png",
+    "rain": "rocket.png",
+    "shadow": "chelsea.png",
+    "snow": "rocket.png",
+    "sun_flare": "rocket.png",
+}
 """The photograph that an op is shown on, where another shows it better."""
 
 TILES_IN_A_ROW = 3
@@ -284,9 +291,9 @@ def pictures() -> dict[str, bytes]:
 def tiles(op: type[Corruption]) -> list[Pixels]:
     """Return a picture, and what an op makes of it: at every severity, or with some seeds if it has none."""
     example = plain(parse(describe(op)["example"], "example").data)
-    steps = [(SEED + i, example) for i in range(len(SEVERITIES))]
+    steps = [(SEED_OF_PICTURES + i, example) for i in range(len(SEVERITIES))]
     if op.severities:
-        steps = [(SEED, {"op": op.name, "severity": severity}) for severity in SEVERITIES]
+        steps = [(SEED_OF_PICTURES, {"op": op.name, "severity": severity}) for severity in SEVERITIES]
     recipe = {"noisecli": 1, "target": "images", "purpose": "evaluate"}
     recipes = [{**recipe, "seed": seed, "steps": [{**step, "rate": 1}]} for seed, step in steps]
     if not issubclass(op, ImageCorruption):

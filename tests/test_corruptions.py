@@ -95,12 +95,15 @@ ADDITIVE = {name: op for name, op in IMAGES.items() if issubclass(op, AdditiveCo
 
 OWN_NOISE = "every channel has noise of its own"
 COLOURED = {
+    "blue_noise": OWN_NOISE,
+    "brownish_noise": OWN_NOISE,
     "cauchy_noise": OWN_NOISE,
     "gaussian_noise": OWN_NOISE,
     "impulse_noise": OWN_NOISE,
     "iso_noise": OWN_NOISE,
     "laplace_noise": OWN_NOISE,
     "low_light": OWN_NOISE,
+    "plasma_noise": OWN_NOISE,
     "shot_noise": OWN_NOISE,
     "speckle_noise": OWN_NOISE,
     "student_t_noise": OWN_NOISE,
@@ -108,11 +111,12 @@ COLOURED = {
     "channel_dropout": "one channel turns black",
     "chromatic_aberration": "channels are enlarged by different factors",
     "frost": "ice is bluish",
+    "sun_flare": "light is refracted into colours",
     "spatter": "water is turquoise, mud brown",
 }
 """Ops that do not leave a grey picture grey."""
 
-MOST_BYTES = 10
+MOST_BYTES = 8
 """Of temporaries, for each value of a picture."""
 FAULTS = {name: op for name, op in OPS.items() if issubclass(op, ImageFileCorruption)}
 
