@@ -24,17 +24,20 @@ def sampled(levels: NDArray[Any], places: Floats, axis: int, reach: float = 1.0)
     total = np.zeros_like(places)
     for weight in weights:
         total += weight
-    result: Reals | None = None
+    shape = [*levels.shape]
+    shape[axis] = len(places)
+    result = np.empty(shape, np.float32)
+    # Whole rows at once: numpy is slow at loops as short as the channels of a pixel.
+    rows = result.reshape(shape[0], -1)
+    part = np.empty_like(rows)
     for i, weight in enumerate(weights):
         near = inside((first + i).astype(np.int64), levels.shape[axis], "edge")
-        seen = levels.take(near, axis=axis)
         share = (weight / total).astype(np.float32)
-        # Whole rows at once: numpy is slow at loops as short as the channels of a pixel.
-        share = share[:, np.newaxis] if axis == 0 else np.repeat(share, levels.shape[2])
-        part = seen.reshape(len(seen), -1) * share
-        result = part if result is None else np.add(result, part, out=result)
-    assert result is not None
-    return result.reshape(seen.shape)
+        share = share[:, np.newaxis] if axis == 0 else np.repeat(share, shape[2])
+        np.multiply(levels.take(near, axis=axis).reshape(shape[0], -1), share, out=part if i else rows)
+        if i:
+            rows += part
+    return result
 
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:
