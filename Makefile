@@ -31,9 +31,10 @@ samples: $(BIN)/.installed ## Make sample_data anew
 	$(BIN)/python sample_data/make_sample_data.py
 
 .PHONY: docs
-docs: $(BIN)/.dev ## Make docs/catalogue.md and the pictures in docs/images anew
+docs: $(BIN)/.dev ## Make docs/catalogue.md, tables of docs/images.md and the pictures anew
 	$(BIN)/python docs/make_catalogue.py
 	$(BIN)/python docs/make_overview.py
+	$(BIN)/python docs/make_comparison.py
 
 .PHONY: clean
 clean: ## Remove the environment, caches and the demo

@@ -1,6 +1,6 @@
 """Make docs/catalogue.md and its pictures from the ops themselves: `make docs`. Tests hold that they are up to date.
 
-What an op does is shown by running it: on docs/tiny.csv, or on a sample image.
+What an op does is shown by running it: on docs/tiny.csv, or on one of the pictures.
 """
 
 import csv
@@ -10,13 +10,14 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile, ImageOps
 
 import noisecli
 from noisecli.cli.catalogue import default_of, describe, family, meaning_of
@@ -24,8 +25,8 @@ from noisecli.corruption import (
     Corruption,
     FileCorruption,
     ImageCorruption,
-    ImageFileCorruption,
     JointCorruption,
+    Pixels,
     RowsCorruption,
     SamplingCorruption,
     registered,
@@ -38,13 +39,29 @@ ROOT = DOCS.parent
 PAGE = DOCS / "catalogue.md"
 PICTURES = DOCS / "images"
 TINY = DOCS / "tiny.csv"
-PHOTO = ROOT / "sample_data/images/train/discs/discs_08.jpg"
+PHOTOGRAPHS = DOCS / "photographs"
+FILE = PHOTOGRAPHS / "coffee.jpg"
+"""What damage to files is shown on; square, so that it takes as much room when it is turned."""
 
 SEED = 7
+SEED_OF_PICTURES = 2
 PLURAL = {"table": "tables", "images": "images"}
 LABEL = "species"
 MOST_SHOWN = 5
 """Rows shown of an op, if it changed more."""
+
+PHOTOGRAPH = "astronaut.png"
+SHOWN_ON = {
+    "fog": "rocket.png",
+    "rain": "rocket.png",
+    "shadow": "chelsea.png",
+    "snow": "rocket.png",
+    "sun_flare": "rocket.png",
+}
+"""The photograph that an op is shown on, where another shows it better."""
+
+TILES_IN_A_ROW = 3
+SEVERITIES = range(1, 6)
 
 SHOWN_WITH: dict[str, dict[str, Any]] = {
     "change_sampling": {"every": 3},
@@ -71,9 +88,10 @@ HEAD = """# Catalogue of ops
 <!-- Made by `make docs` from the classes of the ops; edit their docstrings, not this page. -->
 
 Every op by what it acts on and by family: what it does, its parameters with units and defaults, its severities, what it
-strikes, and what it made of [ten rows](tiny.csv) or of a sample image. There the rate is at least a half, since a tenth
-of ten rows is not much to look at. `noisecli ops NAME` tells the same in a terminal, `noisecli ops NAME --json` to
-scripts. What every step may say besides, such as `rate`, `mechanism` and `where`, is in [the recipe](recipe.md).
+strikes, and what it made of [ten rows](tiny.csv) or of a [photograph](photographs/README.md). There the rate is at
+least a half, since a tenth of ten rows is not much to look at. `noisecli ops NAME` tells the same in a terminal, with
+`--json` to scripts. What every step may say besides, such as `rate`, `mechanism` and `where`, is in
+[the recipe](recipe.md).
 """
 
 
@@ -116,15 +134,10 @@ def section(op: type[Corruption]) -> str:
         *_parameters(about),
         *_severities(about),
         f"```yaml\n- {about['example']}\n```",
-        *_shown_by_running(op),
+        _picture(op) if op.target == "images" else demonstration(op),
         f"Source: {about['source']}",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _shown_by_running(op: type[Corruption]) -> Iterator[str]:
-    if not issubclass(op, ImageFileCorruption):  # what a broken file looks like is up to its reader
-        yield _picture(op) if issubclass(op, ImageCorruption) else demonstration(op)
 
 
 def _ordered() -> list[type[Corruption]]:
@@ -138,12 +151,17 @@ def _title(op: type[Corruption]) -> str:
     return f"{op.name} on {op.target}" if twice and op.target != "table" else op.name
 
 
+def link(op: type[Corruption], page: str = "") -> str:
+    """Return a link to what the catalogue says of an op."""
+    title = _title(op)
+    return f"[{title}]({page}#{title.replace(' ', '-')})"
+
+
 def _contents(ops: Sequence[type[Corruption]]) -> str:
     rows = []
     for name, members in groupby(ops, family):
-        titles = [_title(op) for op in members]
-        rows.append((name, ", ".join(f"[{title}](#{title.replace(' ', '-')})" for title in titles)))
-    return _table(("family", "ops"), rows) + "\n"
+        rows.append((name, ", ".join(map(link, members))))
+    return table(("family", "ops"), rows) + "\n"
 
 
 def _strikes(about: Mapping[str, Any]) -> Iterator[str]:
@@ -158,7 +176,7 @@ def _strikes(about: Mapping[str, Any]) -> Iterator[str]:
 def _parameters(about: Mapping[str, Any]) -> Iterator[str]:
     if about["parameters"]:
         rows = [(f"`{key}`", _code(default_of(p)), meaning_of(p)) for key, p in about["parameters"].items()]
-        yield _table(("parameter", "default", "meaning"), rows)
+        yield table(("parameter", "default", "meaning"), rows)
 
 
 def _severities(about: Mapping[str, Any]) -> Iterator[str]:
@@ -167,14 +185,14 @@ def _severities(about: Mapping[str, Any]) -> Iterator[str]:
         if presets:
             keys = list(dict.fromkeys(key for row in presets for key in row))
             rows = [(f"`{key}`", *(f"{row[key]:g}" if key in row else "" for row in presets)) for key in keys]
-            yield _table((f"severity at {side} px" if side else "severity", *"12345"), rows)
+            yield table((f"severity at {side} px" if side else "severity", *"12345"), rows)
 
 
 def _code(text: str) -> str:
     return text if text in ("-", "required") else f"`{text}`"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -236,7 +254,7 @@ def _changed(before: list[list[str]], after: list[list[str]]) -> str:
         if old != new[: len(old)] or any(new[len(old) :])
     ]
     titles = ["row", *(f"{header[i]} before" for i in at), *(f"{header[i]} after" for i in at), *added]
-    return _table(titles, rows[:MOST_SHOWN])
+    return table(titles, rows[:MOST_SHOWN])
 
 
 def _cell(text: str) -> str:
@@ -265,26 +283,55 @@ def _visible(text: str) -> str:
 
 
 def pictures() -> dict[str, bytes]:
-    """Return a contact sheet of every op on images: the clean one, then severities 1, 3 and 5."""
-    return {_picture_name(op): sheet(op) for op in _ordered() if issubclass(op, ImageCorruption)}
+    """Return a contact sheet of every op on images."""
+    return {_picture_name(op): sheet(tiles(op)) for op in _ordered() if op.target == "images"}
 
 
-def sheet(op: type[Corruption]) -> bytes:
-    """Return one contact sheet as JPEG."""
-    with Image.open(PHOTO) as photo:
-        clean = np.asarray(photo.convert("RGB"))
-    tiles = [clean]
-    for severity in (1, 3, 5):
-        step = {"op": op.name, "severity": severity}
-        recipe = {"noisecli": 1, "seed": SEED, "target": "images", "purpose": "evaluate", "steps": [step]}
-        tiles.append(noisecli.corrupt(clean, recipe))
+@cache
+def tiles(op: type[Corruption]) -> list[Pixels]:
+    """Return a picture, and what an op makes of it: at every severity, or with some seeds if it has none."""
+    example = plain(parse(describe(op)["example"], "example").data)
+    steps = [(SEED_OF_PICTURES + i, example) for i in range(len(SEVERITIES))]
+    if op.severities:
+        steps = [(SEED_OF_PICTURES, {"op": op.name, "severity": severity}) for severity in SEVERITIES]
+    recipe = {"noisecli": 1, "target": "images", "purpose": "evaluate"}
+    recipes = [{**recipe, "seed": seed, "steps": [{**step, "rate": 1}]} for seed, step in steps]
+    if not issubclass(op, ImageCorruption):
+        return [_viewed(FILE), *map(_damaged_file, recipes)]
+    with Image.open(PHOTOGRAPHS / SHOWN_ON.get(op.name, PHOTOGRAPH)) as photograph:
+        clean = np.asarray(photograph.convert("RGB"))
+    return [clean, *(noisecli.corrupt(clean, recipe) for recipe in recipes)]
+
+
+def _damaged_file(recipe: Mapping[str, Any]) -> Pixels:
+    with TemporaryDirectory() as folder:
+        return _viewed(noisecli.augment(FILE, recipe, Path(folder) / "noisy.jpg", workers=1).output)
+
+
+def _viewed(path: Path) -> Pixels:
+    """Return a picture as viewers show it: as far as it goes, and turned as it says."""
+    strict, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = strict
+
+
+def sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
+    """Return tiles row by row as JPEG."""
+    rows = [np.concatenate(shown[i : i + in_a_row], axis=1) for i in range(0, len(shown), in_a_row)]
     data = io.BytesIO()
-    Image.fromarray(np.concatenate(tiles, axis=1)).save(data, "JPEG", quality=80)
+    Image.fromarray(np.concatenate(rows)).save(data, "JPEG", quality=60, optimize=True)
     return data.getvalue()
 
 
 def _picture(op: type[Corruption]) -> str:
-    return f"![{op.name}: clean, then severities 1, 3 and 5](images/{_picture_name(op)})\n\nClean, severity 1, 3 and 5."
+    clean, *noisy = tiles(op)
+    what = "severities 1 to 5" if op.severities else "five results that differ in the seed alone"
+    same = [str(i) for i, tile in enumerate(noisy, 1) if np.array_equal(tile, clean)]
+    left = f" Number {' and '.join(same)} leaves this picture as it is." if same else ""
+    return f"![{op.name}: clean, then {what}](images/{_picture_name(op)})\n\nRow by row: clean, then {what}.{left}"
 
 
 def _picture_name(op: type[Corruption]) -> str:

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from golden import (
     example_step,
     made,
     make_input,
+    needed,
     picture,
     recipe,
     roles,
@@ -35,10 +38,13 @@ from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 from PIL import Image
 
 import noisecli.formats.csv
+import noisecli.pixels
 from noisecli import recipe as recipes
 from noisecli.cli import main
 from noisecli.columns import kind_of, to_text
+from noisecli.compare.images import psnr
 from noisecli.corruption import (
+    AdditiveCorruption,
     CellCorruption,
     FileCorruption,
     ImageCorruption,
@@ -85,6 +91,33 @@ TABLES = {name: op for name, op in OPS.items() if issubclass(op, TableCorruption
 ON_COLUMNS = CellCorruption | JointCorruption | SeriesCorruption | TextCorruption
 COLUMNS = {name: op for name, op in TABLES.items() if issubclass(op, ON_COLUMNS)}
 IMAGES = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
+ADDITIVE = {name: op for name, op in IMAGES.items() if issubclass(op, AdditiveCorruption)}
+
+OWN_NOISE = "every channel has noise of its own"
+COLOURED = {
+    "blue_noise": OWN_NOISE,
+    "brownish_noise": OWN_NOISE,
+    "cauchy_noise": OWN_NOISE,
+    "gaussian_noise": OWN_NOISE,
+    "impulse_noise": OWN_NOISE,
+    "iso_noise": OWN_NOISE,
+    "laplace_noise": OWN_NOISE,
+    "low_light": OWN_NOISE,
+    "plasma_noise": OWN_NOISE,
+    "shot_noise": OWN_NOISE,
+    "speckle_noise": OWN_NOISE,
+    "student_t_noise": OWN_NOISE,
+    "uniform_noise": OWN_NOISE,
+    "channel_dropout": "one channel turns black",
+    "chromatic_aberration": "channels are enlarged by different factors",
+    "frost": "ice is bluish",
+    "sun_flare": "light is refracted into colours",
+    "spatter": "water is turquoise, mud brown",
+}
+"""Ops that do not leave a grey picture grey."""
+
+MOST_BYTES = 8
+"""Of temporaries, for each value of a picture."""
 FAULTS = {name: op for name, op in OPS.items() if issubclass(op, ImageFileCorruption)}
 
 
@@ -100,6 +133,7 @@ file_op = pytest.mark.parametrize("op", FILES.values(), ids=FILES)
 table_op = pytest.mark.parametrize("op", TABLES.values(), ids=TABLES)
 column_op = pytest.mark.parametrize("op", COLUMNS.values(), ids=COLUMNS)
 image_op = pytest.mark.parametrize("op", IMAGES.values(), ids=IMAGES)
+additive_op = pytest.mark.parametrize("op", ADDITIVE.values(), ids=ADDITIVE)
 on_images = pytest.mark.parametrize("op", [*IMAGES.values(), *FAULTS.values()], ids=[*IMAGES, *FAULTS])
 
 
@@ -478,6 +512,18 @@ def struck_image(op, pixels, path="a.png", step="step"):
     return engine(path, pixels, engine.strikes(path)).pixels
 
 
+@cache
+def photograph():
+    """Of 224 x 224 px, in colour, read-only."""
+    return np.asarray(Image.open(ROOT / "docs" / "photographs" / "chelsea.png"))
+
+
+def photograph_of(height, width):
+    """The same, as often as it fits."""
+    tiles = np.tile(photograph(), (-(-height // 224), -(-width // 224), 1))
+    return np.ascontiguousarray(tiles[:height, :width])
+
+
 @image_op
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (8, 8, 3), (31, 57, 1), (31, 57, 3), (1, 40, 3), (300, 2, 1)])
@@ -515,12 +561,90 @@ def test_files_keep_mode_size_and_alpha(op, scale, tmp_path):
             pixels = picture(height, width, channels)
             Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(folder / f"{mode}{height}.png")
         Image.fromarray(picture(height, width, 1)[..., 0] * np.uint16(257)).save(folder / f"grey16-{height}.png")
-    done = augment(tmp_path / "images", recipe(op, scale=scale), tmp_path / "out", workers=1)
+    settings = {"rate": 1, "scale": scale, **({"severity": 3} if op.severities else {})}
+    done = augment(tmp_path / "images", recipe(op, **settings), tmp_path / "out", workers=1)
     for path in folder.iterdir():
         with Image.open(path) as before, Image.open(done.output / "train" / path.name) as after:
             assert (after.mode, after.size) == (before.mode, before.size)
             if before.mode == "RGBA":
                 assert after.getchannel("A").tobytes() == before.getchannel("A").tobytes()
+
+
+@image_op
+def test_a_palette_is_struck_as_its_colours_are(op, tmp_path):
+    indexed = Image.fromarray(picture(40, 56, 3)).quantize(64)
+    for picture_ in (indexed, indexed.convert("RGB")):
+        (tmp_path / picture_.mode).mkdir()
+        picture_.save(tmp_path / picture_.mode / "a.png")
+        augment(tmp_path / picture_.mode, recipe(op, rate=1), tmp_path / f"{picture_.mode} out", workers=1)
+    assert snapshot(tmp_path / "P out")["a.png"] == snapshot(tmp_path / "RGB out")["a.png"]
+
+
+@image_op
+def test_where_bands_are_cut_does_not_matter(op, monkeypatch):
+    pictures = (photograph_of(331, 397), photograph_of(397, 301)[..., :1] * np.uint16(257))
+    whole = [struck_image(made(op), pixels) for pixels in pictures]
+    monkeypatch.setattr(noisecli.pixels, "BAND", 20_011)
+    for pixels, expected in zip(pictures, whole, strict=True):
+        assert np.array_equal(struck_image(made(op), pixels), expected)
+
+
+def memory_beside(op, pixels):
+    """Most bytes taken at once beside a picture and what becomes of it, per value."""
+    struck_image(op, pixels[:256, :256])  # some tables are made once
+    tracemalloc.start()
+    try:
+        struck_image(op, pixels)
+        return tracemalloc.get_traced_memory()[1] / pixels.size - pixels.itemsize
+    finally:
+        tracemalloc.stop()
+
+
+@image_op
+def test_memory_is_bounded_to_a_few_times_the_picture(op):
+    assert memory_beside(made(op), photograph_of(1000, 1000)) < MOST_BYTES
+
+
+@pytest.mark.stress
+@image_op
+def test_twelve_megapixels(op):
+    assert memory_beside(made(op), photograph_of(3000, 4000)) < MOST_BYTES
+
+
+@image_op
+def test_grey_in_three_channels_is_struck_as_grey_in_one(op):
+    grey = photograph()[..., 1:2]
+    one, three = struck_image(made(op), grey), struck_image(made(op), np.repeat(grey, 3, axis=2))
+    assert np.array_equal(three, np.repeat(one, 3, axis=2)) == (op.name not in COLOURED)
+
+
+@image_op
+def test_16_bits_get_the_same_picture_as_8(op):
+    grey = photograph()[..., 1:2]
+    narrow, wide = struck_image(made(op), grey), struck_image(made(op), grey * np.uint16(257))
+    off = np.abs(wide.astype(np.int64) - narrow * np.int64(257))
+    assert off.max() <= 257
+
+
+@additive_op
+def test_stronger_noise_moves_every_value_at_least_as_far_the_same_way(op):
+    own = made(op)
+    strengths = [row[op.strength] for row in op.severities] or [getattr(own, op.strength) / k for k in (4, 2, 1)]
+    moved = [
+        struck_image(own.model_copy(update={op.strength: strength}), photograph()).astype(np.int64) - photograph()
+        for strength in sorted(strengths)
+    ]
+    for weak, strong in pairwise(moved):
+        assert ((weak * strong >= 0) & (abs(weak) <= abs(strong))).all()
+        assert (weak != strong).any()
+
+
+@additive_op
+@pytest.mark.parametrize("wanted", [20, 35])
+def test_psnr_db_is_what_every_image_gets(op, wanted):
+    own = op(**{key: value for key, value in needed(op).items() if key != op.strength}, psnr_db=wanted)
+    for pixels in (photograph(), photograph()[:60, :100, :1] * np.uint16(257)):
+        assert abs(psnr(pixels, struck_image(own, pixels)) - wanted) < 0.1
 
 
 @on_images

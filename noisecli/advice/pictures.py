@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from noisecli.advice.case import Advice, Case
-from noisecli.corruption import ImageCorruption
+from noisecli.corruption import AdditiveCorruption, ImageCorruption
 from noisecli.errors import NoiseError
 from noisecli.formats.images import size_of
 from noisecli.plan import StepPlan
@@ -43,14 +43,21 @@ def too_strong(case: Case) -> Iterator[Advice]:
             or (step.severity is not None and step.scaled)
         ):
             continue
-        weak, strong = op.preset_for(1, side), op.preset_for(5, side)
-        beyond = [key for key in strong if key != "rate" and _is_beyond(getattr(op, key), weak[key], strong[key])]
+        strong = op.preset_for(5, side)
+        beyond = [key for key in strong if key != "rate" and _is_beyond(op, key, side)]
         if beyond:
             yield _advice(step, beyond[0], strong, side)
 
 
-def _is_beyond(value: Any, weak: Any, strong: Any) -> bool:
-    return bool(value > strong if strong > weak else value < strong)
+def _is_beyond(op: ImageCorruption, key: str, side: float) -> bool:
+    """Say whether a parameter is stronger than at severity 5, if it grows or falls with severity."""
+    value = getattr(op, key)
+    levels = [op.preset_for(severity, side)[key] for severity in range(1, 6)]
+    if levels[0] == levels[4] or (isinstance(op, AdditiveCorruption) and op.psnr_db is not None):
+        return False
+    if levels == sorted(levels):
+        return bool(value > levels[4])
+    return levels == sorted(levels, reverse=True) and bool(value < levels[4])
 
 
 def _advice(step: StepPlan, key: str, strong: Mapping[str, Any], side: float) -> Advice:

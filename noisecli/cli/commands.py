@@ -22,8 +22,8 @@ from noisecli.cli.options import (
     Set,
     Severity,
     Workers,
+    code_admitted,
     overrides_of,
-    see_own_code,
 )
 from noisecli.errors import UsageProblem
 
@@ -71,10 +71,9 @@ def augment(
     if depfile and str(source) == pipes.PIPE:
         raise UsageProblem("--depfile: stdin has no name that a rule of Make could hold; name the input")
     overrides = overrides_of(set_, seed, copies)
-    see_own_code(allow_code)
     if to_pipe:
         pipes.refuse_several(recipes.load(recipe, target="table", overrides=overrides, severity=severity))
-    with pipes.piped(source, output) as (source_file, target), progress(quiet) as meter:
+    with code_admitted(allow_code), pipes.piped(source, output) as (source_file, target), progress(quiet) as meter:
         if dry_run:
             prepared = run.inspect(
                 source_file,
@@ -235,10 +234,9 @@ def replay(
     from noisecli.cli import show
     from noisecli.cli.progress import progress
 
-    see_own_code(allow_code)
     if str(source) == "-":
         raise UsageProblem("-: the input of a replay cannot be a pipe: name the file")
-    with progress(quiet) as meter:
+    with code_admitted(allow_code), progress(quiet) as meter:
         outcome, same_content, different = run.replay(
             manifest,
             source,

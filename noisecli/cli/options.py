@@ -1,6 +1,8 @@
 """Arguments and options that several commands share, and what they mean."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,10 +72,20 @@ Set = Annotated[
 ]
 
 
-def see_own_code(allowed: bool) -> None:
-    """Let Python find modules in the working directory, as it does for scripts."""
+@contextmanager
+def code_admitted(allowed: bool) -> Iterator[None]:
+    """Let Python find modules in the working directory, as it does for scripts, if their functions may run.
+
+    Where no code but noisecli's own runs, this process goes without pandas.
+    """
+    from noisecli.corruption import registered
+    from noisecli.executors import without_pandas
+
     if allowed and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
+    others = allowed or any(op.package is not None for op in registered().values())
+    with nullcontext() if others else without_pandas():
+        yield
 
 
 def overrides_of(settings: list[str] | None, seed: int | None = None, copies: int | None = None) -> list["Override"]:

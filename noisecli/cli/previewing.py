@@ -1,15 +1,12 @@
 """The command `preview`."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from noisecli.cli.app import app
-from noisecli.cli.options import AllowCode, Input, Json, RecipeFile, Seed, Set, Severity, overrides_of, see_own_code
+from noisecli.cli.options import AllowCode, Input, Json, RecipeFile, Seed, Set, Severity, code_admitted, overrides_of
 from noisecli.errors import UsageProblem
 
 
@@ -44,9 +41,7 @@ def preview(
     from noisecli.run.dataset import find_target
 
     overrides = overrides_of(set_, seed)
-    see_own_code(allow_code)
-    quick = _without_pandas(not allow_code)  # functions of the user's own may want it
-    with quick, pipes.piped(source, "") as (file, _), progress(quiet=not exact) as meter:
+    with code_admitted(allow_code), pipes.piped(source, "") as (file, _), progress(quiet=not exact) as meter:
         checked = recipes.load(recipe, target=find_target(file), overrides=overrides, severity=severity)
         asked = Asked(file, recipe, checked, overrides, severity, allow_code, exact, meter)
         if checked.target == "images":
@@ -63,24 +58,3 @@ def preview(
         previewed.show_images(drawn, source, json)
     else:
         previewed.show_table(found, source, json)
-
-
-@contextmanager
-def _without_pandas(wanted: bool) -> Iterator[None]:
-    """Keep pyarrow from importing pandas, as it does for its first array: that takes longer than a preview.
-
-    Pyarrow works without it, and finds it when it is asked for a DataFrame later on. Only until then it would take a
-    Series for a sequence, but this process does not live on.
-    """
-    if not wanted or "pandas" in sys.modules:
-        yield
-        return
-    import pyarrow as pa
-
-    sys.modules["pandas"] = None  # type: ignore[assignment]
-    try:
-        with suppress(AttributeError, ImportError):  # depends on how it was compiled
-            pa.array([0])
-        yield
-    finally:
-        del sys.modules["pandas"]

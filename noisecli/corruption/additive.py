@@ -1,7 +1,7 @@
 """The contract of ops that add noise to pixels, and the strength at which an image has a given PSNR."""
 
 from collections.abc import Mapping
-from math import inf, log10
+from math import exp, log, log10
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -9,10 +9,21 @@ from numpy.random import Generator
 from pydantic import Field, model_validator
 
 from noisecli.corruption.image import ImageCorruption
+from noisecli.elementary import LN10
 from noisecli.pixels import Pixels, Reals, bands, to_pixels, white
 
 MOST_STRENGTH = 100.0
 """Noise of a hundred times the range from black to white leaves no level between them: more would not show."""
+
+CLOSE = 0.004
+"""Near enough to the error that is wanted, in its natural logarithm: 0.035 dB."""
+
+NARROW = 1e-4
+"""Distance of the natural logarithms of two strengths at which an error that still differs jumps between them."""
+
+MOST_ATTEMPTS = 40
+NOTHING = 20.0
+"""Natural logarithm of how far no error at all is counted to be below the one that is wanted."""
 
 
 class AdditiveCorruption(ImageCorruption):
@@ -72,25 +83,36 @@ def _psnr(pixels: Pixels, noise: Reals, strength: float) -> float | None:
 
 
 def _strength_for(pixels: Pixels, noise: Reals, psnr_db: float) -> float:
-    """Return the strength at which the root of the mean square error is the one of a PSNR.
+    """Return the strength at which an image has a PSNR, or that of those tried at which it is nearest.
 
-    That root grows with the strength, nearly in proportion to it until much is clipped.
+    The error never falls when the strength grows. On logarithmic scales it is nearly a straight line, which is followed
+    between the nearest strengths known to be too low and too high; every third time their middle is taken instead.
     """
-    # Rounded, because the last bit of a power differs between mathematical libraries.
-    wanted = white(pixels) * round(10 ** (-psnr_db / 20), 12)
-    low, high, strength = (0.0, 0.0), (inf, inf), 0.1
-    for _ in range(40):
-        found = _error(pixels, noise, strength) ** 0.5
-        if abs(found / wanted - 1) < 0.002:  # 0.02 dB
+    wanted = _log(white(pixels)) - psnr_db * LN10 / 20
+    low = high = None
+    tried = []
+    place = wanted - _log(white(pixels))  # the strength of noise whose standard deviation is 1, were nothing clipped
+    for attempt in range(MOST_ATTEMPTS):
+        strength = float(f"{exp(min(place, _log(MOST_STRENGTH))):.6g}")
+        error = _error(pixels, noise, strength)
+        off = _log(error) / 2 - wanted if error else -NOTHING
+        tried.append((abs(off), strength))
+        if abs(off) < CLOSE or (off < 0 and strength == MOST_STRENGTH):
             break
-        if found < wanted:
-            low = (strength, found)
+        if off < 0:
+            low = (place, off)
         else:
-            high = (strength, found)
-        if high[0] < inf:
-            strength = low[0] + (high[0] - low[0]) * min(max((wanted - low[1]) / (high[1] - low[1]), 0.05), 0.95)
-        elif strength < MOST_STRENGTH:
-            strength = min(strength * min(max(1.01 * wanted / found, 1.1) if found else 10, 10), MOST_STRENGTH)
+            high = (place, off)
+        if low and high:
+            if high[0] - low[0] < NARROW:
+                break
+            share = 0.5 if attempt % 3 == 2 else min(max(low[1] / (low[1] - high[1]), 0.02), 0.98)
+            place = low[0] + share * (high[0] - low[0])
         else:
-            break
-    return strength
+            place -= min(max(1.2 * off, -3), 3) + (0.1 if off > 0 else -0.1)
+    return min(tried)[1]
+
+
+def _log(x: float) -> float:
+    # Rounded, because the last bit of a logarithm differs between mathematical libraries.
+    return round(log(x), 9)

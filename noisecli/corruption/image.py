@@ -16,6 +16,9 @@ class ImageCorruption(Corruption):
     target = "images"
     small_severities: ClassVar[Mapping[int, tuple[Preset, ...]]] = {}
     """Published severities for other sizes, by side length in px; `severities` are those for 224 px."""
+    shared: ClassVar[bool] = False
+    """Whether all images of a copy get the same random numbers: a fault of the camera, not of one picture. What depends
+    on the place in the picture is then the same in all images of one size."""
 
     def strike(self, pixels: Pixels, rng: Generator) -> tuple[Pixels, dict[str, Any]]:
         """Return what becomes of a struck image, and what it got."""

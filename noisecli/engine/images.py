@@ -59,7 +59,7 @@ class ImageEngine:
             if step.on_image_file:
                 continue
             op, _ = step.at_size(side)
-            new, got = op.strike(pixels, self._generator(path, step))
+            new, got = op.strike(pixels, self._generator("" if op.shared else path, step))
             if not np.array_equal(new, pixels):
                 changed.append(step.id)
             drawn[step.id] = {**op.model_dump(mode="json"), **got}

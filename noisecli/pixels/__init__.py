@@ -33,6 +33,17 @@ def to_pixels(values: NDArray[Any], dtype: np.dtype[Any]) -> Pixels:
     return np.clip(values, 0, np.iinfo(dtype).max, out=values).astype(dtype)
 
 
+def planes(pixels: Pixels) -> Reals:
+    """Return levels channel by channel, (channels, height, width): what is the same for all channels, (height, width),
+    meets them some ten times as fast as it would meet three levels at a time."""
+    return np.moveaxis(pixels, 2, 0).astype(np.float32, order="C")
+
+
+def from_planes(levels: Reals, dtype: np.dtype[Any]) -> Pixels:
+    """Round and clip levels that lie channel by channel; they may be overwritten."""
+    return np.moveaxis(to_pixels(levels, dtype), 0, 2)
+
+
 def bands(shape: tuple[int, ...], at_least: int = 1) -> Iterator[slice]:
     """Yield slices of rows that cut a picture into bands; results must not depend on where they cut."""
     row = max(1, int(np.prod(shape[1:])))

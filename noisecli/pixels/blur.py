@@ -4,7 +4,7 @@ Kernels work on levels with a halo (see `in_bands`) and give levels without it.
 """
 
 from collections.abc import Sequence
-from math import fsum
+from math import ceil, fsum, isqrt
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ Tap = tuple[int, int, float]
 """Rows down, columns right, weight."""
 
 
-def gaussian_weights(sigma: float, truncate: float = 4.0) -> list[float]:
-    """Return the weights of a Gaussian kernel from its centre to one end, `truncate` standard deviations away.
+def gaussian_weights(sigma: float, truncate: float = 4.0, radius: int | None = None) -> list[float]:
+    """Return the weights of a Gaussian kernel from its centre to one end.
 
     The centre's weight plus twice the sum of the others is 1. `sigma` is in px; at 0 the kernel is the pixel itself.
+    It ends `truncate` standard deviations away, or `radius` px where that is given.
     """
-    radius = int(truncate * sigma + 0.5)
-    if radius == 0:
+    radius = int(truncate * sigma + 0.5) if radius is None else radius
+    if radius == 0 or sigma < 0.01:  # the other weights would be 0
         return [1.0]
     away = np.arange(radius + 1) / sigma
     half = exp(-0.5 * away * away).tolist()
@@ -43,10 +44,10 @@ def gaussian(pixels: Pixels, sigma: float, border: Border = "edge", truncate: fl
     return in_bands(pixels, len(weights) - 1, lambda seen: separable(seen, weights), border)
 
 
-def smooth(field: Reals, weights: Sequence[float], border: Border = "edge") -> Reals:
-    """Convolve a field of any levels, (height, width), with a symmetric kernel along rows and along columns."""
+def smooth(field: Reals, weights: Sequence[float], border: Border = "edge", axes: Sequence[int] = (0, 1)) -> Reals:
+    """Convolve a field of any levels, (height, width), with a symmetric kernel: along columns (0), along rows (1)."""
     halo = len(weights) - 1
-    for axis in (0, 1):
+    for axis in axes:
         places = inside(np.arange(-halo, field.shape[axis] + halo), field.shape[axis], border)
         field = _along(field.take(places, axis=axis), weights, axis)
     return field
@@ -83,30 +84,32 @@ def weighted(levels: NDArray[Any], halo: int, taps: Sequence[Tap]) -> Reals:
 def motion_taps(radius: int, sigma: float, angle: float) -> list[Tap]:
     """Return the taps of a motion: half a Gaussian of `sigma` px along 2 * radius + 1 px from the pixel outwards.
 
-    The angle is in degrees: 0 looks along the row, 90 along the column.
+    The angle is in degrees: 0 looks right along the row, 90 down the column.
     Source: ImageMagick's motion blur, which ImageNet-C uses.
     """
     away = np.arange(2 * radius + 1)
-    half = exp(-0.5 * (away / sigma) ** 2).tolist()
+    half = exp(-0.5 * (away / sigma) * (away / sigma)).tolist()
     total = fsum(half)
     down, right = sine(np.array([angle / 360, angle / 360 + 0.25])).tolist()
-    return [
-        (-int(np.ceil(i * down - 0.5)), -int(np.ceil(i * right - 0.5)), weight / total) for i, weight in enumerate(half)
-    ]
+    return [(ceil(i * down - 0.5), ceil(i * right - 0.5), weight / total) for i, weight in enumerate(half)]
 
 
 def disk(levels: NDArray[Any], radius: float) -> Reals:
-    """Take the mean over a disk of `radius` px by prefix sums along the rows; the halo is the radius, rounded down."""
+    """Take the mean over a disk by prefix sums along the rows.
+
+    The radius is below 100 px, or sums of 16-bit levels overflow; the halo is the radius, rounded down.
+    """
     halo = int(radius)
     height, width = (size - 2 * halo for size in levels.shape[:2])
-    sums = np.zeros((levels.shape[0], levels.shape[1] + 1, *levels.shape[2:]), np.int64)
-    np.cumsum(levels, axis=1, dtype=np.int64, out=sums[:, 1:])
-    total = np.zeros((height, width, *levels.shape[2:]), np.int64)
+    # The sums may wrap around: differences come out right, because the sum over a disk fits 32 bits.
+    sums = np.zeros((levels.shape[0], levels.shape[1] + 1, *levels.shape[2:]), np.uint32)
+    np.cumsum(levels, axis=1, dtype=np.uint32, out=sums[:, 1:])
+    total = np.zeros((height, width, *levels.shape[2:]), np.uint32)
     count = 0
     for down in range(-halo, halo + 1):
-        reach = int((radius * radius - down * down) ** 0.5)
+        reach = isqrt(int(radius * radius) - down * down)
         rows = sums[halo + down : halo + down + height]
         total += rows[:, halo + reach + 1 : halo + reach + 1 + width]
         total -= rows[:, halo - reach : halo - reach + width]
         count += 2 * reach + 1
-    return (total / count).astype(np.float32)
+    return np.divide(total, np.float32(count), dtype=np.float32)

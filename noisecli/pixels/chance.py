@@ -3,15 +3,20 @@
 A table costs 1-2 ns a number, a float normal 9. With 65,536 steps the outermost normal is 4.3 standard deviations out.
 """
 
-from functools import cache
+from functools import cache, lru_cache
+from math import sqrt
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from noisecli.normal import Floats, quantile
-from noisecli.pixels import Reals
+from noisecli.elementary import exp
+from noisecli.normal import Floats, log, quantile
+from noisecli.pixels import Reals, bands
 from noisecli.streams import raw_words
+
+T = TypeVar("T", bound=np.generic)
 
 STEPS = 2**16
 
@@ -20,6 +25,14 @@ def bits16(rng: Generator, shape: tuple[int, ...]) -> NDArray[np.uint16]:
     """Return 16 random bits for each place of a shape."""
     count = int(np.prod(shape))
     return raw_words(rng, -(-count // 4)).astype("<u8", copy=False).view("<u2")[:count].reshape(shape)
+
+
+def looked_up(table: NDArray[T], index: NDArray[Any]) -> NDArray[T]:
+    """Return the entries of a table that numbers stand for; in bands, because indexing widens them to 64 bits."""
+    found = np.empty(index.shape, table.dtype)
+    for band in bands(index.shape):
+        np.take(table, index[band], out=found[band], mode="clip")
+    return found
 
 
 @cache
@@ -34,11 +47,56 @@ def normal_table() -> Reals:
     return quantile(probabilities()).astype(np.float32)
 
 
+@cache
+def laplace_table() -> Reals:
+    """Return the 65,536 quantiles of the Laplace distribution of standard deviation 1."""
+    return _symmetric(log(2 * _lower_half()) / sqrt(2))
+
+
+@lru_cache(maxsize=4)
+def student_t_table(df: float) -> Reals:
+    """Return the 65,536 quantiles of Student's t; `df` is at least 1, where it is the Cauchy distribution.
+
+    The number is sqrt(df) sinh(y) where y has a density proportional to cosh(y)**-df, without heavy tails: that is
+    summed up from far out to the middle.
+    """
+    cells = 2**14
+    # Where the density is e**-25 of that in the middle, far beyond the outermost quantile.
+    top = exp(np.array([25 / df]))
+    width = float(log(top + np.sqrt(top * top - 1))[0]) / cells
+    middle: Floats = (np.arange(cells, 0.0, -1.0) - 0.5) * width
+    beyond = np.append(0.0, np.cumsum(exp(-df * (middle + log((1 + exp(-2 * middle)) / 2)))))
+    beyond /= 2 * beyond[-1]
+    tail = _lower_half()
+    cell = np.searchsorted(beyond, tail, side="right") - 1
+    inside = (tail - beyond[cell]) / (beyond[cell + 1] - beyond[cell])
+    y = np.asarray((cells - cell - inside) * width, np.float64)
+    return _symmetric((exp(-y) - exp(y)) * (sqrt(df) / 2))
+
+
+def _lower_half() -> Floats:
+    return probabilities()[: STEPS // 2]
+
+
+def _symmetric(lower: Floats) -> Reals:
+    return np.append(lower, -lower[::-1]).astype(np.float32)
+
+
 def normal(rng: Generator, shape: tuple[int, ...]) -> Reals:
     """Return standard normal numbers."""
-    return normal_table()[bits16(rng, shape)]
+    return looked_up(normal_table(), bits16(rng, shape))
+
+
+def laplace(rng: Generator, shape: tuple[int, ...]) -> Reals:
+    """Return Laplace numbers of standard deviation 1."""
+    return looked_up(laplace_table(), bits16(rng, shape))
+
+
+def student_t(rng: Generator, shape: tuple[int, ...], df: float) -> Reals:
+    """Return numbers of Student's t with `df` degrees of freedom, 1 or more."""
+    return looked_up(student_t_table(df), bits16(rng, shape))
 
 
 def uniform(rng: Generator, shape: tuple[int, ...]) -> Reals:
     """Return uniform numbers on (0, 1), of 16 bits."""
-    return probabilities().astype(np.float32)[bits16(rng, shape)]
+    return looked_up(probabilities().astype(np.float32), bits16(rng, shape))

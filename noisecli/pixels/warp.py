@@ -1,14 +1,19 @@
 """Warps: every pixel takes its value from somewhere near."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisecli.pixels import Border, Pixels, bands, inside
+from noisecli.pixels import Border, Pixels, Places, bands, inside
 
-PARTS = 1024
+BITS = 10
+PARTS = 2**BITS
 """Parts of a pixel that places are rounded to."""
+
+Displacement = Callable[[slice], tuple[NDArray[Any], NDArray[Any]]]
+"""Gives, for a band of rows, displacements in rows and in columns, in px, that broadcast to (rows, width)."""
 
 
 def displaced(pixels: Pixels, down: NDArray[Any], right: NDArray[Any], border: Border = "reflect") -> Pixels:
@@ -20,22 +25,38 @@ def displaced(pixels: Pixels, down: NDArray[Any], right: NDArray[Any], border: B
         right: Displacements in columns, likewise.
         border: What lies beyond the picture.
     """
+    down, right = (np.broadcast_to(part, pixels.shape[:2]) for part in (down, right))
+    return warped(pixels, lambda band: (down[band], right[band]), border)
+
+
+def warped(pixels: Pixels, displacement: Displacement, border: Border = "reflect") -> Pixels:
+    """Do the same with displacements that are worked out band by band."""
     height, width, channels = pixels.shape
-    down, right = np.broadcast_to(down, (height, width)), np.broadcast_to(right, (height, width))
     flat = pixels.reshape(-1, channels)
     # Levels of 16 bits times two weights of 10 bits do not fit 32 bits.
     wide = np.int32 if pixels.dtype == np.uint8 else np.int64
-    columns = np.arange(width) * PARTS
     result = np.empty_like(pixels)
-    for band in bands(pixels.shape):
-        rows = np.arange(band.start, band.stop)[:, np.newaxis] * PARTS
-        row, lower = np.divmod(np.rint(down[band] * PARTS).astype(np.int64) + rows, PARTS)
-        column, farther = np.divmod(np.rint(right[band] * PARTS).astype(np.int64) + columns, PARTS)
-        lower, farther = (part[..., np.newaxis].astype(wide) for part in (lower, farther))
-        total = np.full((*row.shape, channels), PARTS * PARTS // 2, wide)
-        for below, share in ((0, PARTS - lower), (1, lower)):
-            start = inside(row + below, height, border) * width
-            near, far = (flat[start + inside(column + beside, width, border)] for beside in (0, 1))
+    for band in bands((height, width, 4)):  # places take as much as levels of four channels
+        shape = (band.stop - band.start, width)
+        down, right = (np.broadcast_to(part, shape) for part in displacement(band))
+        rows, below = _places(down, np.arange(band.start, band.stop)[:, np.newaxis], height, border)
+        columns, beside = _places(right, np.arange(width), width, border)
+        lower, farther = (part.astype(wide)[..., np.newaxis] for part in (below, beside))
+        total = np.full((*shape, channels), PARTS * PARTS // 2, wide)
+        for row, share in zip(rows, (PARTS - lower, lower), strict=True):
+            start = row * width
+            near, far = (flat.take(start + column, axis=0) for column in columns)
             total += (near * (PARTS - farther) + far * farther) * share
-        result[band] = total // (PARTS * PARTS)
+        result[band] = total >> (2 * BITS)
     return result
+
+
+def _places(away: NDArray[Any], place: Places, size: int, border: Border) -> tuple[tuple[Places, Places], Places]:
+    """Return the two places between which a displaced one lies, and how far it is from the first, in parts."""
+    parts: Places = np.rint(away * PARTS).astype(np.int64) + place * PARTS
+    first = parts >> BITS
+    lowest = int(first.min())
+    # Looked up, because there are fewer places than pixels.
+    known = inside(np.arange(lowest, int(first.max()) + 2), size, border)
+    first -= lowest
+    return (known[first], known[first + 1]), parts & (PARTS - 1)

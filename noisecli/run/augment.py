@@ -30,7 +30,7 @@ from noisecli.run.execute import (
 from noisecli.run.inspect import as_path, makes_several, pinned_facts, prepare_run, settle_place, settle_workers
 from noisecli.run.intervals import IntervalTable
 from noisecli.run.marks import Marks, files_read
-from noisecli.run.outside import Outside, settle_outside
+from noisecli.run.outside import Outside, only_own_code, settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.truth import Truth
 from noisecli.run.unchanged import keep_times
@@ -184,7 +184,8 @@ def _run(
     size = sum(file.path.stat().st_size for file in dataset.files)
     meter = Meter(progress)
     outputs = recipe.head.copies * len(recipe.variants)
-    with workspace(output) as space, local(settle_workers(workers, _tasks(dataset, size) * outputs)) as pool:
+    workers = settle_workers(workers, _tasks(dataset, size) * outputs)
+    with workspace(output) as space, local(workers, only_own_code(recipe)) as pool:
         prepared = prepare_run(recipe, dataset.spooled(space), facts, pool, meter)
         prepared = replace(prepared, plans=_with_partners(prepared, space / "partners"))
         if truth:

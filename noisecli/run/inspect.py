@@ -23,7 +23,7 @@ from noisecli.run.execute import Meter, Prepared, Progress, check_names
 from noisecli.run.facts import Widen, find_facts, misfit_warnings
 from noisecli.run.joint import settle_covariances
 from noisecli.run.outgoing import settle_outgoing, widenings
-from noisecli.run.outside import settle_code, settle_files
+from noisecli.run.outside import only_own_code, settle_code, settle_files
 from noisecli.run.pairing import columns_of_partners
 from noisecli.run.recorded import plan_from_facts
 from noisecli.run.selection import left_out, select
@@ -56,7 +56,8 @@ def inspect(
     settle_files(checked)
     if allow_code is not None:
         settle_code(checked, allow_code)
-    with TemporaryDirectory(prefix="noisecli-") as space, local(settle_workers(workers, len(dataset.struck))) as pool:
+    workers = settle_workers(workers, len(dataset.struck))
+    with TemporaryDirectory(prefix="noisecli-") as space, local(workers, only_own_code(checked)) as pool:
         return prepare_run(checked, dataset.spooled(Path(space)), pinned_facts(checked), pool, Meter(progress), widen)
 
 

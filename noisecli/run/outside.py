@@ -22,6 +22,12 @@ class Outside:
     """Files, as the recipe names them."""
 
 
+def only_own_code(recipe: Recipe) -> bool:
+    """Say whether no step runs code of a plug-in or of the user's own."""
+    ops = [step.corruption for variant in recipe.variants for step in variant.recipe.steps]
+    return all(op.package is None and op.code() is None for op in ops)
+
+
 def settle_outside(recipe: Recipe, allow_code: bool, recorded: Manifest | None = None) -> Outside:
     """Read what the steps of a recipe take from outside, as `settle_code` and `settle_files` do."""
     code = settle_code(recipe, allow_code, None if recorded is None else recorded.code)

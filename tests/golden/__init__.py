@@ -41,7 +41,7 @@ from noisecli.engine import Counts, Slab, TableEngine
 from noisecli.formats import arranged
 from noisecli.plan import Plan, SeriesPlan, StepPlan
 from noisecli.recipe.source import parse
-from noisecli.run import Outcome, augment
+from noisecli.run import augment
 from noisecli.run.joint import settle_covariances
 from noisecli.run.pairing import with_partners
 from noisecli.survey import QuotaRequest, Request, Survey
@@ -179,6 +179,12 @@ def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES, **how: A
     return folder
 
 
+def make_wide_images(folder: Path) -> None:
+    """Write pictures whose rows are long enough for the loops that a CPU has instructions of its own for."""
+    Image.fromarray(picture(150, 200, 3)).save(folder / "wide.png")
+    Image.fromarray(picture(120, 160, 1).squeeze(2) * np.uint16(257)).save(folder / "wide_16_bit.png")
+
+
 def picture(height: int, width: int, channels: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """A gradient with texture, (height, width, channels), read-only."""
     row, column, channel = np.ogrid[:height, :width, :channels]
@@ -188,20 +194,15 @@ def picture(height: int, width: int, channels: int) -> np.ndarray[Any, np.dtype[
     return pixels
 
 
-def run_example(op: type[Corruption], folder: Path, suffix: str = ".csv") -> tuple[Path, Outcome]:
-    """Write an input and a recipe file with the op's example, and run it."""
-    folder.mkdir(exist_ok=True)
-    source = make_input(op, folder, suffix)
-    (folder / "recipe.yaml").write_text(
-        f"noisecli: 1\nseed: 7\n{roles(op)}steps:\n  - {example(op)}\n", encoding="utf-8"
-    )
-    return source, augment(source, folder / "recipe.yaml", folder / f"output{source.suffix}", allow_code=True)
-
-
 def digest(op: type[Corruption], folder: Path) -> str:
-    """SHA-256 of what an op's example makes: the bytes of a CSV file, or the pixels of the images."""
-    _, outcome = run_example(op, folder)
-    entries = outcome.manifest.outputs
+    """SHA-256 of what an op's example makes: the bytes of a CSV file, or the pixels of all images."""
+    folder.mkdir(exist_ok=True)
+    source, step = make_input(op, folder), example_step(op)
+    if issubclass(op, ImageCorruption):
+        make_wide_images(source / "train")
+        step["rate"] = 1
+    said = {"noisecli": 1, "seed": 7, **head(op), "steps": [step]}
+    entries = augment(source, said, folder / f"output{source.suffix}", allow_code=True).manifest.outputs
     text = "\n".join(f"{entry.path} {entry.content or entry.sha256}" for entry in entries)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,0 +1,55 @@
+"""Resampling: a picture at places between its pixels, along rows and columns, as zooming and thumbnails need it."""
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noisecli.normal import Floats
+from noisecli.pixels import Pixels, Reals, bands, inside, to_pixels
+
+
+def sampled(levels: NDArray[Any], places: Floats, axis: int, reach: float = 1.0) -> Reals:
+    """Sample along rows (axis 0) or columns (axis 1) by the weights of a triangle; the edge goes on beyond it.
+
+    Args:
+        levels: (height, width, channels).
+        places: Where to sample, in px from the middle of the first pixel; results are as many.
+        axis: The axis that the places are on.
+        reach: Half the base of the triangle, in px: 1 is linear interpolation, more is a mean.
+    """
+    first = np.floor(places - reach) + 1
+    weights = [np.maximum(1 - abs(first + i - places) / reach, 0) for i in range(ceil(2 * reach))]
+    total = np.zeros_like(places)
+    for weight in weights:
+        total += weight
+    shape = [*levels.shape]
+    shape[axis] = len(places)
+    result = np.empty(shape, np.float32)
+    # Whole rows at once: numpy is slow at loops as short as the channels of a pixel.
+    rows = result.reshape(shape[0], -1)
+    part = np.empty_like(rows)
+    for i, weight in enumerate(weights):
+        near = inside((first + i).astype(np.int64), levels.shape[axis], "edge")
+        share = (weight / total).astype(np.float32)
+        share = share[:, np.newaxis] if axis == 0 else np.repeat(share, shape[2])
+        np.multiply(levels.take(near, axis=axis).reshape(shape[0], -1), share, out=part if i else rows)
+        if i:
+            rows += part
+    return result
+
+
+def resized(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Return a picture in another size: linear interpolation where it grows, means where it shrinks."""
+    sides = zip(pixels.shape[:2], (height, width), strict=True)
+    (rows, down), (columns, right) = ((_middles(old, new), max(old / new, 1.0)) for old, new in sides)
+    result = np.empty((height, width, pixels.shape[2]), pixels.dtype)
+    for band in bands((height, max(width, pixels.shape[1]), pixels.shape[2])):
+        result[band] = to_pixels(sampled(sampled(pixels, rows[band], 0, down), columns, 1, right), pixels.dtype)
+    return result
+
+
+def _middles(old: int, new: int) -> Floats:
+    """Return where the middles of `new` pixels are on `old` pixels of the same length in all."""
+    return (np.arange(new, dtype=np.float64) + 0.5) * (old / new) - 0.5
