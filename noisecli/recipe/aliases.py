@@ -48,6 +48,12 @@ ALIASES: dict[Target, dict[str, str]] = {
     },
     "images": {
         "salt_and_pepper": "{op: impulse_noise}",
+        "elastic_transform": "{op: elastic}",
+        "periodic": "{op: periodic_noise}",
+        "concentric_sine_waves": "{op: concentric_sine}",
+        "single_frequency_greyscale": "{op: single_frequency}",
+        "coarse_dropout": "{op: cutout, holes: 8, size: 0.1}",
+        "grayscale": "{op: saturate, factor: 0, offset: 0}",
     },
 }
 """By target and name, as YAML; `columns` are to be added where the op strikes some."""

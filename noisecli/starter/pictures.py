@@ -22,6 +22,14 @@ IN_WORDS = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "
 FEW = 20
 """Of fewer images a low rate may strike none."""
 
+IMAGENET_C = (
+    *("gaussian_noise", "shot_noise", "impulse_noise"),
+    *("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+    *("snow", "frost", "fog", "brightness"),
+    *("contrast", "elastic", "pixelate", "jpeg_compression"),
+)
+"""Its 15 common corruptions. Source: Hendrycks and Dietterich 2019."""
+
 
 @dataclass(frozen=True)
 class ImageLook:
@@ -103,7 +111,10 @@ def mix(look: ImageLook) -> Draft:
     stronger = [
         Step("brightness", "Too dark.", None, {"amount": -0.1, "rate": 0.2}, id="darker", active=False),
         Step("cutout", "Something stands in front: a square of a quarter of the side.", None, _third(2), active=False),
-        Step("impulse_noise", "Dead and hot pixels, or bit errors.", None, _third(1), active=False),
+        Step("impulse_noise", "Bit errors: white and black specks.", None, _third(1), active=False),
+        Step("motion_blur", "A hand that shook.", None, _third(1), active=False),
+        Step("defocus_blur", "Out of focus.", None, _third(1), active=False),
+        Step("shadow", "A shadow falls on it.", None, _third(3), active=False),
     ]
     return Draft([Group("Weak", steps), Group("Stronger", stronger)])
 
@@ -114,7 +125,6 @@ def _third(severity: int) -> dict[str, float]:
 
 def robustness() -> Draft:
     """Each corruption alone, at each severity, as in ImageNet-C."""
-    names = ("gaussian_noise", "impulse_noise", "brightness", "jpeg_compression", "cutout")
-    steps = [Step(op, "", None, {"severity": 1}) for op in names]
+    steps = [Step(op, "", None, {"severity": 1}) for op in IMAGENET_C]
     sweep = {"severity": SEVERITIES, "steps": "alone"}
     return Draft([Group("Each alone, every image, at each severity (as in ImageNet-C)", steps)], "evaluate", sweep)
