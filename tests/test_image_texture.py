@@ -83,7 +83,7 @@ def test_the_power_of_blue_noise_grows_with_the_square_of_the_frequency() -> Non
 
 def test_the_power_of_brownish_noise_falls_with_the_fourth_power_of_the_frequency() -> None:
     noise = added("brownish_noise", sigma=0.05)
-    assert abs(slope(noise, window(256), 4, 32) + 4) < 0.4
+    assert abs(slope(noise, window(256), 4, 64) + 4) < 0.2
     assert np.allclose(noise.std(axis=(0, 1)), 0.05, rtol=1e-3)
     assert (np.abs(noise.mean(axis=(0, 1))) <= 0.0501).all()
 

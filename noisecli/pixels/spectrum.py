@@ -38,21 +38,22 @@ def blue(rng: Generator, shape: tuple[int, ...]) -> Reals:
 def brown(rng: Generator, shape: tuple[int, ...]) -> Reals:
     """Return numbers whose power falls with the fourth power of the frequency: clouds, in every channel others.
 
-    White noise on a grid as coarse as the picture, then again and again: the grid twice as fine, between the points a
-    smooth curve, plus white noise half as strong. Every channel has mean 0 and standard deviation 1 over the picture.
+    White noise on a grid of three points a side or so, then again and again: the grid twice as fine, between the points
+    a smooth curve, plus white noise half as strong. The coarsest and the finest, which others overlap on one side only,
+    count half. Every channel has mean 0 and standard deviation 1 over the picture.
     """
     return np.stack([_brown(rng, shape[0], shape[1]) for _ in range(shape[2])], axis=2)
 
 
 def _brown(rng: Generator, height: int, width: int) -> Reals:
     sizes = [(height, width)]
-    for _ in range((max(height, width) - 1).bit_length()):
+    for _ in range((max(height, width) - 1).bit_length() - 1):
         sizes.append(((sizes[-1][0] + 1) // 2 + 1, (sizes[-1][1] + 1) // 2 + 1))
     field = np.zeros(sizes[-1], np.float32)
-    _add_white(field, rng, 1.0)
+    _add_white(field, rng, 0.5)
     for level, (rows, columns) in enumerate(sizes[-2::-1], 1):
         field = _doubled(_doubled(field, 1), 0)[:rows, :columns]
-        _add_white(field, rng, 0.5**level)
+        _add_white(field, rng, 0.5 ** (level if level < len(sizes) - 1 else level + 1))
     return _standard(field)
 
 

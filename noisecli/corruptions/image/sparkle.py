@@ -18,6 +18,7 @@ from noisecli.pixels.warp import displaced
 
 SPARKLES = 5
 MOST_RAYS = 200
+FLAT = 0.028  # slope of water at which half of the shift is left
 SIDE = 224  # px of the pictures that the published levels are for
 
 
@@ -123,8 +124,8 @@ class CausticRefraction(ImageCorruption):
 
     The net is that of caustics on the ground of a pool, one period about a side (of a square of the picture's area).
     Its slopes are the water's surface: they shift what is seen, by the law of refraction, and lighten one flank of a
-    ripple and darken the other. The published code shifts nothing where a slope is below 1 in 22, and shows black
-    beyond the borders; here every slope shifts, and the picture is reflected.
+    ripple and darken the other. Where the water is nearly flat, the shift fades out; the published code drops it below
+    a slope of 1 in 22, which tears the picture there. Beyond the borders the picture is reflected, not black.
 
     Source: Mintun, Kirillov and Xie 2021, "On Interaction Between Augmentations and Corruptions in Natural Corruption
     Robustness" (ImageNet-C-bar).
@@ -218,10 +219,12 @@ def _between(field: Reals, rows: slice, width: int, step: int) -> Reals:
 def _refracted(down: Reals, right: Reals) -> Reals:
     """Return how far a ray that falls on a slope goes aside, over its length and over the slope.
 
-    The refractive index is 4, as published: a quarter of the ray's sine against the surface's normal remains.
+    The refractive index is 4, as published: a quarter of the ray's sine against the surface's normal remains. Where the
+    water is nearly flat the shift fades out.
     """
     square = down * down + right * right
     cosine = np.float32(1) / np.sqrt(square + 1)
     sine = np.sqrt(square) * cosine
-    aside: Reals = (np.sqrt(1 - sine * sine / 16) - cosine / 4) * cosine
-    return aside
+    aside = (np.sqrt(1 - sine * sine / 16) - cosine / 4) * cosine
+    aside *= square / (square + np.float32(FLAT * FLAT))
+    return np.asarray(aside, np.float32)
