@@ -22,16 +22,8 @@ from noisecli.report import page as pages
 from noisecli.report.subject import gather
 
 Command = Callable[..., Any]
-FILES = [
-    "plain.jpg",
-    "progressive.jpg",
-    "tagged.jpg",
-    "little.jpg",
-    "camera.jpg",
-    "plain.png",
-    "tagged.png",
-    "late.png",
-]
+FILES = [f"{name}.jpg" for name in ("plain", "progressive", "tagged", "little", "camera", "motion")]
+FILES += [f"{name}.png" for name in ("plain", "tagged", "late")]
 ORIENTATION, MAKER, DETAILS, EXPOSURE = 0x0112, 0x010F, 0x8769, 0x829A
 
 
@@ -67,6 +59,7 @@ def encoded(name: str) -> bytes:
         "little": {"exif": little},
         "camera": {"exif": camera(), "comment": b"by hand"},
         "late": {},
+        "motion": {},
     }
     stem, suffix = name.split(".")
     kind = {"jpg": "JPEG", "png": "PNG"}[suffix]
@@ -75,7 +68,7 @@ def encoded(name: str) -> bytes:
     data = sink.getvalue()
     if stem == "late":  # metadata may follow the pixels
         data = data[:-12] + png.as_chunk(b"eXIf", camera(3)[6:]) + data[-12:]
-    return data
+    return data + (b"\0\0\0\x18ftypmp42" + bytes(3000) if stem == "motion" else b"")
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +199,7 @@ def test_the_orientation_alone_is_wrong(images: Path, tmp_path: Path, name: str)
         assert both[0] == both[1]
     elif name in ("plain.jpg", "progressive.jpg"):
         at = after.index(b"\xff\xe1")
+        assert at == 20  # behind JFIF, which comes first
         assert data == after[:at] + after[at + 2 + int.from_bytes(after[at + 2 : at + 4], "big") :]
 
 
@@ -235,6 +229,25 @@ def test_orientations_of_other_types_and_nonsense(tmp_path: Path, order: str, ki
         found = shown((tmp_path / f"{said}.png").read_bytes())[1][0]
         assert drawn["wrong_orientation"] == {"before": before, "after": found[ORIENTATION]}
         assert found[MAKER] == "me!"
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_new_tag_stands_in_order_and_the_thumbnail_is_still_found(tmp_path: Path, order: str) -> None:
+    tags = {0x0100: (3, 1, struct.pack(order + "HH", 120, 0)), 0x0132: (2, 4, b"now\0")}
+    exif = block(order, tags)
+    link = len(exif) - 4
+    thumbnails = struct.pack(order + "HHHIHHI", 1, 0x0103, 3, 1, 6, 0, 0)
+    exif = exif[:link] + struct.pack(order + "I", len(exif)) + thumbnails + b"x"  # an odd number of bytes
+    picture().save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
+    drawn = strike(tmp_path / "a.jpg", tmp_path / "b.jpg", {"op": "wrong_orientation"})["."].drawn
+    with Image.open(tmp_path / "b.jpg") as opened:
+        after = opened.info["exif"][6:]
+        assert opened.getexif()[ORIENTATION] == drawn["wrong_orientation"]["after"]
+    assert after[8 : len(exif)] == exif[8:]
+    at = struct.unpack_from(order + "I", after, 4)[0]
+    assert at % 2 == 0
+    assert [struct.unpack_from(order + "H", after, at + 2 + 12 * i)[0] for i in range(3)] == [0x0100, 0x0112, 0x0132]
+    assert after[at + 2 + 12 * 3 :] == exif[link : link + 4]
 
 
 @pytest.mark.parametrize(

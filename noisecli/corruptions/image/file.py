@@ -62,8 +62,9 @@ class FlipBits(ImageFileCorruption):
 
     severities = ({"bits": 1}, {"bits": 3}, {"bits": 10}, {"bits": 30}, {"bits": 100})
     breaks = (
-        "Most readers take a JPEG without an error: from the bit on blocks are out of place and colours off. A PNG "
-        "fails its checksum: Pillow raises an error once it loads the pixels, OpenCV returns nothing."
+        "Most readers take a JPEG without an error: from the bit on blocks are out of place and colours off; a "
+        "progressive one may only lose detail. A PNG fails its checksums: Pillow raises an error once it loads the "
+        "pixels, OpenCV returns nothing."
     )
 
     bits: Annotated[float, Field(ge=0, le=10_000)] = 10
