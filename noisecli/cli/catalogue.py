@@ -16,8 +16,8 @@ from noisecli.corruption import (
 )
 from noisecli.errors import UsageProblem
 from noisecli.recipe import builtin
-from noisecli.recipe.aliases import ALIASES, written_as
-from noisecli.recipe.source import did_you_mean, parse
+from noisecli.recipe.aliases import ALIASES, nearest, written_as
+from noisecli.recipe.source import parse
 
 
 def list_all(json: bool) -> None:
@@ -37,8 +37,8 @@ def explain(name: str, json: bool) -> None:
     found = [op for (_, known), op in registered().items() if known == name]
     if not found:
         instead = [said for target in ALIASES if (said := written_as(name, target))]
-        nearest = did_you_mean(name, sorted({n for _, n in registered()}))
-        unknown = f"unknown op {name!r}{nearest} (`noisecli ops` lists them)"
+        near = nearest(name, sorted({n for _, n in registered()}))
+        unknown = f"unknown op {name!r}{near} (`noisecli ops` lists them)"
         raise UsageProblem(instead[0] if instead else unknown)
     if json:
         as_json([describe(op) for op in found])
