@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from noisecli.cli.show import as_json, table
@@ -123,10 +124,21 @@ def _print(op: type[Corruption]) -> None:
         rows = [[key, default_of(p), meaning_of(p)] for key, p in about["parameters"].items()]
         table("\nParameters", ["name", "default", "meaning"], rows)
     if about["severities"]:
-        print("\nSeverities" + (" (224 px; small images: --json)" if "severities_by_side" in about else ""))
-        for level, row in enumerate(about["severities"], 1):
-            print(f"  {level}  " + ", ".join(f"{key}: {value:g}" for key, value in row.items()))
+        by_side = about.get("severities_by_side", {})
+        _print_severities(
+            "Severities" + (" from 224 px on (with `scale: none` at every size)" if by_side else ""),
+            about["severities"],
+        )
+        for side, rows in sorted(by_side.items(), reverse=True):
+            if rows != about["severities"]:
+                _print_severities(f"At {side} px", rows)
     print(f"\nExample\n  - {about['example']}\n\nSource: {about['source']}")
+
+
+def _print_severities(title: str, rows: Sequence[Mapping[str, float]]) -> None:
+    print(f"\n{title}")
+    for level, row in enumerate(rows, 1):
+        print(f"  {level}  " + ", ".join(f"{key}: {value:g}" for key, value in row.items()))
 
 
 def default_of(parameter: dict[str, Any]) -> str:

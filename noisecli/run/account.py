@@ -128,7 +128,7 @@ def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, C
     """What may have to be said of a step, and how many cells of a column it is about."""
     on_table = isinstance(step.corruption, TableCorruption)
     op = step.corruption
-    unchanged = "no effect"
+    unchanged = "no effect on these pixels, such as one on colour on a grey image"
     if isinstance(op, TableCorruption):
         unchanged = "" if op.keeps_some() else op.unchanged
     lost = "could not be changed any more after an earlier step" if on_table else "cannot be read and are carried"
