@@ -616,3 +616,10 @@ def test_arrow_and_numpy_work_without_pandas() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\nTrue\n"
+
+
+def test_a_single_image_that_a_rate_passes_over_is_no_surprise(recwarn: pytest.WarningsRecorder) -> None:
+    grey, step = np.full((8, 8), 90, np.uint8), {"op": "brightness", "amount": 0.2, "rate": 0.5}
+    results = [noisecli.corrupt(grey, {"noisecli": 1, "steps": [step]}, seed=seed) for seed in range(20)]
+    assert 0 < sum(np.array_equal(result, grey) for result in results) < 20
+    assert not recwarn.list

@@ -134,7 +134,7 @@ def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, C
     lost = "could not be changed any more after an earlier step" if on_table else "cannot be read and are carried"
     narrow = [f"its `{key}`" for key, said in (("where", step.where), ("window", step.window)) if said]
     yield "nothing is eligible" + (f"; see {' and '.join(narrow)}" if narrow else ""), lambda _, c: c.eligible == 0
-    yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda _, c: c.eligible > 0 and c.struck == 0
+    yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda _, c: c.eligible > 1 and c.struck == 0
     yield (
         f"{{struck}} of {{eligible}} struck, far from the rate {step.rate:g}: the groups or runs are few and large",
         lambda column, c: _in_bulk(plan, step, column) and _far(c, step.rate_of(column)),
