@@ -47,19 +47,22 @@ def is_plain(stream: TextIO) -> bool:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = 99) -> None:
-    """Print a table; columns from `right` on are numbers.
+    """Print a table; columns from `right` on are numbers, and one without any entry is left out.
 
     Rich takes brackets in a `str` for markup, and terminals obey control characters: cells say what files say.
     """
     shown = Table(box=None, pad_edge=False, header_style="bold")
     lines = [[Text(visible(cell)) for cell in line] for line in (columns, *rows)]
-    for i, cells in enumerate(zip(*lines, strict=True)):
+    entries = list(zip(*lines, strict=True))
+    kept = [i for i, cells in enumerate(entries) if not rows or any(map(len, cells[1:]))]
+    for i in kept:
+        cells = entries[i]
         if i < right:
             shown.add_column(cells[0], overflow="fold")
         else:
             shown.add_column(cells[0], justify="right", width=max(map(len, cells)))
     for row in lines[1:]:
-        shown.add_row(*row)
+        shown.add_row(*(row[i] for i in kept))
     if title:
         print(title)
     screen = console()
