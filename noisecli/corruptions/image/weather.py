@@ -11,11 +11,13 @@ from pydantic import Field
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import sine
 from noisecli.normal import Floats
+from noisecli.parameters import Share
 from noisecli.pixels import bands, from_planes, in_bands, planes, to_pixels, white
 from noisecli.pixels.blur import Tap, gaussian, motion_taps, weighted
 from noisecli.pixels.chance import STEPS, bits16, normal_table, uniform
 from noisecli.pixels.colour import luma
-from noisecli.pixels.fields import enlarged, plasma
+from noisecli.pixels.fields import plasma
+from noisecli.pixels.resample import enlarged
 
 RAIN_SIDE = 500
 """Longer side of the grid that rain is drawn on, in px; larger pictures get it enlarged, not more and finer streaks."""
@@ -123,7 +125,7 @@ class Snow(ImageCorruption):
     zoom: Annotated[float, Field(ge=1, le=100)] = 4.0
     """How much the noise is enlarged: about the size of a flake, in px."""
 
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
+    threshold: Share = 0.9
     """Noise below this leaves no flake."""
 
     radius: Annotated[int, Field(ge=0, le=100)] = 12
@@ -132,7 +134,7 @@ class Snow(ImageCorruption):
     sigma: Annotated[float, Field(gt=0, le=1000)] = 8.0
     """How slowly the smear fades along its length, in px."""
 
-    mix: Annotated[float, Field(ge=0, le=1)] = 0.7
+    mix: Share = 0.7
     """Share of the picture that keeps its colours; the rest turns white."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
@@ -206,13 +208,13 @@ class Rain(ImageCorruption):
         for side, blurs in {32: (0.1, 0.2, 0.3, 0.4, 0.5), 64: (0.2, 0.3, 0.4, 0.5, 0.7)}.items()
     }
 
-    amount: Annotated[float, Field(ge=0, le=1)] = 0.2
+    amount: Share = 0.2
     """Share of the picture that streaks cover, about: they cross each other, and fade."""
 
     length: Annotated[float, Field(gt=0, le=0.5)] = 0.07
     """Length of a streak, as a share of the longer side."""
 
-    dim: Annotated[float, Field(ge=0, le=1)] = 0.22
+    dim: Share = 0.22
     """Share of its light that the scene loses."""
 
     blur: Annotated[float, Field(ge=0, le=100)] = 0.7
