@@ -1,5 +1,6 @@
 """Geometry: where pixels come from, measured on ramps, whose levels tell the place."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,17 @@ def test_the_affine_map_of_elastic_moves_three_points_by_what_was_drawn(tmp_path
     for (row, column), corner in zip(points, drawn, strict=True):
         assert np.abs(places[:, row, column] - (row, column) - corner * affine).max() < 0.02
     assert np.abs(np.diff(places[:, 40:-40, 40:-40], n=2, axis=2)).max() < 0.05, "straight lines stay straight"
+
+
+def test_places_far_outside_take_no_more_memory() -> None:
+    """A row has no height, so its affine map is steep: places are millions of px away."""
+    row = np.zeros((1, 20_000), np.uint8)
+    tracemalloc.start()
+    try:
+        noisecli.corrupt(row, recipe("elastic", 1, {"alpha": 0, "affine": 1000}))
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_perspective_fetches_the_corners_from_where_it_should() -> None:

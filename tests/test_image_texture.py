@@ -12,6 +12,7 @@ from PIL import Image
 
 import noisecli
 from noisecli.corruption import registered
+from noisecli.corruptions.image.sparkle import InverseSparkles
 from noisecli.corruptions.image.texture import ConcentricSine
 from noisecli.streams import Stream
 
@@ -178,6 +179,13 @@ def test_inverse_sparkles_keep_one_star_of_the_picture_and_bleach_the_rest() -> 
         assert (more[less == 0] <= 2).all()
     assert islands(severities[4][..., 0] < 64) == 1
     assert severities[4].max() > 230
+
+
+def test_the_middle_of_a_star_is_nearer_than_32_bits_can_tell() -> None:
+    pixels = grey(401)
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    seen = InverseSparkles(fading=10).apply(pixels, {"centre": [200, 200], "rays": 60}, rng)
+    assert np.array_equal(seen[180:220, 180:220], pixels[180:220, 180:220])
 
 
 def test_caustics_only_shift_without_light_and_only_shade_without_depth() -> None:

@@ -80,6 +80,12 @@ def test_fog_lowers_contrast_everywhere_alike() -> None:
     assert clouds.std() > 10
 
 
+def test_fog_over_black_is_dimmed_to_black() -> None:
+    with pytest.warns(noisecli.NoiseWarning, match="no effect"):
+        assert not struck(flat(0), "fog").any()
+    assert struck(flat(1), "fog").max() <= 1
+
+
 def test_fog_over_a_long_strip_takes_no_square_of_its_length() -> None:
     assert struck(flat(90, 8, 50_000, 1), "fog").std() > 5
 
