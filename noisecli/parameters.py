@@ -36,6 +36,10 @@ MOST_ROWS = 10**12
 _DURATION = re.compile(rf"([0-9]+(?:\.[0-9]+)?) *({'|'.join(MICROSECONDS)})")
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A share, 0 .. 1."""
+
+
 class Scalar(str):
     """A YAML scalar that is not text: its source, and the value that YAML gives it."""
 

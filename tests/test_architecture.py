@@ -16,7 +16,7 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 
 LAYERS = [
-    {"elementary", "errors", "normal", "pixels", "splice", "streams"},
+    {"elementary", "errors", "imagefiles", "normal", "pixels", "splice", "streams"},
     {"celltext", "columns", "dates", "distance", "graphemes", "parameters", "text"},
     {"census", "summaries", "corruption", "mechanism", "partners", "quota", "vocabulary", "where"},
     {"corruptions"},

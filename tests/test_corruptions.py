@@ -116,8 +116,8 @@ COLOURED = {
 }
 """Ops that do not leave a grey picture grey."""
 
-MOST_BYTES = 8
-"""Of temporaries, for each value of a picture."""
+MOST_BYTES = 24
+"""Of temporaries, for each pixel of a picture: 8 for each value of a colour picture."""
 FAULTS = {name: op for name, op in OPS.items() if issubclass(op, ImageFileCorruption)}
 
 
@@ -537,6 +537,27 @@ def test_pixels_keep_shape_and_type_and_the_input_is_left_alone(op, shape, dtype
     assert np.array_equal(done, struck_image(made(op), pixels))
 
 
+def at_limits(op):
+    """Yield each parameter alone at each end of what it may be, as near as floats come where the end is left out."""
+    for name, said in op.model_json_schema()["properties"].items():
+        for kind_ in said.get("anyOf", [said]):
+            yield from ({name: kind_[end]} for end in ("minimum", "maximum") if end in kind_)
+            if "exclusiveMinimum" in kind_:
+                yield {name: np.nextafter(kind_["exclusiveMinimum"], 1)}
+            if "exclusiveMaximum" in kind_:
+                yield {name: np.nextafter(kind_["exclusiveMaximum"], 0)}
+            yield from ({name: choice} for choice in kind_.get("enum", []))
+
+
+@image_op
+def test_parameters_may_be_at_their_limits(op):
+    pictures = [picture(1, 1, 3), picture(3, 200, 1) * np.uint16(257), np.zeros((9, 8, 3), np.uint8)]
+    for parameters in at_limits(op):
+        for pixels in pictures:
+            done = struck_image(op(**{**needed(op), **parameters}), pixels)  # a warning of numpy would be an error
+            assert (done.shape, done.dtype) == (pixels.shape, pixels.dtype), parameters
+
+
 @image_op
 def test_what_is_drawn_is_plain_data_and_the_same_at_every_strength(op):
     pixels = picture(31, 57, 3)
@@ -590,19 +611,21 @@ def test_where_bands_are_cut_does_not_matter(op, monkeypatch):
 
 
 def memory_beside(op, pixels):
-    """Most bytes taken at once beside a picture and what becomes of it, per value."""
+    """Most bytes taken at once beside a picture and what becomes of it, per pixel."""
     struck_image(op, pixels[:256, :256])  # some tables are made once
     tracemalloc.start()
     try:
         struck_image(op, pixels)
-        return tracemalloc.get_traced_memory()[1] / pixels.size - pixels.itemsize
+        return (tracemalloc.get_traced_memory()[1] - pixels.nbytes) / (pixels.shape[0] * pixels.shape[1])
     finally:
         tracemalloc.stop()
 
 
 @image_op
 def test_memory_is_bounded_to_a_few_times_the_picture(op):
-    assert memory_beside(made(op), photograph_of(1000, 1000)) < MOST_BYTES
+    colour = photograph_of(1000, 1000)
+    for pixels in (colour, colour[..., :1] * np.uint16(257)):
+        assert memory_beside(made(op), pixels) < MOST_BYTES
 
 
 @pytest.mark.stress
@@ -728,11 +751,15 @@ class Wobble(NumberCorruption):
 
 
 def test_a_new_op_takes_one_class_in_one_file(tmp_path):
+    """A toy on tables, and the example on images of the page that explains it."""
     shutil.copytree(ROOT / "noisecli", tmp_path / "noisecli", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "noisecli/corruptions/table/wobble.py").write_text(TOY)
+    page = (ROOT / "docs/add-an-op.md").read_text(encoding="utf-8")
+    scratch = page.partition("<!-- file: scratch.py -->\n```python\n")[2].partition("```\n")[0]
+    (tmp_path / "noisecli/corruptions/image/scratch.py").write_text(scratch)
     where = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    chosen = "table-wobble or lists_every_op"
+    chosen = "table-wobble or images-scratch or lists_every_op"
     battery = ["-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", __file__, "-k", chosen]
     report = child(tmp_path, "-m", "pytest", *battery, **where)
     passed = int(re.search(r"(\d+) passed", report).group(1))
-    assert passed >= 20, report
+    assert passed >= 50, report

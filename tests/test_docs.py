@@ -122,6 +122,8 @@ class Workshop:
         """Do with a block what a reader would do with it."""
         if block.file is not None:
             Path(block.file).write_text(block.text, encoding="utf-8")
+            if block.language == "python":
+                return  # what names the file runs it, in a process of its own, where it may register ops
         kinds = {"sh": self._shell, "python": self._python, "yaml": self._recipe, "sql": self._query}
         if block.language in kinds:
             kinds[block.language](block, where)

@@ -16,7 +16,7 @@ from PIL import Image
 
 import noisecli
 from noisecli.errors import DataProblem, RecipeProblem
-from noisecli.formats import png
+from noisecli.imagefiles import png
 from noisecli.manifest import path_for, read
 from noisecli.report import page as pages
 from noisecli.report.subject import gather
@@ -195,7 +195,7 @@ def test_the_orientation_alone_is_wrong(images: Path, tmp_path: Path, name: str)
         differing = [i for i, (one, other) in enumerate(zip(data, after, strict=True)) if one != other]
         assert len(differing) == (1 if name.endswith("jpg") else 5)  # with the checksum of the chunk
     if name.endswith("png"):
-        both = [[part for part in png.split(side) if part[0] != b"eXIf"] for side in (data, after)]
+        both = [[part for part in png.whole_chunks(side) if part[0] != b"eXIf"] for side in (data, after)]
         assert both[0] == both[1]
     elif name in ("plain.jpg", "progressive.jpg"):
         at = after.index(b"\xff\xe1")
@@ -260,7 +260,7 @@ def test_a_block_that_cannot_be_read_gives_way_and_nothing_is_lost(tmp_path: Pat
     drawn = strike(tmp_path / "a.png", tmp_path / "b.png", {"op": "wrong_orientation"})["."].drawn
     after = (tmp_path / "b.png").read_bytes()
     assert shown(after)[1][0][ORIENTATION] == drawn["wrong_orientation"]["after"]
-    assert junk[8:] in dict(png.split(after))[b"eXIf"]
+    assert junk[8:] in dict(png.whole_chunks(after))[b"eXIf"]
 
 
 def test_a_block_without_room_stays_and_a_warning_says_so(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ OTHER_MEANS = {"frost", "snow", "fog", "spatter"}
 
 NOT_FALLING = {
     "saturate": "takes colour away at severities 1 and 2 and adds some from 3 on",
-    "glass_blur": "is published with more swaps, but nearer ones, at 3 than at 4",
+    "glass_blur": "is published as moving colours more often, but less far, at 3 than at 4",
     "frost": "is published with less of the picture and as much ice at 4 as at 3",
     "elastic": "is published as a turn of the whole at 1 and 2 and as waves from 3 on",
 }

@@ -1,6 +1,5 @@
 """Corrupt one image, and damage its file."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.random import Generator
 from noisecli.corruption import ImageFileCorruption, Pixels
 from noisecli.engine.counts import Counts, Tally
 from noisecli.mechanism import strike_cells
+from noisecli.pixels import side_of
 from noisecli.plan import Plan, StepPlan
 from noisecli.quota import cell_keys
 from noisecli.streams import Stream
@@ -52,7 +52,7 @@ class ImageEngine:
 
     def __call__(self, path: str, pixels: Pixels, steps: list[StepPlan]) -> StruckImage:
         """Return the image after those of the steps that are on pixels; alpha is not among these."""
-        side = math.sqrt(pixels.shape[0] * pixels.shape[1])
+        side = side_of(pixels)
         drawn: dict[str, Any] = {}
         changed = []
         for step in steps:

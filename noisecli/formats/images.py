@@ -29,7 +29,8 @@ from PIL.PngImagePlugin import PngImageFile
 from noisecli.corruption import Pixels
 from noisecli.errors import DataProblem, NoiseError
 from noisecli.formats import png
-from noisecli.pixels.files import JPEG_START, PNG_START, as_segment
+from noisecli.imagefiles.jpeg import JPEG_START, as_segment
+from noisecli.imagefiles.png import PNG_START, whole_chunks
 
 EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """Formats by extension, in lower case."""
@@ -180,7 +181,7 @@ class PngFile(ImageFile):
     @classmethod
     def parse(cls, data: bytes, name: str) -> "PngFile":
         """Take a PNG file apart."""
-        chunks = list(png.split(data))
+        chunks = list(whole_chunks(data))
         kinds = [kind for kind, _ in chunks]
         header = chunks[0][1]
         depth, colour = header[16:18]
@@ -201,7 +202,7 @@ class PngFile(ImageFile):
         """Return the file with these pixels, at compression level 1, and its own chunks."""
         buffer = BytesIO()
         self._picture(pixels).save(buffer, "PNG", compress_level=PNG_LEVEL)
-        (_, header), *chunks = png.split(buffer.getvalue())
+        (_, header), *chunks = whole_chunks(buffer.getvalue())
         pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
         return b"".join([PNG_START, header, self.before, *pixel_data, self.after])
 

@@ -1,40 +1,23 @@
-"""The chunks of a PNG file, and what becomes of pixels and chunks that an op cannot work on as they are.
+"""What becomes of the pixels and chunks of a PNG file that an op cannot work on as they are.
 
 Palette pixels turn into RGB or RGBA, grey of fewer than 8 bits into grey of 8 bits; no colour changes. The chunks that
 speak of palette entries or of grey levels are put in the new terms, all others stay byte for byte.
 """
 
 import struct
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noisecli.corruption import Pixels
-from noisecli.pixels.files import PNG_START, as_chunk
+from noisecli.imagefiles.png import Chunk, as_chunk
 
 GREY, PALETTE = 0, 3
 KINDS = {GREY: "grey", 2: "RGB", PALETTE: "palette", 4: "grey with alpha", 6: "RGBA"}
 DEPTHS = {GREY: (1, 2, 4, 8, 16), 2: (8,), PALETTE: (1, 2, 4, 8), 4: (8,), 6: (8,)}
 """Bits of a value that are supported, by colour type."""
-
-Chunk = tuple[bytes, bytes]
-"""A kind, and the whole chunk: length, kind, body and checksum."""
-
-
-def split(data: bytes) -> Iterator[Chunk]:
-    """Yield the chunks of a PNG file."""
-    position = len(PNG_START)
-    kind = b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, position)
-        chunk = data[position : position + length + 12]
-        if zlib.crc32(memoryview(chunk)[4:-4]) != int.from_bytes(chunk[-4:], "big"):
-            raise ValueError(f"wrong checksum of {kind!r}")
-        yield kind, chunk
-        position += len(chunk)
 
 
 def expand(values: NDArray[Any], chunks: Sequence[Chunk]) -> Pixels:

@@ -5,6 +5,7 @@ a CPU may sum in another order or fuse. Work goes in bands of rows, so that temp
 """
 
 from collections.abc import Callable, Iterator
+from math import sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,11 @@ BAND = 2**17
 def white(pixels: Pixels) -> int:
     """Return the value of white: 255 for pixels of 8 bits, 65535 for pixels of 16 bits."""
     return int(np.iinfo(pixels.dtype).max)
+
+
+def side_of(pixels: Pixels) -> float:
+    """Return the side of a square of the picture's area, in px."""
+    return sqrt(pixels.shape[0] * pixels.shape[1])
 
 
 def to_pixels(values: NDArray[Any], dtype: np.dtype[Any]) -> Pixels:
@@ -70,6 +76,14 @@ def in_bands(pixels: Pixels, halo: int, change: Callable[[Pixels], NDArray[Any]]
     for band in bands(pixels.shape, at_least=4 * halo):
         seen = pixels.take(rows[band.start : band.stop + 2 * halo], axis=0)
         result[band] = to_pixels(change(seen.take(columns, axis=1) if halo else seen), pixels.dtype)
+    return result
+
+
+def dimmed(pixels: Pixels, left: Callable[[slice], NDArray[Any]]) -> Pixels:
+    """Multiply every pixel by the share of its light that is left, given for a band of rows."""
+    result = np.empty_like(pixels)
+    for band in bands(pixels.shape):
+        result[band] = to_pixels(pixels[band] * left(band)[..., np.newaxis], pixels.dtype)
     return result
 
 

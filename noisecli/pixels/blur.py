@@ -38,10 +38,10 @@ def separable(levels: NDArray[Any], weights: Sequence[float]) -> Reals:
     return _along(along_rows, weights, 1)
 
 
-def gaussian(pixels: Pixels, sigma: float, border: Border = "edge", truncate: float = 4.0) -> Pixels:
-    """Blur a picture by a Gaussian of `sigma` px."""
-    weights = gaussian_weights(sigma, truncate)
-    return in_bands(pixels, len(weights) - 1, lambda seen: separable(seen, weights), border)
+def gaussian(pixels: Pixels, sigma: float) -> Pixels:
+    """Blur a picture by a Gaussian of `sigma` px; its edge goes on beyond it."""
+    weights = gaussian_weights(sigma)
+    return in_bands(pixels, len(weights) - 1, lambda seen: separable(seen, weights))
 
 
 def smooth(field: Reals, weights: Sequence[float], border: Border = "edge", axes: Sequence[int] = (0, 1)) -> Reals:

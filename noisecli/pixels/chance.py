@@ -35,6 +35,11 @@ def looked_up(table: NDArray[T], index: NDArray[Any]) -> NDArray[T]:
     return found
 
 
+def chosen(rng: Generator, shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
+    """Return which places of a shape chance chooses; a larger share chooses the same, and more."""
+    return rng.integers(2**32, size=shape, dtype=np.uint32) < round(share * 2**32)
+
+
 @cache
 def probabilities() -> Floats:
     """Return the 65,536 probabilities that a table of quantiles is made for: the middles of as many equal parts."""

@@ -1,27 +1,29 @@
-"""Random fields over a picture."""
+"""Random fields over a picture: smooth noise, clouds, and noise that is finer or coarser than white.
+
+A Fourier transform would make most of them, too, but its sums have other last bits on another CPU.
+"""
 
 from collections.abc import Callable
+from functools import cache
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from noisecli.elementary import sine
-from noisecli.normal import Floats
-from noisecli.pixels import Reals, bands, inside
+from noisecli.pixels import Places, Reals, bands, inside
 from noisecli.pixels.blur import gaussian_weights, smooth
-from noisecli.pixels.chance import bits16
+from noisecli.pixels.chance import bits16, normal_table
 
 _CELL = 0.125
 """Size of the cells that smooth noise is made of, in standard deviations of its Gaussian."""
 
-STARS = ((36, 56, 700, 0.5), (70, 110, 200, 0.75), (120, 200, 50, 1.0))
-"""Ice crystals, from below to above: shortest and longest feather, in px; stars on 1024 x 1024 px; brightness."""
+_PARTS = 2**12
+"""Parts of a unit that fields are rounded to, for sums that are exact."""
 
-FEATHERS = 16
-"""Feathers of each size that stars are made of; turned over and over they lie in eight times as many directions."""
+_OCTAVES = 5
+_DIRECTIONS = 256
 
 
 def smooth_noise(rng: Generator, height: int, width: int, sigma: float) -> Callable[[slice], Reals]:
@@ -117,82 +119,119 @@ def _wobbled(sums: Reals, wobble: float, rng: Generator) -> Reals:
     return sums
 
 
-def enlarged(field: NDArray[Any], down: Floats, right: Floats, table: Reals | None = None) -> Reals:
-    """Interpolate a field bilinearly at the rows `down`, which ascend, and at the columns `right`.
+def blue(rng: Generator, shape: tuple[int, ...]) -> Reals:
+    """Return normal numbers whose power grows with the square of the frequency: neighbours differ.
 
-    A table tells what the numbers of the field stand for.
+    Their differences down the columns of one white field plus those along the rows of another: the power is
+    sin(x / 2)**2 + sin(y / 2)**2, for frequencies x and y in radians a pixel. Mean 0, standard deviation 1.
     """
-    first = int(down[0])
-    seen = field[first : int(down[-1]) + 2]
-    return _between(_between(seen if table is None else table[seen], down - first, 0), right, 1)
+    height, width, channels = shape
+    down = bits16(rng, (height + 1, width, channels))
+    right = bits16(rng, (height, width + 1, channels))
+    table = normal_table() / np.float32(2)
+    field = np.empty(shape, np.float32)
+    for band in bands(shape):
+        below = down[band.start + 1 : band.stop + 1]
+        field[band] = (table[below] - table[down[band]]) + (table[right[band, 1:]] - table[right[band, :-1]])
+    return field
 
 
-def _between(field: NDArray[Any], places: Floats, axis: int) -> Reals:
-    before = places.astype(np.int64)
-    share = (places - before).astype(np.float32)
-    near = field.take(before, axis).astype(np.float32)
-    far = field.take(np.minimum(before + 1, field.shape[axis] - 1), axis).astype(np.float32)
-    far -= near
-    far *= share if axis else share[:, np.newaxis]
-    near += far
-    return near
+def brown(rng: Generator, shape: tuple[int, ...]) -> Reals:
+    """Return numbers whose power falls with the fourth power of the frequency: clouds, in every channel others.
 
-
-def ice(rng: Generator, side: int) -> Reals:
-    """Return frost flowers on a square of glass, 0 .. 1: stars of feathery ice crystals that grew over each other."""
-    margin = 2 * STARS[-1][1]
-    glass = np.full((side + 2 * margin, side + 2 * margin), 0.15, np.float32)
-    for shortest, longest, stars, light in STARS:
-        steps = range(FEATHERS)
-        feathers = [_feather(rng, shortest + (longest - shortest) * step // FEATHERS) for step in steps]
-        for _ in range(stars * (side + 2 * longest) ** 2 // 1024**2):
-            row, column = (margin + rng.integers(-longest, side + longest, 2)).tolist()
-            arms = rng.integers(8 * FEATHERS, size=int(rng.integers(2, 7))).tolist()
-            brightness = np.float32(light * (0.6 + 0.4 * rng.random()))
-            for arm in arms:
-                _grow(glass, feathers[arm // 8], arm % 8, row, column, brightness)
-    return glass[margin:-margin, margin:-margin]
-
-
-def oriented(square: NDArray[Any], way: int) -> NDArray[Any]:
-    """Return a square in one of the eight ways that it can lie: turned and mirrored."""
-    square = square.T if way & 1 else square
-    return square[:: -1 if way & 2 else 1, :: -1 if way & 4 else 1]
-
-
-def _grow(glass: Reals, feather: Reals, way: int, row: int, column: int, brightness: np.float32) -> None:
-    """Lay a feather on the glass, its root at a place; what lies under it shines through."""
-    size = len(feather)
-    before, after = size // 6, size - 1 - size // 6
-    top, left = row - (after if way & 2 else before), column - (after if way & 4 else before)
-    under = glass[top : top + size, left : left + size]
-    feather = oriented(feather, way)
-    np.copyto(under, np.maximum(feather * brightness, under * np.float32(0.55)), where=feather > 0)
-
-
-def _feather(rng: Generator, length: int) -> Reals:
-    """Return a feather of ice, 0 where there is none: a stem with barbs on both sides, each as long and as bright as
-    chance has it; one side faces the light.
-
-    It grows downwards and to the right on a square of 6/5 of its length, from a sixth of it in both directions.
+    White noise on a grid of three points a side or so, then again and again: the grid twice as fine, between the points
+    a smooth curve, plus white noise half as strong. The coarsest and the finest, which others overlap on one side only,
+    count half. Every channel has mean 0 and standard deviation 1 over the picture.
     """
-    turn, slim, gap, lean, bend = (rng.random(5) * (0.2, 0.08, 2.5, 0.8, 0.3) + (0.025, 0.1, 3.5, 0.6, -0.15)).tolist()
-    reach, shine = rng.random((2, 2 * length), np.float32)
-    size = length * 6 // 5
-    place = (np.arange(size, dtype=np.float32) - size // 6) / np.float32(length)
-    down, right = sine(np.array([turn, turn + 0.25])).astype(np.float32)
-    along = place[:, np.newaxis] * down + place * right
-    across = place[:, np.newaxis] * right - place * down
-    across -= np.float32(bend) * along * (1 - along)
-    away = np.abs(across)
-    barb = (along - away * np.float32(lean)) * np.float32(length / gap)
-    number = np.floor(barb)
-    inside = barb - number
-    number = np.clip(2 * number + (across > 0), 0, 2 * length - 1).astype(np.int64)
-    tip = np.minimum(5 * along, 1) * (1 - along) * (0.64 + 0.56 * reach[number] + 0.4 * inside) * np.float32(slim)
-    bright: Reals = 0.32 + 0.38 * shine[number] + 0.3 * (1 - np.abs(2 * inside - 1))
-    bright *= np.where(across > 0, np.float32(1), np.float32(0.75))
-    bright *= 1 - 0.35 * away / np.maximum(tip, np.float32(1e-6))
-    np.maximum(bright, 1 - away * np.float32(length / 2.5), out=bright)
-    bright[(away >= tip) | (along <= 0) | (along >= 1)] = 0
-    return bright
+    return np.stack([_brown(rng, shape[0], shape[1]) for _ in range(shape[2])], axis=2)
+
+
+def _brown(rng: Generator, height: int, width: int) -> Reals:
+    sizes = [(height, width)]
+    for _ in range((max(height, width) - 1).bit_length() - 1):
+        sizes.append(((sizes[-1][0] + 1) // 2 + 1, (sizes[-1][1] + 1) // 2 + 1))
+    field = np.zeros(sizes[-1], np.float32)
+    _add_white(field, rng, 0.5)
+    for level, (rows, columns) in enumerate(sizes[-2::-1], 1):
+        field = _doubled(_doubled(field, 1), 0)[:rows, :columns]
+        _add_white(field, rng, 0.5 ** (level if level < len(sizes) - 1 else level + 1))
+    return _standard(field)
+
+
+def _doubled(field: Reals, axis: int) -> Reals:
+    """Put two points between neighbours, a quarter of the way from each. Source: Chaikin 1974."""
+    field = field.swapaxes(0, axis)
+    finer = np.empty((2 * field.shape[0] - 2, *field.shape[1:]), np.float32)
+    quarters = field * np.float32(0.25)
+    for first, near, far in ((0, field[:-1], quarters[1:]), (1, field[1:], quarters[:-1])):
+        np.multiply(near, np.float32(0.75), out=finer[first::2])
+        finer[first::2] += far
+    return finer.swapaxes(0, axis)
+
+
+def _add_white(field: Reals, rng: Generator, strength: float) -> None:
+    bits = bits16(rng, field.shape)
+    table = normal_table() * np.float32(strength)
+    for band in bands(field.shape):
+        field[band] += table[bits[band]]
+
+
+def _standard(field: Reals) -> Reals:
+    """Give a field mean 0 and standard deviation 1; all 0 where it is of one value."""
+    total = squares = 0
+    for band in bands(field.shape):
+        whole = np.rint(field[band] * np.float32(_PARTS)).astype(np.int64)
+        total += int(whole.sum())
+        squares += int((whole * whole).sum())
+    mean = total / field.size
+    spread = sqrt(max(squares / field.size - mean * mean, 0.0))
+    field -= np.float32(mean / _PARTS)
+    field *= np.float32(_PARTS / spread if spread else 0.0)
+    return field
+
+
+def turbulence(rng: Generator, height: int, width: int, cell: float) -> Reals:
+    """Return Perlin's turbulence, (height, width): creased clouds of at least 0, about 0.5 on average.
+
+    Noise from gradients on a lattice of `cell` px, without its sign, plus that on lattices 2, 4, 8 .. times as fine and
+    as many times weaker.
+
+    Source: Perlin 1985, "An Image Synthesizer".
+    """
+    total = np.zeros((height, width), np.float32)
+    for octave in range(_OCTAVES):
+        _add_octave(total, rng, cell / 2**octave, 1.5 / 2**octave)
+    return total
+
+
+def _add_octave(total: Reals, rng: Generator, cell: float, weight: float) -> None:
+    rows, below, fade_down = _on_lattice(total.shape[0], cell)
+    columns, right, fade = _on_lattice(total.shape[1], cell)
+    directions = bits16(rng, (int(rows[-1]) + 2, int(columns[-1]) + 2)) % _DIRECTIONS
+    down, across = (part[directions] for part in _compass())
+    # Gradient times offset is a straight line down the rows: one along each row of the lattice, its level and slope.
+    slope = _between(down[:, columns], down[:, columns + 1], fade)
+    level = _between(across[:, columns] * right, across[:, columns + 1] * (right - 1), fade)
+    for band in bands(total.shape):
+        upper, part = rows[band], below[band, np.newaxis]
+        above = slope[upper] * part + level[upper]
+        beneath = slope[upper + 1] * (part - 1) + level[upper + 1]
+        total[band] += np.abs(_between(above, beneath, fade_down[band, np.newaxis])) * np.float32(weight)
+
+
+def _on_lattice(size: int, cell: float) -> tuple[Places, Reals, Reals]:
+    """Return in which cell pixels lie, how far in it, and how much of the next point they take."""
+    place = np.arange(size) / cell
+    first = np.floor(place)
+    part = (place - first).astype(np.float32)
+    return first.astype(np.int64), part, part * part * (3 - 2 * part)
+
+
+def _between(near: Reals, far: Reals, share: Reals) -> Reals:
+    return near + share * (far - near)
+
+
+@cache
+def _compass() -> NDArray[np.float32]:
+    turns = np.arange(_DIRECTIONS) / _DIRECTIONS
+    return np.stack([sine(turns), sine(turns + 0.25)]).astype(np.float32)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from math import sqrt
 
 import numpy as np
 
@@ -24,11 +23,6 @@ _ARCTANGENT = (
 )
 
 
-def side_of(pixels: Pixels) -> float:
-    """Return the side of a square of the picture's area, in px."""
-    return sqrt(pixels.shape[0] * pixels.shape[1])
-
-
 def away(rows: slice, width: int, centre: Sequence[float], unit: float = 1.0) -> tuple[Reals, Reals]:
     """Return how far below and right of a centre pixels of some rows lie, in units of some px: a column and a row."""
     down = (np.arange(rows.start, rows.stop) - centre[0]) / unit
@@ -36,9 +30,26 @@ def away(rows: slice, width: int, centre: Sequence[float], unit: float = 1.0) ->
     return down.astype(np.float32)[:, np.newaxis], right.astype(np.float32)
 
 
+def plane_wave(pixels: Pixels, down: float, right: float, phase: float) -> Reals:
+    """Return the sine of a wave over a picture, (height, width, 1).
+
+    It begins at a phase, in turns, and goes on by some turns a pixel, down the columns and along the rows.
+    """
+    rows = np.arange(pixels.shape[0], dtype=np.float64) * down + phase
+    columns = np.arange(pixels.shape[1], dtype=np.float64) * right
+    # The sine of a sum, so that it takes a sine for each row and column, not for each pixel.
+    (row_sine, row_cosine), (column_sine, column_cosine) = (
+        (sine(turns).astype(np.float32), sine(turns + 0.25).astype(np.float32)) for turns in (rows, columns)
+    )
+    waves = np.multiply.outer(row_sine, column_cosine)
+    waves += np.multiply.outer(row_cosine, column_sine)
+    return waves[..., np.newaxis]
+
+
 def wave(turns: Reals) -> Reals:
     """Return the sine of angles in turns, within 2e-4, from a table."""
-    places = np.rint(turns * np.float32(_STEPS)).astype(np.int32)
+    # 64 bits: over a strip of millions of pixels turns do not fit 32, and what comes of that depends on the CPU.
+    places = np.rint(turns * np.float32(_STEPS)).astype(np.int64)
     waves: Reals = _table()[places & (_STEPS - 1)]
     return waves
 

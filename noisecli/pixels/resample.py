@@ -1,4 +1,4 @@
-"""Resampling: a picture at places between its pixels, along rows and columns, as zooming and thumbnails need it."""
+"""Resampling: a picture or a field at places between its points, along rows and columns."""
 
 from math import ceil
 from typing import Any
@@ -53,3 +53,24 @@ def resized(pixels: Pixels, height: int, width: int) -> Pixels:
 def _middles(old: int, new: int) -> Floats:
     """Return where the middles of `new` pixels are on `old` pixels of the same length in all."""
     return (np.arange(new, dtype=np.float64) + 0.5) * (old / new) - 0.5
+
+
+def enlarged(field: NDArray[Any], down: Floats, right: Floats, table: Reals | None = None) -> Reals:
+    """Interpolate a field bilinearly at the rows `down`, which ascend, and at the columns `right`.
+
+    A table tells what the numbers of the field stand for.
+    """
+    first = int(down[0])
+    seen = field[first : int(down[-1]) + 2]
+    return _between(_between(seen if table is None else table[seen], down - first, 0), right, 1)
+
+
+def _between(field: NDArray[Any], places: Floats, axis: int) -> Reals:
+    before = places.astype(np.int64)
+    share = (places - before).astype(np.float32)
+    near = field.take(before, axis).astype(np.float32)
+    far = field.take(np.minimum(before + 1, field.shape[axis] - 1), axis).astype(np.float32)
+    far -= near
+    far *= share if axis else share[:, np.newaxis]
+    near += far
+    return near

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisecli.pixels import Border, Pixels, Places, bands, inside
+from noisecli.pixels import Pixels, Places, bands, inside
 
 BITS = 10
 PARTS = 2**BITS
@@ -16,20 +16,19 @@ Displacement = Callable[[slice], tuple[NDArray[Any], NDArray[Any]]]
 """Gives, for a band of rows, displacements in rows and in columns, in px, that broadcast to (rows, width)."""
 
 
-def displaced(pixels: Pixels, down: NDArray[Any], right: NDArray[Any], border: Border = "reflect") -> Pixels:
-    """Sample a picture, by bilinear interpolation, at each pixel's place plus a displacement.
+def displaced(pixels: Pixels, down: NDArray[Any], right: NDArray[Any]) -> Pixels:
+    """Sample a picture, by bilinear interpolation, at each pixel's place plus a displacement; mirrored beyond it.
 
     Args:
         pixels: The picture.
         down: Displacements in rows, in px; (height, width), or of a shape that broadcasts to it.
         right: Displacements in columns, likewise.
-        border: What lies beyond the picture.
     """
     down, right = (np.broadcast_to(part, pixels.shape[:2]) for part in (down, right))
-    return warped(pixels, lambda band: (down[band], right[band]), border)
+    return warped(pixels, lambda band: (down[band], right[band]))
 
 
-def warped(pixels: Pixels, displacement: Displacement, border: Border = "reflect") -> Pixels:
+def warped(pixels: Pixels, displacement: Displacement) -> Pixels:
     """Do the same with displacements that are worked out band by band."""
     height, width, channels = pixels.shape
     flat = pixels.reshape(-1, channels)
@@ -39,8 +38,8 @@ def warped(pixels: Pixels, displacement: Displacement, border: Border = "reflect
     for band in bands((height, width, 4)):  # places take as much as levels of four channels
         shape = (band.stop - band.start, width)
         down, right = (np.broadcast_to(part, shape) for part in displacement(band))
-        rows, below = _places(down, np.arange(band.start, band.stop)[:, np.newaxis], height, border)
-        columns, beside = _places(right, np.arange(width), width, border)
+        rows, below = _places(down, np.arange(band.start, band.stop)[:, np.newaxis], height)
+        columns, beside = _places(right, np.arange(width), width)
         lower, farther = (part.astype(wide)[..., np.newaxis] for part in (below, beside))
         total = np.full((*shape, channels), PARTS * PARTS // 2, wide)
         for row, share in zip(rows, (PARTS - lower, lower), strict=True):
@@ -51,12 +50,15 @@ def warped(pixels: Pixels, displacement: Displacement, border: Border = "reflect
     return result
 
 
-def _places(away: NDArray[Any], place: Places, size: int, border: Border) -> tuple[tuple[Places, Places], Places]:
+def _places(away: NDArray[Any], place: Places, size: int) -> tuple[tuple[Places, Places], Places]:
     """Return the two places between which a displaced one lies, and how far it is from the first, in parts."""
     parts: Places = np.rint(away * PARTS).astype(np.int64) + place * PARTS
     first = parts >> BITS
-    lowest = int(first.min())
+    parts &= PARTS - 1
+    lowest, highest = int(first.min()), int(first.max())
+    if highest - lowest >= first.size:
+        return (inside(first, size, "reflect"), inside(first + 1, size, "reflect")), parts
     # Looked up, because there are fewer places than pixels.
-    known = inside(np.arange(lowest, int(first.max()) + 2), size, border)
+    known = inside(np.arange(lowest, highest + 2), size, "reflect")
     first -= lowest
-    return (known[first], known[first + 1]), parts & (PARTS - 1)
+    return (known[first], known[first + 1]), parts

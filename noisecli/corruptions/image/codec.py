@@ -1,4 +1,4 @@
-"""Codecs and sizes: what compression and scaling leave of a picture."""
+"""Codecs: what compression leaves of a picture."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -15,8 +14,6 @@ from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.errors import DataProblem
-from noisecli.pixels import Places, bands, to_pixels
-from noisecli.pixels.resample import resized
 
 LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 """What the libraries can hold, in px."""
@@ -100,81 +97,3 @@ def _in_8_bits(pixels: Pixels) -> Pixels:
     if pixels.dtype == np.uint8:
         return pixels
     return ((pixels.astype(np.uint32) + _STEP // 2) // _STEP).astype(np.uint8)
-
-
-@register
-class Pixelate(ImageCorruption):
-    """Make blocks of one colour, the mean of what they cover: a small picture scaled up, a face made unrecognisable.
-
-    The picture is shrunk to a share of its sides by means over boxes, and brought back by whole pixels, as ImageNet-C
-    does; the package imagecorruptions brings it back by the nearest pixel, which differs where a pixel's middle is on
-    the border of two blocks. Here such a pixel is shown in the block that counted it.
-
-    Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
-
-    Example:
-        {op: pixelate, severity: 3}
-    """
-
-    severities = ({"share": 0.6}, {"share": 0.5}, {"share": 0.4}, {"share": 0.3}, {"share": 0.25})
-    small_severities = {
-        32: ({"share": 0.95}, {"share": 0.9}, {"share": 0.85}, {"share": 0.75}, {"share": 0.65}),
-        64: ({"share": 0.9}, {"share": 0.8}, {"share": 0.7}, {"share": 0.6}, {"share": 0.5}),
-    }
-
-    share: Annotated[float, Field(gt=0, le=1)] = 0.4
-    """Blocks along a side, as a share of the pixels along it: at 0.25 a block is 4 px wide."""
-
-    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        height, width, channels = pixels.shape
-        rows, columns = (_blocks(size, max(int(size * self.share), 1)) for size in (height, width))
-        down, right = np.diff(rows), np.diff(columns)
-        result = np.empty_like(pixels)
-        for band in bands((len(down), int(down.max()) * width, channels)):
-            sums = np.add.reduceat(_stacked(pixels, rows[band], down[band]), columns[:-1], axis=1)
-            counts = down[band, np.newaxis, np.newaxis] * right[:, np.newaxis]
-            means = to_pixels(sums / counts, pixels.dtype)
-            result[rows[band.start] : rows[band.stop]] = means.repeat(right, axis=1).repeat(down[band], axis=0)
-        return result
-
-
-def _stacked(pixels: Pixels, starts: Places, counts: Places) -> NDArray[np.int64]:
-    """Return the sums of consecutive rows; numpy's own way for this takes ten times longer along this axis."""
-    sums = pixels.take(starts, axis=0).astype(np.int64)
-    for below in range(1, int(counts.max())):
-        taller = np.flatnonzero(counts > below)
-        sums[taller] += pixels.take(starts[taller] + below, axis=0)
-    return sums
-
-
-def _blocks(size: int, count: int) -> Places:
-    """Return where `count` blocks along a side begin, and where the last one ends: at the nearest pixels."""
-    return (2 * size * np.arange(count + 1) + count) // (2 * count)
-
-
-@register
-class Downscale(ImageCorruption):
-    """Shrink the picture and bring it back to its size: what a thumbnail or an old video has of it.
-
-    Shrunk by the weights of a triangle, twice as wide as a pixel of the small picture, and brought back by linear
-    interpolation: bilinear both times.
-
-    Source: Parmar, Zhang and Zhu 2022, "On Aliased Resizing and Surprising Subtleties in GAN Evaluation".
-
-    Example:
-        {op: downscale, severity: 3}
-    """
-
-    severities = ({"factor": 1.5}, {"factor": 2.0}, {"factor": 3.0}, {"factor": 4.0}, {"factor": 6.0})
-    small_severities = {
-        32: ({"factor": 1.2}, {"factor": 1.4}, {"factor": 1.6}, {"factor": 2.0}, {"factor": 2.5}),
-        64: ({"factor": 1.3}, {"factor": 1.6}, {"factor": 2.0}, {"factor": 2.5}, {"factor": 3.0}),
-    }
-
-    factor: Annotated[float, Field(ge=1, le=1000)] = 3.0
-    """How many times smaller each side becomes."""
-
-    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        height, width = pixels.shape[:2]
-        small = resized(pixels, max(round(height / self.factor), 1), max(round(width / self.factor), 1))
-        return resized(small, height, width)

@@ -1,4 +1,4 @@
-"""Colour: channels that are weakened, turned, lost, swapped or out of place."""
+"""Colour: channels that are weakened, turned, lost or swapped."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -11,7 +11,6 @@ from pydantic import Field
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.pixels import in_bands
 from noisecli.pixels.colour import largest, real_for, smallest
-from noisecli.pixels.warp import displaced
 
 _SHUFFLES = ([0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0])
 
@@ -153,33 +152,3 @@ class ChannelShuffle(ImageCorruption):
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         return pixels.take(drawn["order"], axis=2) if pixels.shape[2] == 3 else pixels.copy()
-
-
-@register
-class ChromaticAberration(ImageCorruption):
-    """Scale red up and blue down about the centre: the colour fringes of a simple lens.
-
-    Glass bends blue more than red, so the three channels make pictures of slightly different sizes (lateral
-    aberration): edges get a red and a blue side, the more the farther they are from the centre. Pictures of one channel
-    stay as they are.
-
-    Source: Kang 2007, "Automatic Removal of Chromatic Aberration from a Single Image".
-
-    Example:
-        {op: chromatic_aberration, amount: 0.1}
-    """
-
-    severities = ({"amount": 0.005}, {"amount": 0.01}, {"amount": 0.015}, {"amount": 0.02}, {"amount": 0.03})
-
-    amount: Annotated[float, Field(ge=0, le=0.5)] = 0.015
-    """How much larger red is than green, and blue smaller, as a share of the picture's size."""
-
-    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        fringed = pixels.copy()
-        down, right = (np.arange(size) - (size - 1) / 2 for size in pixels.shape[:2])
-        for channel, scale in ((0, 1 + self.amount), (2, 1 - self.amount)) if pixels.shape[2] == 3 else ():
-            farther = 1 / scale - 1
-            fringed[..., channel] = displaced(
-                pixels[..., channel, np.newaxis], down[:, np.newaxis] * farther, right * farther
-            )[..., 0]
-        return fringed

@@ -8,8 +8,8 @@ from numpy.random import Generator
 from pydantic import Field
 
 from noisecli.corruption import ImageFileCorruption, register
-from noisecli.pixels.exif import TURNS, orientation, with_orientation
-from noisecli.pixels.files import pixel_data, read_exif, with_exif
+from noisecli.imagefiles import pixel_data, read_exif, with_exif
+from noisecli.imagefiles.exif import TURNS, orientation, with_orientation
 from noisecli.streams import permuted, raw_words
 
 MOST_TOLD = 1_000

@@ -1,223 +1,170 @@
-"""The lens: what lies on the glass, and what light does inside it."""
+"""The lens: what glass makes of the light that goes through it."""
 
 from collections.abc import Mapping
-from functools import cache
-from math import fsum
+from math import sqrt
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
-from noisecli.pixels import Reals, bands, from_planes, in_bands, planes, white
-from noisecli.pixels.blur import gaussian_weights, separable
-from noisecli.pixels.chance import bits16, normal_table
-from noisecli.pixels.colour import LUMA
-from noisecli.pixels.fields import enlarged, ice, oriented
-from noisecli.streams import Stream
+from noisecli.elementary import sine
+from noisecli.normal import Floats
+from noisecli.parameters import Share
+from noisecli.pixels import Reals, bands, dimmed, from_planes, planes, white
+from noisecli.pixels.colour import luma
+from noisecli.pixels.warp import displaced
 
-WATER = (175 / 255, 238 / 255, 238 / 255)
-"""Pale turquoise."""
+SUNLIGHT = (1.0, 0.94, 0.8)
+"""Warm white."""
 
-MUD = (63 / 255, 42 / 255, 20 / 255)
-"""Brown."""
+GHOSTS, RAYS = 6, 4
 
-ICE_DARK = (0.07, 0.15, 0.24)
-"""Blue glass."""
-
-ICE_BRIGHT = (0.8, 0.9, 0.97)
-"""Bluish white."""
-
-GLASS, SEEN = 1024, 512
-"""Sides of the sheet that frost grows on, and of the part that a picture gets, in px."""
-
-FULL = 2**16 - 1
-"""What stands for 1 in layers of 16 bits."""
+COLOURS = ("red", "green", "blue")
 
 
 @register
-class Frost(ImageCorruption):
-    """Let frost grow on the lens: feathery ice crystals, bluish white, through which the picture shows.
+class ChromaticAberration(ImageCorruption):
+    """Scale red up and blue down about the centre: the colour fringes of a simple lens.
 
-    Each picture gets its own part of one large sheet of drawn crystals, in one of eight orientations, enlarged or
-    reduced to the picture; they are thicker towards the borders. The published frost is blended likewise, but from
-    photographs, which are not shipped here. As there, severity 4 lets less of the picture through than severity 3 and
-    adds no more frost, so that a bright picture may come out closer to what it was.
+    Glass bends blue more than red, so the three channels make pictures of slightly different sizes (lateral
+    aberration): edges get a red and a blue side, the more the farther they are from the centre. Pictures of one channel
+    stay as they are.
 
-    Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
+    Source: Kang 2007, "Automatic Removal of Chromatic Aberration from a Single Image".
 
     Example:
-        {op: frost, severity: 3}
+        {op: chromatic_aberration, amount: 0.1}
+    """
+
+    severities = ({"amount": 0.005}, {"amount": 0.01}, {"amount": 0.015}, {"amount": 0.02}, {"amount": 0.03})
+
+    amount: Annotated[float, Field(ge=0, le=0.5)] = 0.015
+    """How much larger red is than green, and blue smaller, as a share of the picture's size."""
+
+    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
+        fringed = pixels.copy()
+        down, right = (np.arange(size) - (size - 1) / 2 for size in pixels.shape[:2])
+        for channel, scale in ((0, 1 + self.amount), (2, 1 - self.amount)) if pixels.shape[2] == 3 else ():
+            farther = 1 / scale - 1
+            fringed[..., channel] = displaced(
+                pixels[..., channel, np.newaxis], down[:, np.newaxis] * farther, right * farther
+            )[..., 0]
+        return fringed
+
+
+@register
+class Vignette(ImageCorruption):
+    """Darken the picture towards its corners: a wide or a cheap lens.
+
+    Light falls off with the fourth power of the cosine of the angle at which it comes in.
+
+    Source: Goldman 2010, "Vignette and Exposure Calibration and Compensation".
+
+    Example:
+        {op: vignette, amount: 0.6}
+    """
+
+    severities = ({"amount": 0.4}, {"amount": 0.55}, {"amount": 0.7}, {"amount": 0.85}, {"amount": 0.95})
+
+    amount: Annotated[float, Field(ge=0, le=0.99)] = 0.7
+    """Share of its brightness that a corner of the picture loses."""
+
+    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
+        height, width = pixels.shape[:2]
+        down, right = (np.arange(size) - (size - 1) / 2 for size in (height, width))
+        # The square of the tangent, which is 1 / cosine**2 - 1, grows with the square of the distance.
+        corner = 4 * (1 / sqrt(1 - self.amount) - 1) / (height * height + width * width)
+
+        def left(band: slice) -> NDArray[Any]:
+            tangent = ((down * down)[band, np.newaxis] + right * right) * corner
+            share: NDArray[Any] = 1 / ((1 + tangent) * (1 + tangent))
+            return share
+
+        return dimmed(pixels, left)
+
+
+@register
+class SunFlare(ImageCorruption):
+    """Let the sun shine into the lens: a glare with rays, and coloured ghosts opposite.
+
+    The sun stands in the upper half of the picture. Its light is reflected between the lenses of a camera, so discs
+    of faint colour lie on the line from the sun through the centre. Light is laid on as by a second exposure: the
+    brighter a pixel, the less it gains. One-channel pictures get the brightness of the colours.
+
+    Source: Buslaev et al. 2020, "Albumentations: Fast and Flexible Image Augmentations".
+
+    Example:
+        {op: sun_flare, severity: 3}
     """
 
     severities = (
-        {"image_weight": 1.0, "frost_weight": 0.4},
-        {"image_weight": 0.8, "frost_weight": 0.6},
-        {"image_weight": 0.7, "frost_weight": 0.7},
-        {"image_weight": 0.65, "frost_weight": 0.7},
-        {"image_weight": 0.6, "frost_weight": 0.75},
+        {"amount": 0.4, "size": 0.1},
+        {"amount": 0.55, "size": 0.14},
+        {"amount": 0.7, "size": 0.19},
+        {"amount": 0.85, "size": 0.25},
+        {"amount": 1.0, "size": 0.33},
     )
-    small_severities = {
-        32: (
-            {"image_weight": 1.0, "frost_weight": 0.2},
-            {"image_weight": 1.0, "frost_weight": 0.3},
-            {"image_weight": 0.9, "frost_weight": 0.4},
-            {"image_weight": 0.85, "frost_weight": 0.4},
-            {"image_weight": 0.75, "frost_weight": 0.45},
-        ),
-        64: (
-            {"image_weight": 1.0, "frost_weight": 0.3},
-            {"image_weight": 0.9, "frost_weight": 0.4},
-            {"image_weight": 0.8, "frost_weight": 0.45},
-            {"image_weight": 0.75, "frost_weight": 0.5},
-            {"image_weight": 0.7, "frost_weight": 0.55},
-        ),
-    }
 
-    image_weight: Annotated[float, Field(ge=0, le=1)] = 0.7
-    """Share of the picture that shows through."""
+    amount: Share = 0.7
+    """Brightness of the sun's disc, as a share of white; all else is in proportion."""
 
-    frost_weight: Annotated[float, Field(ge=0, le=1)] = 0.7
-    """Share of the frost that is added; what is over white is cut off."""
+    size: Annotated[float, Field(ge=0.001, le=2)] = 0.19
+    """Distance from the sun at which its glare has fallen to half, as a share of the longer side."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
-        top, left = rng.integers(GLASS - SEEN + 1, size=2).tolist()
-        return {"top": top, "left": left, "way": int(rng.integers(8))}
+        down, right, angle = (rng.random(3) * (0.4, 0.8, 180 / RAYS) + (0.05, 0.1, 0)).round(4).tolist()
+        ghosts = (rng.random((GHOSTS, 6)) * (1.6, 0.07, 0.3, 1, 1, 1) + (0.4, 0.02, 0.1, 0, 0, 0)).round(4).tolist()
+        names = ("along", "radius", "light", *COLOURS)
+        return {
+            "sun": [down, right],
+            "angle": angle,
+            "ghosts": [dict(zip(names, ghost, strict=True)) for ghost in ghosts],
+        }
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         height, width, channels = pixels.shape
-        top, left = drawn["top"], drawn["left"]
-        frost = oriented(_glass()[top : top + SEEN, left : left + SEEN], drawn["way"])
-        while len(frost) > 1.5 * max(height, width):
-            frost = (frost[::2, ::2] + frost[1::2, ::2] + (frost[::2, 1::2] + frost[1::2, 1::2])) / 4
-        down, right = (np.arange(size) * (len(frost) / max(height, width)) for size in (height, width))
-        from_top, from_left = (((2 * np.arange(size) + 1) / size - 1) ** 2 / 2 for size in (height, width))
-        weight = np.float32(self.frost_weight * white(pixels))
-        dark, bright = (_tint(colour, channels) * weight for colour in (ICE_DARK, ICE_BRIGHT))
+        unit, most = max(height, width), np.float32(white(pixels))
+        rows, columns = ((np.arange(size, dtype=np.float32) + 0.5) / np.float32(unit) for size in (height, width))
+        sun = np.array(drawn["sun"]) * (height / unit, width / unit)
+        centre = np.array([height / unit, width / unit]) / 2
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
-            border = (from_top[band, np.newaxis] + from_left).astype(np.float32)
-            grown = enlarged(frost, down[band], right) * (0.75 + 0.6 * border) + 0.2 * border
+            down, right = rows[band, np.newaxis] - np.float32(sun[0]), columns - np.float32(sun[1])
+            light = self._glare(down, right, drawn["angle"]) * np.array(SUNLIGHT, np.float32)[:, np.newaxis, np.newaxis]
+            for ghost in drawn["ghosts"]:
+                _add_ghost(light, rows[band], columns, sun + ghost["along"] * (centre - sun), ghost)
+            light *= np.float32(self.amount)
+            np.minimum(light, 1, out=light)
+            if channels == 1:
+                light = luma(np.moveaxis(light, 0, 2))[..., 0]
             levels = planes(pixels[band])
-            levels *= np.float32(self.image_weight)
-            levels += np.minimum(grown, 1) * (bright - dark) + dark
+            levels += (most - levels) * light
             result[band] = from_planes(levels, pixels.dtype)
         return result
 
-
-@cache
-def _glass() -> Reals:
-    """Return the sheet of crystals that pictures get parts of; it takes half a second."""
-    rng = Stream(0, 0, "frost", "").generator("pattern", "", 0)
-    sheet: Reals = np.minimum(ice(rng, GLASS) * np.float32(1.5), 1)
-    return sheet
-
-
-@register
-class Spatter(ImageCorruption):
-    """Spatter the lens: drops of water that catch the light, or opaque flecks of mud.
-
-    A drop is where blurred normal noise exceeds a threshold. Water brightens: most where a drop slopes towards the
-    light at its upper left, less at its other rims, little in the middle. Mud hides what is behind it.
-
-    Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
-
-    Example:
-        {op: spatter, severity: 4}
-    """
-
-    severities = (
-        {"mean": 0.65, "std": 0.3, "sigma": 4.0, "threshold": 0.69, "gain": 0.6, "mud": False},
-        {"mean": 0.65, "std": 0.3, "sigma": 3.0, "threshold": 0.68, "gain": 0.6, "mud": False},
-        {"mean": 0.65, "std": 0.3, "sigma": 2.0, "threshold": 0.68, "gain": 0.5, "mud": False},
-        {"mean": 0.65, "std": 0.3, "sigma": 1.0, "threshold": 0.65, "gain": 1.5, "mud": True},
-        {"mean": 0.67, "std": 0.4, "sigma": 1.0, "threshold": 0.65, "gain": 1.5, "mud": True},
-    )
-    small_severities = {
-        32: (
-            {"mean": 0.62, "std": 0.1, "sigma": 0.7, "threshold": 0.7, "gain": 0.5, "mud": False},
-            {"mean": 0.65, "std": 0.1, "sigma": 0.8, "threshold": 0.7, "gain": 0.5, "mud": False},
-            {"mean": 0.65, "std": 0.3, "sigma": 1.0, "threshold": 0.69, "gain": 0.5, "mud": False},
-            {"mean": 0.65, "std": 0.1, "sigma": 0.7, "threshold": 0.69, "gain": 0.6, "mud": True},
-            {"mean": 0.65, "std": 0.1, "sigma": 0.5, "threshold": 0.68, "gain": 0.6, "mud": True},
-        ),
-        64: (
-            {"mean": 0.62, "std": 0.1, "sigma": 0.7, "threshold": 0.7, "gain": 0.6, "mud": False},
-            {"mean": 0.65, "std": 0.1, "sigma": 0.8, "threshold": 0.7, "gain": 0.6, "mud": False},
-            {"mean": 0.65, "std": 0.3, "sigma": 1.0, "threshold": 0.69, "gain": 0.6, "mud": False},
-            {"mean": 0.65, "std": 0.1, "sigma": 0.7, "threshold": 0.68, "gain": 0.6, "mud": True},
-            {"mean": 0.65, "std": 0.1, "sigma": 0.5, "threshold": 0.67, "gain": 0.6, "mud": True},
-        ),
-    }
-
-    mean: Annotated[float, Field(ge=-10, le=10)] = 0.65
-    """Mean of the noise."""
-
-    std: Annotated[float, Field(ge=0, le=10)] = 0.3
-    """Standard deviation of the noise before it is blurred."""
-
-    sigma: Annotated[float, Field(ge=0, le=100)] = 2.0
-    """Standard deviation of the blur, in px: about a third of the size of a drop."""
-
-    threshold: Annotated[float, Field(ge=-10, le=10)] = 0.68
-    """Blurred noise above this is a drop."""
-
-    gain: Annotated[float, Field(ge=0, le=100)] = 0.5
-    """Of water: brightness of its brightest part, as a share of white. Of mud: blur of its outline, in px."""
-
-    mud: bool = False
-    """Whether it is mud."""
-
-    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        noise = bits16(rng, (*pixels.shape[:2], 1))
-        weights = gaussian_weights(self.sigma)
-        outline = gaussian_weights(self.gain) if self.mud else [1.0, 0.0]
-        halo = len(weights) + len(outline) - 2
-
-        def liquid(lots: Pixels) -> Reals:
-            over = separable(normal_table()[lots], weights) * np.float32(self.std)
-            over += np.float32(self.mean - self.threshold)
-            if not self.mud:
-                return _lit(over / np.float32(max(self.std * _spread(weights), 1e-6))) * np.float32(FULL)
-            covered = separable(over > 0, outline)
-            covered[covered < 0.8] = 0
-            return covered * np.float32(FULL)
-
-        layer = in_bands(noise, halo, liquid)
-        most = white(pixels)
-        colour = _tint(MUD if self.mud else WATER, pixels.shape[2]) * np.float32(most if self.mud else most * self.gain)
-        result = np.empty_like(pixels)
-        for band in bands(pixels.shape):
-            share = layer[band, :, 0] / np.float32(FULL)
-            levels = planes(pixels[band])
-            if self.mud:
-                levels *= 1 - share
-            levels += share * colour
-            result[band] = from_planes(levels, pixels.dtype)
-        return result
+    def _glare(self, down: Reals, right: Reals, angle: float) -> Reals:
+        """Return the light of the sun at some distance from it: its disc, its glow, its rays."""
+        square = (down * down + right * right) / np.float32(self.size * self.size)
+        glow: Reals = np.reciprocal(1 + square)
+        disc = 25 * square
+        light: Reals = np.float32(0.6) * glow + np.reciprocal(1 + disc * disc)
+        for ray in range(RAYS):
+            turn = angle / 360 + ray / RAYS / 2
+            across = sine(np.array([turn, turn + 0.25])).astype(np.float32)
+            off = (down * across[0] + right * across[1]) / np.float32(self.size)
+            light += glow * np.float32(0.35) / (1 + 400 * off * off)
+        return light
 
 
-def _tint(colour: tuple[float, float, float], channels: int) -> Reals:
-    """Return a colour, (channels, 1, 1); for grey pictures, its brightness."""
-    grey = fsum(part * weight for part, weight in zip(colour, LUMA, strict=True))
-    return np.array(colour if channels == 3 else [grey], np.float32)[:, np.newaxis, np.newaxis]
-
-
-def _spread(weights: list[float]) -> float:
-    """Return the factor by which a blur along rows and columns lowers the standard deviation of noise."""
-    return weights[0] ** 2 + 2 * fsum(weight**2 for weight in weights[1:])
-
-
-def _lit(over: Reals) -> Reals:
-    """Return how bright drops of water are, 0 .. 1, from how far the noise is over the threshold, in its own standard
-    deviations, with a halo of a pixel."""
-    height = np.minimum(over, 1)
-    np.maximum(height, 0, out=height)
-    height *= 2 - height  # steep at the rim, flat in the middle
-    slope = height[2:, 2:] - height[:-2, :-2]
-    inner = height[1:-1, 1:-1]
-    bright = np.maximum(slope, 0)
-    light = bright * bright * 0.9 + np.maximum(-slope, 0) * 0.2 + inner * (1 - inner) * 0.4 + inner * 0.1
-    lit: Reals = np.minimum(light, 1) * (inner > 0)
-    return lit
+def _add_ghost(light: Reals, rows: Reals, columns: Reals, place: Floats, ghost: Mapping[str, float]) -> None:
+    """Add the light of a disc that is brighter at its rim."""
+    radius, (row, column) = ghost["radius"], place.tolist()
+    seen = [slice(*np.searchsorted(line, (at - radius, at + radius))) for line, at in ((rows, row), (columns, column))]
+    down, right = rows[seen[0]] - np.float32(row), columns[seen[1]] - np.float32(column)
+    square = (down[:, np.newaxis] * down[:, np.newaxis] + right * right) / np.float32(radius * radius)
+    inside = np.clip(5 - 5 * square, 0, 1) * (0.5 + 0.5 * square) * np.float32(ghost["light"])
+    for plane, colour in zip(light, COLOURS, strict=True):
+        plane[tuple(seen)] += inside * np.float32(ghost[colour])

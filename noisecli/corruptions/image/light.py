@@ -1,8 +1,7 @@
-"""Light: what exposure, lenses and displays do to the brightness of a picture."""
+"""Light: what exposure, shadows and displays do to the brightness of a picture."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import reduce
-from math import sqrt
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from pydantic import Field
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import exp, sine
 from noisecli.normal import log
-from noisecli.pixels import bands, in_bands, to_pixels, white
+from noisecli.parameters import Share
+from noisecli.pixels import bands, dimmed, in_bands, to_pixels, white
 from noisecli.pixels.chance import normal
 from noisecli.pixels.colour import largest, real_for
 
@@ -129,7 +129,7 @@ class LowLight(ImageCorruption):
 
     severities = ({"light": 0.5}, {"light": 0.25}, {"light": 0.12}, {"light": 0.06}, {"light": 0.03})
 
-    light: Annotated[float, Field(ge=0, le=1)] = 0.12
+    light: Share = 0.12
     """Share of the light that is left."""
 
     photons: Annotated[float, Field(ge=10, le=1e6)] = 500
@@ -172,37 +172,6 @@ class Posterize(ImageCorruption):
 
 
 @register
-class Vignette(ImageCorruption):
-    """Darken the picture towards its corners: a wide or a cheap lens.
-
-    Light falls off with the fourth power of the cosine of the angle at which it comes in.
-
-    Source: Goldman 2010, "Vignette and Exposure Calibration and Compensation".
-
-    Example:
-        {op: vignette, amount: 0.6}
-    """
-
-    severities = ({"amount": 0.4}, {"amount": 0.55}, {"amount": 0.7}, {"amount": 0.85}, {"amount": 0.95})
-
-    amount: Annotated[float, Field(ge=0, le=0.99)] = 0.7
-    """Share of its brightness that a corner of the picture loses."""
-
-    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        height, width = pixels.shape[:2]
-        down, right = (np.arange(size) - (size - 1) / 2 for size in (height, width))
-        # The square of the tangent, which is 1 / cosine**2 - 1, grows with the square of the distance.
-        corner = 4 * (1 / sqrt(1 - self.amount) - 1) / (height * height + width * width)
-
-        def left(band: slice) -> NDArray[Any]:
-            tangent = ((down * down)[band, np.newaxis] + right * right) * corner
-            share: NDArray[Any] = 1 / ((1 + tangent) * (1 + tangent))
-            return share
-
-        return _lit(pixels, left)
-
-
-@register
 class Shadow(ImageCorruption):
     """Cast a shadow with soft edges over a part of the picture: something stands between it and the light.
 
@@ -216,7 +185,7 @@ class Shadow(ImageCorruption):
 
     severities = ({"amount": 0.2}, {"amount": 0.35}, {"amount": 0.5}, {"amount": 0.65}, {"amount": 0.8})
 
-    amount: Annotated[float, Field(ge=0, le=1)] = 0.5
+    amount: Share = 0.5
     """Share of its brightness that a pixel in the shadow loses."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
@@ -242,12 +211,4 @@ class Shadow(ImageCorruption):
             lit: NDArray[Any] = 1 - self.amount * share * share * (3 - 2 * share)
             return lit
 
-        return _lit(pixels, left)
-
-
-def _lit(pixels: Pixels, left: Callable[[slice], NDArray[Any]]) -> Pixels:
-    """Multiply every pixel by the share of its light that is left, given for a band of rows."""
-    result = np.empty_like(pixels)
-    for band in bands(pixels.shape):
-        result[band] = to_pixels(pixels[band] * left(band)[..., np.newaxis], pixels.dtype)
-    return result
+        return dimmed(pixels, left)

@@ -9,11 +9,11 @@ from numpy.random import Generator
 from pydantic import Field
 
 from noisecli.corruption import AdditiveCorruption, ImageCorruption, Pixels, register
+from noisecli.parameters import Share
 from noisecli.pixels import Reals, bands, to_pixels, white
 from noisecli.pixels.chance import laplace, normal, student_t, uniform
 from noisecli.pixels.photons import counted
 
-Strength = Annotated[float, Field(ge=0, le=1)]
 Photons = Annotated[float, Field(ge=0.1, le=10_000)]
 
 
@@ -36,7 +36,7 @@ class GaussianNoise(AdditiveCorruption):
         64: ({"sigma": 0.04}, {"sigma": 0.08}, {"sigma": 0.12}, {"sigma": 0.15}, {"sigma": 0.18}),
     }
 
-    sigma: Strength = 0.18
+    sigma: Share = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
@@ -62,7 +62,7 @@ class SpeckleNoise(AdditiveCorruption):
         64: ({"sigma": 0.15}, {"sigma": 0.2}, {"sigma": 0.25}, {"sigma": 0.3}, {"sigma": 0.35}),
     }
 
-    sigma: Strength = 0.35
+    sigma: Share = 0.35
     """Standard deviation of the noise, as a share of the pixel value."""
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
@@ -88,7 +88,7 @@ class LaplaceNoise(AdditiveCorruption):
     severities = GaussianNoise.severities
     small_severities = GaussianNoise.small_severities
 
-    sigma: Strength = 0.18
+    sigma: Share = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
@@ -111,7 +111,7 @@ class UniformNoise(AdditiveCorruption):
     severities = GaussianNoise.severities
     small_severities = GaussianNoise.small_severities
 
-    sigma: Strength = 0.18
+    sigma: Share = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
@@ -136,7 +136,7 @@ class StudentTNoise(AdditiveCorruption):
     strength = "spread"
     severities = ({"spread": 0.05}, {"spread": 0.08}, {"spread": 0.12}, {"spread": 0.18}, {"spread": 0.26})
 
-    spread: Strength = 0.12
+    spread: Share = 0.12
     """What the standard variate is multiplied by, as a share of the range from black to white: not its standard
     deviation, which is larger or infinite."""
 
@@ -163,7 +163,7 @@ class CauchyNoise(AdditiveCorruption):
     strength = "spread"
     severities = ({"spread": 0.01}, {"spread": 0.02}, {"spread": 0.04}, {"spread": 0.07}, {"spread": 0.12})
 
-    spread: Strength = 0.04
+    spread: Share = 0.04
     """Half of the errors are at most this large, as a share of the range from black to white."""
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
@@ -221,7 +221,7 @@ class IsoNoise(ImageCorruption):
     photons: Photons = 30
     """Photons that white catches on average: fewer make more noise."""
 
-    sigma: Strength = 0.08
+    sigma: Share = 0.08
     """Standard deviation of the noise of reading out, as a share of the range from black to white."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
@@ -259,7 +259,7 @@ class ImpulseNoise(ImageCorruption):
         64: ({"amount": 0.01}, {"amount": 0.02}, {"amount": 0.05}, {"amount": 0.08}, {"amount": 0.14}),
     }
 
-    amount: Strength = 0.09
+    amount: Share = 0.09
     """Share of the pixel values that are hit."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:

@@ -12,12 +12,12 @@ from pydantic import Field
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import sine
 from noisecli.normal import quantile
-from noisecli.pixels import Places, bands, white
-from noisecli.pixels.patterns import side_of
-from noisecli.pixels.spectrum import blue
+from noisecli.parameters import Share
+from noisecli.pixels import Places, bands, side_of, white
+from noisecli.pixels.chance import chosen
+from noisecli.pixels.fields import blue
 
 MOST_HOLES = 64
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @register
@@ -161,9 +161,8 @@ class PixelDropout(ImageCorruption):
     """Share of the pixels that are lost."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        lot = rng.integers(2**32, size=pixels.shape[:2], dtype=np.uint32)
         dropped = pixels.copy()
-        dropped[lot < round(self.amount * 2**32)] = 0
+        dropped[chosen(rng, pixels.shape[:2], self.amount)] = 0
         return dropped
 
 

@@ -1,9 +1,8 @@
 """Faults of the sensor and its electronics: lines, waves and pixels that do not work."""
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from math import sqrt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -11,10 +10,10 @@ from pydantic import Field
 
 from noisecli.corruption import AdditiveCorruption, ImageCorruption, Pixels, register
 from noisecli.elementary import sine
+from noisecli.parameters import Share
 from noisecli.pixels import Reals, white
-from noisecli.pixels.chance import normal
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from noisecli.pixels.chance import chosen, normal
+from noisecli.pixels.patterns import plane_wave
 
 
 @register
@@ -49,13 +48,8 @@ class PeriodicNoise(AdditiveCorruption):
         return {"angle": round(180 * angle, 3), "phase": round(360 * start, 3)}
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
-        height, width = pixels.shape[:2]
         down, right = (sine(np.array([drawn["angle"] / 360, drawn["angle"] / 360 + 0.25])) / self.period).tolist()
-        # The sine of a sum, so that it takes a sine for each row and column, not for each pixel.
-        rows, columns = np.arange(height) * down + drawn["phase"] / 360, np.arange(width) * right
-        waves = np.multiply.outer(sine(rows).astype(np.float32), sine(columns + 0.25).astype(np.float32))
-        waves += np.multiply.outer(sine(rows + 0.25).astype(np.float32), sine(columns).astype(np.float32))
-        return waves[..., np.newaxis]
+        return plane_wave(pixels, down, right, drawn["phase"] / 360)
 
 
 @register
@@ -116,6 +110,8 @@ class FixedPattern(AdditiveCorruption):
 class Defects(ImageCorruption):
     """Base of single pixels that do not work, at the same places in all images of one size in a copy."""
 
+    stuck_at: ClassVar[int]
+    """What they show whatever the light: black is 0, white 1."""
     shared = True
     severities = ({"amount": 0.002}, {"amount": 0.005}, {"amount": 0.015}, {"amount": 0.04}, {"amount": 0.1})
 
@@ -123,14 +119,9 @@ class Defects(ImageCorruption):
     """Share of the pixels that do not work."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        lot = rng.integers(2**32, size=pixels.shape[:2], dtype=np.uint32)
         damaged = pixels.copy()
-        damaged[lot < round(self.amount * 2**32)] = self.stuck_at(pixels)
+        damaged[chosen(rng, pixels.shape[:2], self.amount)] = self.stuck_at * white(pixels)
         return damaged
-
-    @abstractmethod
-    def stuck_at(self, pixels: Pixels) -> int:
-        """Return the level that the pixels show whatever the light."""
 
 
 @register
@@ -146,8 +137,7 @@ class DeadPixels(Defects):
         {op: dead_pixels, amount: 0.05}
     """
 
-    def stuck_at(self, pixels: Pixels) -> int:
-        return 0
+    stuck_at = 0
 
 
 @register
@@ -163,5 +153,4 @@ class HotPixels(Defects):
         {op: hot_pixels, amount: 0.05}
     """
 
-    def stuck_at(self, pixels: Pixels) -> int:
-        return white(pixels)
+    stuck_at = 1

@@ -10,10 +10,12 @@ from pydantic import Field
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import TAU, exp
 from noisecli.normal import log
-from noisecli.pixels import Reals, bands, to_pixels, white
+from noisecli.parameters import Share
+from noisecli.pixels import Reals, bands, side_of, to_pixels, white
 from noisecli.pixels.blur import gaussian_weights, smooth
 from noisecli.pixels.chance import normal
-from noisecli.pixels.patterns import away, bearing, side_of, wave
+from noisecli.pixels.patterns import away, bearing, wave
+from noisecli.pixels.resample import enlarged
 from noisecli.pixels.warp import displaced
 
 SPARKLES = 5
@@ -41,7 +43,7 @@ class Sparkles(ImageCorruption):
         32: ({"radius": 0.007}, {"radius": 0.035}, {"radius": 0.056}, {"radius": 0.063}, {"radius": 0.07}),
     }
 
-    radius: Annotated[float, Field(ge=0, le=1)] = 0.03
+    radius: Share = 0.03
     """Mean length of the white rays, as a share of the side of a square of the picture's area; each at least 1 px."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
@@ -94,7 +96,9 @@ class InverseSparkles(ImageCorruption):
         for band in bands(pixels.shape):
             reach, glow = _star(pixels, band, drawn["centre"], lengths)
             power = exp(log(np.maximum(reach, 1e-12).astype(np.float64)) * (self.fading / 2))
-            bleached[band] = _whitened(pixels[band], np.minimum(power.astype(np.float32) * glow, 1))
+            # Where it is above 2 nothing is bleached; far more than that does not fit 32 bits.
+            kept = np.minimum(np.minimum(power, 2).astype(np.float32) * glow, 1)
+            bleached[band] = _whitened(pixels[band], kept)
         return bleached
 
 
@@ -159,14 +163,14 @@ class CausticRefraction(ImageCorruption):
         slopes = _slopes(_net(shape, drawn, drawn["period_px"] / step), unit / step)
         down, right = np.empty((2, *pixels.shape[:2]), np.float32)
         for band in bands(pixels.shape):
-            down[band], right[band] = (_between(slope, band, pixels.shape[1], step) for slope in slopes)
+            down[band], right[band] = (_known(slope, band, pixels.shape[1], step) for slope in slopes)
             shift = _refracted(down[band], right[band]) * np.float32(self.depth * side_of(pixels))
             down[band] *= shift
             right[band] *= shift
         seen = displaced(pixels, down, right)
         shade = (slopes[0] - slopes[1]) * np.float32(self.light * white(pixels))
         for band in bands(pixels.shape):
-            light = _between(shade, band, pixels.shape[1], step)[..., np.newaxis]
+            light = _known(shade, band, pixels.shape[1], step)[..., np.newaxis]
             seen[band] = to_pixels(light + seen[band], pixels.dtype)
         return seen
 
@@ -205,15 +209,9 @@ def _slopes(net: Reals, unit: float) -> tuple[Reals, Reals]:
     return ends[2:, 1:-1] - ends[:-2, 1:-1], ends[1:-1, 2:] - ends[1:-1, :-2]
 
 
-def _between(field: Reals, rows: slice, width: int, step: int) -> Reals:
+def _known(field: Reals, rows: slice, width: int, step: int) -> Reals:
     """Return what a field known every `step` px is at the pixels of some rows."""
-    if step == 1:
-        return field[rows, :width]
-    first, part = np.divmod(np.arange(rows.start, rows.stop), step)
-    near = field[first] + (field[first + 1] - field[first]) * (part / step).astype(np.float32)[:, np.newaxis]
-    first, part = np.divmod(np.arange(width), step)
-    between: Reals = near[:, first] + (near[:, first + 1] - near[:, first]) * (part / step).astype(np.float32)
-    return between
+    return enlarged(field, np.arange(rows.start, rows.stop) / step, np.arange(width) / step)
 
 
 def _refracted(down: Reals, right: Reals) -> Reals:

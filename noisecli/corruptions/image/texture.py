@@ -1,19 +1,17 @@
 """Textures over the picture: coloured noise, clouds and waves, most of them from ImageNet-C-bar."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import Field
 
 from noisecli.corruption import AdditiveCorruption, Pixels, register
 from noisecli.elementary import TAU, sine
-from noisecli.pixels import Reals, bands, white
-from noisecli.pixels.patterns import away, bearing, side_of, wave
-from noisecli.pixels.spectrum import blue, brown, turbulence
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from noisecli.parameters import Share
+from noisecli.pixels import Reals, bands, side_of, white
+from noisecli.pixels.fields import blue, brown, turbulence
+from noisecli.pixels.patterns import away, bearing, plane_wave, wave
 
 
 @register
@@ -196,17 +194,11 @@ class SingleFrequency(AdditiveCorruption):
         larger = larger - 0.5
         smaller = (2 * part - 1) * larger
         down, right = (smaller, larger) if swapped < 0.5 else (larger, smaller)
-        return {"cycles_per_px_down": down, "cycles_per_px_right": right, "phase_turns": phase}
+        return {"cycles_per_px_down": down, "cycles_per_px_right": right, "phase": round(360 * phase, 3)}
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
-        down = np.arange(pixels.shape[0])[:, np.newaxis] * drawn["cycles_per_px_down"]
-        right = np.arange(pixels.shape[1]) * drawn["cycles_per_px_right"] + drawn["phase_turns"]
-        # The sine of a sum out of sines of its parts, which are few.
-        (first, first_of), (second, second_of) = (
-            (sine(turns).astype(np.float32), sine(turns + 0.25).astype(np.float32)) for turns in (down, right)
-        )
-        stripes: Reals = (first * second_of + first_of * second)[..., np.newaxis]
-        return stripes
+        down, right = drawn["cycles_per_px_down"], drawn["cycles_per_px_right"]
+        return plane_wave(pixels, down, right, drawn["phase"] / 360)
 
 
 @register

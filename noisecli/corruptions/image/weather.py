@@ -11,11 +11,13 @@ from pydantic import Field
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import sine
 from noisecli.normal import Floats
+from noisecli.parameters import Share
 from noisecli.pixels import bands, from_planes, in_bands, planes, to_pixels, white
 from noisecli.pixels.blur import Tap, gaussian, motion_taps, weighted
 from noisecli.pixels.chance import STEPS, bits16, normal_table, uniform
 from noisecli.pixels.colour import luma
-from noisecli.pixels.fields import enlarged, plasma
+from noisecli.pixels.fields import plasma
+from noisecli.pixels.resample import enlarged
 
 RAIN_SIDE = 500
 """Longer side of the grid that rain is drawn on, in px; larger pictures get it enlarged, not more and finer streaks."""
@@ -29,7 +31,8 @@ class Fog(ImageCorruption):
     """Lay a cloudy veil over the picture: fog that is thicker here than there.
 
     A random field of clouds is added to all channels alike; then everything is dimmed, so that the brightest pixel
-    under the thickest fog is as bright as the brightest was before. Contrast falls by the same factor.
+    under the thickest fog is as bright as the brightest was before: black pictures stay black. Contrast falls by the
+    same factor.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
 
@@ -70,7 +73,7 @@ class Fog(ImageCorruption):
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         clouds = plasma(rng, pixels.shape[0], pixels.shape[1], self.decay)
         brightest, thickest = int(pixels.max()), self.amount * white(pixels)
-        dimmed = brightest / (brightest + thickest) if brightest else 1.0
+        dimmed = brightest / max(brightest + thickest, 1)
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
             levels = planes(pixels[band])
@@ -123,16 +126,16 @@ class Snow(ImageCorruption):
     zoom: Annotated[float, Field(ge=1, le=100)] = 4.0
     """How much the noise is enlarged: about the size of a flake, in px."""
 
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
+    threshold: Share = 0.9
     """Noise below this leaves no flake."""
 
     radius: Annotated[int, Field(ge=0, le=100)] = 12
     """Half of the length that a flake is smeared over, in px."""
 
-    sigma: Annotated[float, Field(gt=0, le=1000)] = 8.0
+    sigma: Annotated[float, Field(ge=0.01, le=1000)] = 8.0
     """How slowly the smear fades along its length, in px."""
 
-    mix: Annotated[float, Field(ge=0, le=1)] = 0.7
+    mix: Share = 0.7
     """Share of the picture that keeps its colours; the rest turns white."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
@@ -206,13 +209,13 @@ class Rain(ImageCorruption):
         for side, blurs in {32: (0.1, 0.2, 0.3, 0.4, 0.5), 64: (0.2, 0.3, 0.4, 0.5, 0.7)}.items()
     }
 
-    amount: Annotated[float, Field(ge=0, le=1)] = 0.2
+    amount: Share = 0.2
     """Share of the picture that streaks cover, about: they cross each other, and fade."""
 
     length: Annotated[float, Field(gt=0, le=0.5)] = 0.07
     """Length of a streak, as a share of the longer side."""
 
-    dim: Annotated[float, Field(ge=0, le=1)] = 0.22
+    dim: Share = 0.22
     """Share of its light that the scene loses."""
 
     blur: Annotated[float, Field(ge=0, le=100)] = 0.7
