@@ -115,7 +115,7 @@ def drawn_and_added(op: str, tmp_path: Path, **step: Any) -> tuple[dict[str, Any
 def test_waves_run_as_the_truth_tells(tmp_path: Path) -> None:
     drawn, noise = drawn_and_added("single_frequency", tmp_path, amplitude=0.2)
     rows, columns = np.mgrid[:200, :200]
-    turns = rows * drawn["cycles_per_px_down"] + columns * drawn["cycles_per_px_right"] + drawn["phase_turns"]
+    turns = rows * drawn["cycles_per_px_down"] + columns * drawn["cycles_per_px_right"] + drawn["phase"] / 360
     assert np.abs(noise - 0.2 * np.sin(2 * np.pi * turns)).max() < 1e-4
 
 

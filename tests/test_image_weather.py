@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from noisecli.corruptions.image.flare import SunFlare
 from numpy.typing import NDArray
 from PIL import Image
 
 import noisecli
-from noisecli.corruptions.image.lens import Frost
-from noisecli.pixels.fields import oriented
+from noisecli.corruptions.image.lens import SunFlare
+from noisecli.corruptions.image.soiling import Frost
+from noisecli.pixels.ice import oriented
 from noisecli.run import augment
 from noisecli.streams import Stream
 

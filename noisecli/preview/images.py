@@ -12,8 +12,8 @@ from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem
 from noisecli.formats.content import spaced
 from noisecli.formats.images import ImageFile, apart, parse_image, salvage
-from noisecli.pixels.exif import orientation
-from noisecli.pixels.files import read_exif
+from noisecli.imagefiles import read_exif
+from noisecli.imagefiles.exif import orientation
 from noisecli.plan import Plan, StepPlan
 from noisecli.preview.asked import Asked
 from noisecli.preview.choose import cover
