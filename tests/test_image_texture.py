@@ -215,6 +215,11 @@ def islands(mask: NDArray[np.bool_]) -> int:
     return count
 
 
+def test_a_sparkle_is_a_pixel_at_least() -> None:
+    black = np.zeros((20, 20, 3), np.uint8)
+    assert 5 <= (corrupt(black, "sparkles", radius=1e-6) == 255).all(axis=2).sum() <= 25
+
+
 def test_inverse_sparkles_keep_one_star_of_the_picture_and_bleach_the_rest() -> None:
     black = np.zeros((224, 224, 3), np.uint8)
     severities = [corrupt(black, "inverse_sparkles", severity=i) for i in range(1, 6)]
