@@ -10,6 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import noisecli
+from noisecli.corruptions.image.geometry import Elastic
 from noisecli.pixels.chance import bits16
 from noisecli.pixels.fields import smooth_noise
 from noisecli.run import augment
@@ -84,6 +85,12 @@ def test_the_affine_map_of_elastic_moves_three_points_by_what_was_drawn(tmp_path
     for (row, column), corner in zip(points, drawn, strict=True):
         assert np.abs(places[:, row, column] - (row, column) - corner * affine).max() < 0.02
     assert np.abs(np.diff(places[:, 40:-40, 40:-40], n=2, axis=2)).max() < 0.05, "straight lines stay straight"
+
+
+def test_corners_move_either_way() -> None:
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    corners = [Elastic().draw(np.zeros((9, 9, 1), np.uint8), rng)["corners"] for _ in range(300)]
+    assert np.abs(np.quantile(corners, [0, 0.5, 1]) - [-1, 0, 1]).max() < 0.05
 
 
 def test_elastic_sees_the_mirror_image_beyond_the_border() -> None:

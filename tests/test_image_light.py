@@ -1,11 +1,13 @@
 """Light and colour: exact results on small pictures, worked out in other ways."""
 
 import colorsys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import noisecli
 
@@ -122,6 +124,24 @@ def test_a_vignette_darkens_with_the_distance_from_the_centre() -> None:
     assert (np.diff(after[200, 300:].astype(int)) <= 0).all()
     # At half the way to a corner the square of the tangent is a quarter of 1 / sqrt(0.25) - 1.
     assert after[100, 150] == round(200 / 1.25**2)
+
+
+def test_a_shadow_lies_as_the_truth_tells(tmp_path: Path) -> None:
+    Image.fromarray(np.full((90, 140), 60_000, np.uint16)).save(tmp_path / "a.png")
+    recipe = {"noisecli": 1, "seed": 1, "purpose": "evaluate", "steps": [{"op": "shadow", "amount": 0.6}]}
+    done = noisecli.augment(tmp_path / "a.png", recipe, tmp_path / "b.png", workers=1)
+    drawn = done.manifest.outputs[0].drawn["shadow"]
+    rows, columns = np.mgrid[:90, :140] - np.reshape(np.multiply(drawn["centre"], (90, 140)), (2, 1, 1))
+    depth = np.min(
+        [
+            reach * 90 - rows * np.sin(np.radians(angle)) - columns * np.cos(np.radians(angle))
+            for angle, reach in zip(drawn["angles"], drawn["reaches"], strict=True)
+        ],
+        axis=0,
+    )
+    share = np.clip(depth / (0.08 * 90) + 0.5, 0, 1)
+    with Image.open(done.output) as after:
+        assert np.abs(np.asarray(after) - 60_000 * (1 - 0.6 * share**2 * (3 - 2 * share))).max() <= 0.51
 
 
 def test_a_shadow_has_the_same_shape_at_every_strength() -> None:

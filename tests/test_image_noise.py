@@ -17,6 +17,7 @@ import noisecli
 from noisecli.compare.images import psnr
 from noisecli.corruption import AdditiveCorruption, registered
 from noisecli.errors import NoiseWarning, RecipeProblem
+from noisecli.pixels.chance import laplace_table, normal_table, student_t_table
 
 PHOTOGRAPHS = Path(__file__).parents[1] / "docs" / "photographs"
 ADDITIVE = {name: op for (_, name), op in registered().items() if issubclass(op, AdditiveCorruption)}
@@ -62,6 +63,11 @@ def test_as_many_pixels_lie_below_a_quantile_as_it_says(
         if abs(bound) < 0.49:  # beyond that mid-grey is clipped
             below = np.count_nonzero(shares < bound) / shares.size
             assert abs(below - p) < 4 * sqrt(p * (1 - p) / shares.size) + 2**-17, p
+
+
+def test_tables_of_even_distributions_have_no_bias() -> None:
+    for table in (normal_table(), laplace_table(), student_t_table(2.5)):
+        assert np.array_equal(table, -table[::-1])
 
 
 def test_speckle_grows_with_the_pixel_value_and_leaves_black() -> None:

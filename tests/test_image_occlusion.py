@@ -82,6 +82,11 @@ def test_erasing_fills_with_black_with_the_mean_colour_or_at_random() -> None:
         assert abs(np.corrcoef(random[:, 0], random[:, 1])[0, 1]) < 0.06
 
 
+def test_the_mean_colour_is_rounded() -> None:
+    erased = corrupt(np.tile(np.uint8([10, 11, 11]), (9, 3)), "random_erasing", area=1, fill="mean")
+    assert (erased == 11).all()
+
+
 def test_more_random_erasing_shows_the_same_values() -> None:
     clean = np.zeros((60, 60, 3), np.uint8)
     less, more = (corrupt(clean, "random_erasing", area=area, fill="random") for area in (0.2, 0.5))

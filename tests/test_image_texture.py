@@ -13,7 +13,7 @@ from PIL import Image
 import noisecli
 from noisecli.corruption import registered
 from noisecli.corruptions.image.sparkle import InverseSparkles, _refracted
-from noisecli.corruptions.image.texture import ConcentricSine
+from noisecli.corruptions.image.texture import ConcentricSine, SingleFrequency
 from noisecli.streams import Stream
 
 PHOTOGRAPHS = Path(__file__).parents[1] / "docs" / "photographs"
@@ -146,6 +146,24 @@ def test_turbulence_has_five_octaves() -> None:
     assert all(0.1 < finer / coarser < 0.6 for coarser, finer in pairwise(octaves)), octaves
 
 
+def test_rings_lie_as_the_truth_tells(tmp_path: Path) -> None:
+    drawn, noise = drawn_and_added("concentric_sine", tmp_path, amplitude=0.2)
+    assert isinstance(drawn["swings"], int), "or there is a seam"
+    down, right = np.mgrid[:200, :200] - np.reshape(drawn["centre"], (2, 1, 1))
+    swing = drawn["swing_px"] * np.sin(drawn["swings"] * (np.arctan2(down, right) + np.pi))
+    rings = (np.hypot(down, right) + swing) / drawn["ring_px"]
+    assert np.quantile(np.abs(noise - 0.2 * (2 * (rings % 1) - 1)), 0.98) < 0.001, "but for those on the very edge"
+
+
+def test_frequencies_go_up_to_half_a_cycle_a_pixel() -> None:
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    drawn = [SingleFrequency().draw(grey(9), rng) for _ in range(300)]
+    cycles = np.abs([[one["cycles_per_px_down"], one["cycles_per_px_right"]] for one in drawn])
+    assert 0.49 < cycles.max() <= 0.5
+    assert np.median(cycles.max(axis=1)) == pytest.approx(0.25, abs=0.03)
+    assert np.mean(cycles[:, 0] > cycles[:, 1]) == pytest.approx(0.5, abs=0.1)
+
+
 def test_rings_take_all_levels_between_their_ends_alike() -> None:
     noise = added("concentric_sine", amplitude=0.15)
     assert (noise == noise[..., :1]).all()
@@ -204,6 +222,11 @@ def islands(mask: NDArray[np.bool_]) -> int:
             left -= near
             border.extend(near)
     return count
+
+
+def test_a_sparkle_is_a_pixel_at_least() -> None:
+    black = np.zeros((20, 20, 3), np.uint8)
+    assert 5 <= (corrupt(black, "sparkles", radius=1e-6) == 255).all(axis=2).sum() <= 25
 
 
 def test_inverse_sparkles_keep_one_star_of_the_picture_and_bleach_the_rest() -> None:

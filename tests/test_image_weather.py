@@ -10,7 +10,7 @@ from PIL import Image
 
 import noisecli
 from noisecli.corruptions.image.lens import SunFlare
-from noisecli.corruptions.image.soiling import Frost
+from noisecli.corruptions.image.soiling import ICE_BRIGHT, ICE_DARK, Frost
 from noisecli.pixels.ice import oriented
 from noisecli.run import augment
 from noisecli.streams import Stream
@@ -102,6 +102,17 @@ def test_rain_as_bright_as_the_dimmed_scene_is_not_seen() -> None:
     assert seen.max() > 150
 
 
+def test_a_large_picture_gets_the_streaks_of_a_small_one_enlarged() -> None:
+    small, large = (struck(flat(60, 500 * k, 300 * k, 1), "rain", blur=0) for k in (1, 3))
+    assert np.array_equal(large[::3, ::3], small)
+
+
+def test_frost_is_between_blue_glass_and_bluish_white() -> None:
+    ice = struck(flat(77), "frost", image_weight=0, frost_weight=1) / 255
+    assert (ice.min(axis=(0, 1)) >= np.subtract(ICE_DARK, 0.002)).all()
+    assert (ice.max(axis=(0, 1)) <= np.add(ICE_BRIGHT, 0.002)).all()
+
+
 def test_frost_lies_in_eight_ways_and_is_thicker_towards_the_borders() -> None:
     rng = Stream(1, 1, "step", "").generator("value", "", 0)
     black = flat(0, 128, 128, 1)
@@ -111,6 +122,13 @@ def test_frost_lies_in_eight_ways_and_is_thicker_towards_the_borders() -> None:
     assert len({ice.tobytes() for ice in grown}) == 8
     many = np.mean([struck(black, "frost", seed=seed)[..., 0] for seed in range(20)], axis=0)
     assert (many[:12].mean() + many[-12:].mean()) / 2 > 1.3 * many[40:-40, 40:-40].mean()
+
+
+def test_the_sun_stands_in_the_upper_half() -> None:
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    suns = np.array([SunFlare().draw(flat(0), rng)["sun"] for _ in range(300)])
+    assert suns.min(axis=0) == pytest.approx([0.05, 0.1], abs=0.01)
+    assert suns.max(axis=0) == pytest.approx([0.45, 0.9], abs=0.01)
 
 
 def test_ghosts_lie_on_the_line_from_the_sun_through_the_centre() -> None:

@@ -121,7 +121,21 @@ def test_the_manifest_tells_what_each_image_got(tmp_path: Path) -> None:
     entry = strike(tmp_path / "a.png", tmp_path / "out.png", "cutout", holes=3, size=0.2).manifest.outputs[0]
     assert len(entry.drawn["cutout"]["centres"]) == 3
     assert entry.drawn["cutout"]["size"] == 0.2
-    assert entry.content
+    after = parse_image((tmp_path / "out.png").read_bytes(), "out.png")
+    assert entry.content == after.digest(after.pixels)
+
+
+def test_what_cannot_be_read_is_counted_as_struck_in_vain(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in" / "a.png", "RGB")
+    (tmp_path / "in" / "b.png").write_bytes((tmp_path / "in" / "a.png").read_bytes()[:-200])
+    Image.new("L", (65_501, 1)).save(tmp_path / "in" / "c.png")
+    steps = [{"op": "brightness", "rate": 1}, {"op": "jpeg_compression", "rate": 1}]
+    done = augment(tmp_path / "in", {"noisecli": 1, "on_error": "skip", "steps": steps}, tmp_path / "out", workers=1)
+    for step in done.manifest.steps:
+        counts = step.columns[""]
+        assert (counts["eligible"], counts["struck"], counts["void"], counts["changed"]) == (3, 3, 2, 1)
+    assert (done.output / "c.png").read_bytes() == (tmp_path / "in" / "c.png").read_bytes()
 
 
 def test_one_image_in_gives_one_image(tmp_path: Path) -> None:
