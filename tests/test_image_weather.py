@@ -82,6 +82,7 @@ def test_heavier_rain_is_the_same_streaks_and_more() -> None:
     assert (heavy >= light).all()
     assert 0.02 < (light > 20).mean() < 0.5 * (heavy > 20).mean()
     assert (struck(flat(200), "rain", amount=0, blur=0, dim=0.25) == 150).all()
+    assert struck(flat(0), "rain", **{**dry, "amount": 1}).max() == 217, "the sky is at 0.85 of white"
 
 
 def test_frost_is_the_same_at_every_severity() -> None:
