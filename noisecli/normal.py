@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-LN2 = 0.6931471805599453
+LN2, SQRT_HALF = 0.6931471805599453, 0.7071067811865476
 
 # Numerator and denominator of each of the three ranges, constant first.
 _CENTRE = (
@@ -99,7 +99,7 @@ def quantile(p: Floats) -> Floats:
 def log(x: Floats) -> Floats:
     """Return the natural logarithm of positive numbers, within some units in the last place."""
     fraction, exponent = np.frexp(x)
-    low = fraction < 0.5**0.5
+    low = fraction < SQRT_HALF
     fraction, exponent = np.where(low, fraction * 2, fraction), exponent - low
     ratio = (fraction - 1) / (fraction + 1)
     square = ratio * ratio

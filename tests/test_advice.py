@@ -222,6 +222,15 @@ def test_presets_too_strong_for_small_images(advised, tmp_path, side, step, told
     assert ("size" in kinds(advised(tmp_path, [step]))) is told
 
 
+def test_what_holds_for_a_whole_sweep_names_no_part_of_it(advised, frame, tmp_path):
+    (tmp_path / "train").mkdir()
+    frame.to_csv(tmp_path / "train" / "a.csv")
+    sweep = {"severity": [0, 1, 2], "steps": "alone"}
+    step = {"op": "gaussian_noise", "columns": "plain", "severity": 1}
+    (found,) = advised(tmp_path / "train", [step], purpose="evaluate", sweep=sweep)
+    assert (found.about, found.sweep) == ("purpose", None)
+
+
 def test_a_sweep_says_a_thing_once_and_where_it_begins(advised, frame):
     for values, first in (([0.01, 0.05, 2.0], 0.01), ([2.0, 1.0, 0.05], 0.05)):
         found = advised(frame, [noise("few")], sweep={"steps.gaussian_noise.sigma": values}, **KNOWN)

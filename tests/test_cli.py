@@ -564,3 +564,13 @@ def test_help_is_quick() -> None:
     code = "import sys, noisecli.cli as c; sys.argv[1:] = ['--help']\ntry: c.main()\nfinally: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"numpy", "pyarrow", "pandas", "pydantic", "PIL"}.isdisjoint(done.stdout.splitlines()[-1].split())
+
+
+def test_severities_of_an_image_op_are_told_for_all_published_sizes(command):
+    told = command("ops", "gaussian_blur").out
+    assert [line for line in told.splitlines() if line.endswith(("size)", " px"))] == [
+        "Severities from 224 px on (with `scale: none` at every size)",
+        "At 64 px",
+        "At 32 px",
+    ]
+    assert "scale: none" not in command("ops", "cutout").out

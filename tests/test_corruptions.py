@@ -537,6 +537,27 @@ def test_pixels_keep_shape_and_type_and_the_input_is_left_alone(op, shape, dtype
     assert np.array_equal(done, struck_image(made(op), pixels))
 
 
+def at_limits(op):
+    """Yield each parameter alone at each end of what it may be, as near as floats come where the end is left out."""
+    for name, said in op.model_json_schema()["properties"].items():
+        for kind_ in said.get("anyOf", [said]):
+            yield from ({name: kind_[end]} for end in ("minimum", "maximum") if end in kind_)
+            if "exclusiveMinimum" in kind_:
+                yield {name: np.nextafter(kind_["exclusiveMinimum"], 1)}
+            if "exclusiveMaximum" in kind_:
+                yield {name: np.nextafter(kind_["exclusiveMaximum"], 0)}
+            yield from ({name: choice} for choice in kind_.get("enum", []))
+
+
+@image_op
+def test_parameters_may_be_at_their_limits(op):
+    pictures = [picture(1, 1, 3), picture(3, 200, 1) * np.uint16(257), np.zeros((9, 8, 3), np.uint8)]
+    for parameters in at_limits(op):
+        for pixels in pictures:
+            done = struck_image(op(**{**needed(op), **parameters}), pixels)  # a warning of numpy would be an error
+            assert (done.shape, done.dtype) == (pixels.shape, pixels.dtype), parameters
+
+
 @image_op
 def test_what_is_drawn_is_plain_data_and_the_same_at_every_strength(op):
     pixels = picture(31, 57, 3)

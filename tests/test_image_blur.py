@@ -76,7 +76,7 @@ def test_gaussian_blur_is_that_of_scipy(sigma: float) -> None:
     assert np.abs(struck(pixels, "gaussian_blur", sigma=sigma) - expected).max() <= 0.501
 
 
-@pytest.mark.parametrize(("radius", "alias"), [(0.3, 0.4), (1, 0.1), (2.7, 0.3), (6, 0.5), (10, 0.5)])
+@pytest.mark.parametrize(("radius", "alias"), [(0.3, 0.4), (1, 0.1), (2.7, 0.3), (6, 0.5), (8, 2), (10, 2)])
 def test_defocus_blur_turns_a_point_into_a_soft_disk(radius: float, alias: float) -> None:
     rows, columns = np.mgrid[-20:21, -20:21]
     disk = (rows**2 + columns**2 <= radius**2).astype(float)
@@ -84,6 +84,20 @@ def test_defocus_blur_turns_a_point_into_a_soft_disk(radius: float, alias: float
     rim = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * alias**2))
     expected = ndimage.convolve(disk / disk.sum(), np.outer(rim, rim) / rim.sum() ** 2)
     assert np.abs(struck(point(41), "defocus_blur", radius=radius, alias=alias) / 65535 - expected).max() < 1e-5
+
+
+def test_beyond_the_border_defocus_sees_the_mirror_image() -> None:
+    pixels = texture(40, 50, 1)[..., 0] * np.uint16(257)
+    rows, columns = np.mgrid[-9:10, -9:10]
+    disk = ndimage.convolve((rows**2 + columns**2 <= 36).astype(float), np.full((3, 3), 1 / 9), mode="constant")
+    expected = ndimage.convolve(pixels.astype(float), disk / disk.sum(), mode="mirror")
+    assert np.abs(struck(pixels, "defocus_blur", radius=6, alias=100) - expected).max() < 3
+
+
+def test_a_gaussian_ends_four_standard_deviations_away() -> None:
+    dot = point(81)
+    expected = ndimage.gaussian_filter(dot.astype(float), 6, truncate=4)
+    assert np.abs(struck(dot, "gaussian_blur", sigma=6) - expected).max() <= 0.51
 
 
 def test_motion_blur_is_half_a_gaussian_along_the_drawn_angle(tmp_path: Path) -> None:
@@ -122,6 +136,21 @@ def test_blurs_keep_the_mean(op: str, tolerance: float) -> None:
     pixels[40:-40, 40:-40] = texture(80, 80)
     # Rounding moves the mean of 76,800 values by 0.001; a weight that is lost moves it by far more.
     assert abs(struck(pixels, op, **BLURS[op]).mean() - pixels.mean()) < tolerance
+
+
+def test_glass_blurs_before_and_after_and_moves_as_often_as_it_says() -> None:
+    pixels = texture(60, 70, 1)[..., 0] * np.uint16(257)
+    twice = ndimage.gaussian_filter(pixels.astype(float), 2 * 2**0.5, mode="nearest")[20:-20, 20:-20]
+    done = struck(pixels, "glass_blur", sigma=2, delta=0, iterations=1)[20:-20, 20:-20]
+    assert np.abs(done - twice).max() < 100, "of 65535"
+    numbers = np.arange(200 * 200, dtype=np.uint16).reshape(200, 200)
+    once, thrice = (
+        np.var(
+            (struck(numbers, "glass_blur", sigma=0, delta=2, iterations=i).astype(int) // 200 - numbers // 200)[9:-9]
+        )
+        for i in (1, 3)
+    )
+    assert thrice == pytest.approx(3 * once, rel=0.25)
 
 
 @pytest.mark.parametrize("delta", [1, 2, 4])
@@ -170,6 +199,22 @@ def test_downscale_keeps_slopes_and_loses_what_is_finer_than_its_pixels(factor: 
     for stripes in (rows, columns, rows + columns):
         fine = (stripes % 2 * 255).astype(np.uint8)
         assert np.abs(struck(fine, "downscale", factor=factor)[inner] - 127.5).max() <= 1
+
+
+def test_jpeg_halves_colour_and_rounds_16_bits() -> None:
+    stripes = np.full((64, 64, 3), 128, np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = (180, 118, 90), (76, 138, 166)
+    done = struck(stripes, "jpeg_compression", quality=100)[8:-8, 8:-8].astype(int)
+    assert np.abs(np.diff(done[..., 0] - done[..., 2], axis=1)).max() < 30, "it was 180"
+    levels = np.array([[128, 129, 40_000]], np.uint16).repeat(16, axis=0).repeat(16, axis=1)
+    assert struck(levels, "jpeg_compression", quality=100)[0, [4, 20]].tolist() == [0, 257]
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_downscale_takes_means(shift: int) -> None:
+    lines = np.zeros((64, 64), np.uint16)
+    lines[:, shift::4] = 40_000
+    assert np.abs(struck(lines, "downscale", factor=4)[8:-8, 8:-8].astype(int) - 10_000).max() <= 1
 
 
 @pytest.mark.parametrize(("op", "most"), [("jpeg_compression", 65_500), ("webp_compression", 16_383)])

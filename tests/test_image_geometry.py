@@ -1,5 +1,6 @@
 """Geometry: where pixels come from, measured on ramps, whose levels tell the place."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,32 @@ def test_the_affine_map_of_elastic_moves_three_points_by_what_was_drawn(tmp_path
     for (row, column), corner in zip(points, drawn, strict=True):
         assert np.abs(places[:, row, column] - (row, column) - corner * affine).max() < 0.02
     assert np.abs(np.diff(places[:, 40:-40, 40:-40], n=2, axis=2)).max() < 0.05, "straight lines stay straight"
+
+
+def test_elastic_sees_the_mirror_image_beyond_the_border() -> None:
+    size = 120
+    places = moved("elastic", size, size, seed=2, alpha=0, affine=12)
+    down, right = np.indices((size, size))
+    terms = np.stack([np.ones_like(down), down, right], axis=-1)
+    outside = 0
+    for seen in places:
+        weights = np.linalg.lstsq(terms[30:-30, 30:-30].reshape(-1, 3), seen[30:-30, 30:-30].reshape(-1), rcond=None)[0]
+        place = terms @ weights
+        for far, mirrored in ((place < -2, -1 - place), (place > size + 1, 2 * size - 1 - place)):
+            outside += far.sum()
+            assert not far.any() or np.abs(seen - mirrored)[far].max() < 0.1
+    assert outside > 200
+
+
+def test_places_far_outside_take_no_more_memory() -> None:
+    """A row has no height, so its affine map is steep: places are millions of px away."""
+    row = np.zeros((1, 20_000), np.uint8)
+    tracemalloc.start()
+    try:
+        noisecli.corrupt(row, recipe("elastic", 1, {"alpha": 0, "affine": 1000}))
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_perspective_fetches_the_corners_from_where_it_should() -> None:

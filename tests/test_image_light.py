@@ -76,6 +76,11 @@ def test_ops_on_colour_leave_pictures_of_one_channel(op: str) -> None:
     assert np.array_equal(strike(op, COLOURS[..., 1]), COLOURS[..., 1])
 
 
+def test_black_turns_grey_when_it_gets_brighter() -> None:
+    black = np.zeros((4, 5, 3), np.uint8)
+    assert (strike("brightness", black, amount=0.2) == 51).all()
+
+
 def test_contrast_keeps_the_mean_of_each_channel() -> None:
     pixels = np.array([[[10, 0, 255], [30, 0, 0]], [[20, 8, 0], [40, 0, 1]]], np.uint8)  # means 25, 2, 64
     halved = [[[18, 1, 160], [28, 1, 32]], [[22, 5, 32], [32, 1, 32]]]  # halves go to even levels: 17.5 to 18

@@ -64,6 +64,32 @@ def test_as_many_pixels_lie_below_a_quantile_as_it_says(
             assert abs(below - p) < 4 * sqrt(p * (1 - p) / shares.size) + 2**-17, p
 
 
+def test_speckle_grows_with_the_pixel_value_and_leaves_black() -> None:
+    levels = np.repeat(np.array([0, 6_000, 24_000], np.uint16), 40_000).reshape(3, -1)
+    black, dark, light = moved(levels, "speckle_noise", sigma=0.2)
+    assert not black.any()
+    assert dark.std() == pytest.approx(0.2 * 6_000, rel=0.02)
+    assert light.std() == pytest.approx(0.2 * 24_000, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "scale", "sigma"),
+    [
+        (64, 224, "resolution", 0.15),  # half-way from 64 to 224 px in the logarithm, so half-way from 0.12 to 0.18
+        (64, 224, "none", 0.18),
+        (20, 300, "resolution", 0.129142),  # as 77.46 px a side
+        (9, 8, "resolution", 0.08),
+        (300, 310, "resolution", 0.18),
+    ],
+)
+def test_a_severity_goes_by_the_side_of_a_square_of_the_same_area(
+    height: int, width: int, scale: str, sigma: float
+) -> None:
+    pixels = np.full((height, width), 32768, np.uint16)
+    by_severity = noisy(pixels, "gaussian_noise", severity=3, scale=scale).astype(int)
+    assert np.abs(by_severity - noisy(pixels, "gaussian_noise", sigma=sigma)).max() <= 1
+
+
 @pytest.mark.parametrize(("op", "kurtosis"), [("gaussian_noise", 3), ("laplace_noise", 6), ("uniform_noise", 1.8)])
 def test_sigma_is_the_standard_deviation_of_an_unbiased_error(op: str, kurtosis: float) -> None:
     shares = moved(GREY, op, sigma=0.02) / 65535

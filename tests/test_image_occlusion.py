@@ -1,12 +1,14 @@
 """Occlusion: how much is covered, where, with what, and that more covers what less did."""
 
 from itertools import pairwise
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import noisecli
 from noisecli.corruption import registered
@@ -100,6 +102,41 @@ def test_cutout_covers_squares() -> None:
     masks = [covered("cutout", seed=seed, size=0.25) for seed in range(20)]
     assert max(mask.sum() for mask in masks) == 32**2
     assert min(mask.sum() for mask in masks) < 32**2
+
+
+def test_squares_lie_around_the_centres_that_the_truth_tells(tmp_path: Path) -> None:
+    Image.fromarray(np.full((128, 192), 255, np.uint8)).save(tmp_path / "a.png")
+    steps = [{"op": "cutout", "holes": 3, "size": 0.2}]
+    done = noisecli.augment(
+        tmp_path / "a.png", {"noisecli": 1, "seed": 4, "purpose": "evaluate", "steps": steps}, tmp_path / "b.png"
+    )
+    expected = np.full((128, 192), 255, np.uint8)
+    for row, column in done.manifest.outputs[0].drawn["cutout"]["centres"]:
+        expected[max(row - 13, 0) : row + 13, max(column - 13, 0) : column + 13] = 0  # 0.2 * 128 is 26
+    with Image.open(done.output) as after:
+        assert np.array_equal(np.asarray(after), expected)
+
+
+def test_the_checkerboard_lies_as_the_truth_tells(tmp_path: Path) -> None:
+    Image.fromarray(np.full((150, 190), 255, np.uint8)).save(tmp_path / "a.png")
+    recipe = {"noisecli": 1, "seed": 1, "purpose": "evaluate", "steps": [{"op": "checkerboard_cutout", "amount": 1}]}
+    done = noisecli.augment(tmp_path / "a.png", recipe, tmp_path / "b.png")
+    drawn = done.manifest.outputs[0].drawn["checkerboard_cutout"]
+    rows, columns = np.mgrid[:150, :190] / drawn["square_px"]
+    turn = np.radians(drawn["angle"])
+    down = rows * np.cos(turn) + columns * np.sin(turn) + drawn["start"][0]
+    right = columns * np.cos(turn) - rows * np.sin(turn) + drawn["start"][1]
+    with Image.open(done.output) as after:
+        assert np.array_equal(np.asarray(after) == 128, (np.floor(down) + np.floor(right)) % 2 == 1)
+    assert covered("checkerboard_cutout", amount=1e-9).any(), "one square at least"
+
+
+def test_rectangles_are_as_often_tall_as_wide_and_grids_begin_anywhere() -> None:
+    masks = [covered("random_erasing", 128, 128, seed, area=0.1) for seed in range(60)]
+    tall = sum(mask.any(axis=1).sum() > mask.any(axis=0).sum() for mask in masks)
+    assert abs(tall - 30) < 12
+    grids = [covered("grid_mask", seed=seed) for seed in range(20)]
+    assert len({grid.tobytes() for grid in grids}) > 15
 
 
 @pytest.mark.parametrize("op", ["pixel_dropout", "blue_noise_sample"])

@@ -12,6 +12,7 @@ from PIL import Image
 
 import noisecli
 from noisecli.corruption import registered
+from noisecli.corruptions.image.sparkle import InverseSparkles, _refracted
 from noisecli.corruptions.image.texture import ConcentricSine
 from noisecli.streams import Stream
 
@@ -101,6 +102,50 @@ def test_single_frequency_is_one_wave_of_its_amplitude(seed: int) -> None:
     assert spectrum[kept].sum() > 0.999 * spectrum.sum()
 
 
+def drawn_and_added(op: str, tmp_path: Path, **step: Any) -> tuple[dict[str, Any], Levels]:
+    """What the truth says that a grey picture got, and what it really got, in shares of the range."""
+    clean = grey(200, channels=1)[..., 0]
+    Image.fromarray(clean).save(tmp_path / "a.png")
+    recipe = {"noisecli": 1, "seed": 1, "purpose": "evaluate", "steps": [{"op": op, **step}]}
+    done = noisecli.augment(tmp_path / "a.png", recipe, tmp_path / "b.png")
+    with Image.open(done.output) as after:
+        return done.manifest.outputs[0].drawn[op], (np.asarray(after) - clean.astype(float)) / 65535
+
+
+def test_waves_run_as_the_truth_tells(tmp_path: Path) -> None:
+    drawn, noise = drawn_and_added("single_frequency", tmp_path, amplitude=0.2)
+    rows, columns = np.mgrid[:200, :200]
+    turns = rows * drawn["cycles_per_px_down"] + columns * drawn["cycles_per_px_right"] + drawn["phase"] / 360
+    assert np.abs(noise - 0.2 * np.sin(2 * np.pi * turns)).max() < 1e-4
+
+
+def test_a_plasma_is_what_the_truth_tells(tmp_path: Path) -> None:
+    drawn, noise = drawn_and_added("plasma_noise", tmp_path, weight=0.3)
+    down, right = np.mgrid[:200, :200] / drawn["scale_px"]
+    for scale, (first, second) in enumerate(drawn["phases"][: drawn["scales"]]):
+        aside, along = (
+            np.sin(place * 1.93**scale + 2 * np.pi * start) / drawn["fading"] ** scale
+            for place, start in ((down, first), (right, second))
+        )
+        down, right = down + along + 0.3 * aside, right + aside - 0.3 * along
+    red = np.sin(right + 2 * np.pi * drawn["phases"][6][0])
+    assert np.abs(noise - 0.3 * (red - 0.5)).max() < 0.005
+
+
+def test_the_cast_of_brownish_noise_is_what_the_truth_tells(tmp_path: Path) -> None:
+    drawn, noise = drawn_and_added("brownish_noise", tmp_path, sigma=0.05)
+    assert noise.mean() == pytest.approx(0.05 * drawn["cast"][0], abs=1e-4)
+    assert noise.std() == pytest.approx(0.05, rel=1e-3)
+
+
+def test_turbulence_has_five_octaves() -> None:
+    """The power in each octave is about a quarter of that in the one before, down to waves of two pixels or so."""
+    noise = np.concatenate([added("perlin_noise", seed=seed, weight=0.5)[..., :1] for seed in range(4)], axis=2)
+    spectrum, cycles = power(noise, window(256))
+    octaves = [spectrum[(cycles >= low) & (cycles < 2 * low)].sum() for low in (7, 14, 28, 56)]
+    assert all(0.1 < finer / coarser < 0.6 for coarser, finer in pairwise(octaves)), octaves
+
+
 def test_rings_take_all_levels_between_their_ends_alike() -> None:
     noise = added("concentric_sine", amplitude=0.15)
     assert (noise == noise[..., :1]).all()
@@ -171,6 +216,23 @@ def test_inverse_sparkles_keep_one_star_of_the_picture_and_bleach_the_rest() -> 
     assert severities[4].max() > 230
 
 
+def test_the_star_lies_where_the_truth_tells_in_the_middle_half(tmp_path: Path) -> None:
+    drawn, noise = drawn_and_added("inverse_sparkles", tmp_path, fading=10)
+    kept = np.argwhere(noise < 0.01)
+    assert kept.mean(axis=0) == pytest.approx(drawn["centre"], abs=5)
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    centres = [InverseSparkles().draw(grey(200), rng)["centre"] for _ in range(200)]
+    assert 50 <= np.min(centres) < 55
+    assert 145 < np.max(centres) <= 150
+
+
+def test_the_middle_of_a_star_is_nearer_than_32_bits_can_tell() -> None:
+    pixels = grey(401)
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    seen = InverseSparkles(fading=10).apply(pixels, {"centre": [200, 200], "rays": 60}, rng)
+    assert np.array_equal(seen[180:220, 180:220], pixels[180:220, 180:220])
+
+
 def test_caustics_only_shift_without_light_and_only_shade_without_depth() -> None:
     clean, flat = photograph("chelsea"), grey(224)
     with pytest.warns(noisecli.NoiseWarning, match="no effect"):
@@ -183,6 +245,13 @@ def test_caustics_only_shift_without_light_and_only_shade_without_depth() -> Non
     assert (shade == shade[..., :1]).all()
     assert 0.01 < shade.std() < 0.1
     assert abs(shade.mean()) < 0.01
+
+
+def test_water_bends_light_by_snell_s_law() -> None:
+    slope = np.array([0.01, 0.1, 0.5, 2], np.float32)
+    falling = np.arctan(slope)
+    expected = np.sin(falling - np.arcsin(np.sin(falling) / 4)) / slope * slope**2 / (slope**2 + 0.028**2)
+    assert _refracted(slope, np.zeros(4, np.float32)) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("op", PUBLISHED)

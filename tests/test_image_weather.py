@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import noisecli
+from noisecli.corruptions.image.lens import SunFlare
+from noisecli.corruptions.image.soiling import Frost
+from noisecli.pixels.ice import oriented
 from noisecli.run import augment
+from noisecli.streams import Stream
 
 PHOTOGRAPHS = Path(__file__).parents[1] / "docs" / "photographs"
 OPS = ["fog", "snow", "rain", "frost", "spatter", "sun_flare"]
@@ -64,6 +68,12 @@ def test_fog_lowers_contrast_everywhere_alike() -> None:
     assert clouds.std() > 10
 
 
+def test_fog_over_black_is_dimmed_to_black() -> None:
+    with pytest.warns(noisecli.NoiseWarning, match="no effect"):
+        assert not struck(flat(0), "fog").any()
+    assert struck(flat(1), "fog").max() <= 1
+
+
 def test_fog_over_a_long_strip_takes_no_square_of_its_length() -> None:
     assert struck(flat(90, 8, 50_000, 1), "fog").std() > 5
 
@@ -83,6 +93,37 @@ def test_heavier_rain_is_the_same_streaks_and_more() -> None:
     assert 0.02 < (light > 20).mean() < 0.5 * (heavy > 20).mean()
     assert (struck(flat(200), "rain", amount=0, blur=0, dim=0.25) == 150).all()
     assert struck(flat(0), "rain", **{**dry, "amount": 1}).max() == 217, "the sky is at 0.85 of white"
+
+
+def test_rain_as_bright_as_the_dimmed_scene_is_not_seen() -> None:
+    """A streak of 0.85 covers what it hides, and does not add to it."""
+    assert (struck(flat(255), "rain", dim=0.15, blur=0) == 217).all()
+    seen = struck(flat(255), "rain", dim=0.6, blur=0)
+    assert seen.min() == 102
+    assert seen.max() > 150
+
+
+def test_frost_lies_in_eight_ways_and_is_thicker_towards_the_borders() -> None:
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    black = flat(0, 128, 128, 1)
+    grown = [Frost().apply(black, {"top": 90, "left": 40, "way": way}, rng)[..., 0].astype(int) for way in range(8)]
+    for way, ice in enumerate(grown):
+        assert np.abs(oriented(grown[0], way) - ice).max() <= 1
+    assert len({ice.tobytes() for ice in grown}) == 8
+    many = np.mean([struck(black, "frost", seed=seed)[..., 0] for seed in range(20)], axis=0)
+    assert (many[:12].mean() + many[-12:].mean()) / 2 > 1.3 * many[40:-40, 40:-40].mean()
+
+
+def test_ghosts_lie_on_the_line_from_the_sun_through_the_centre() -> None:
+    rng = Stream(1, 1, "step", "").generator("value", "", 0)
+    drawn = {"sun": [0.2, 0.3], "turn": 0.1, "ghosts": []}
+    ghost = {"along": 1.5, "radius": 0.05, "light": 0.4, "red": 1, "green": 1, "blue": 1}
+    with_it, without = (
+        SunFlare().apply(flat(0), {**drawn, "ghosts": ghosts}, rng).astype(int) for ghosts in ([ghost], [])
+    )
+    lit = np.argwhere((with_it - without).sum(axis=2) > 20).mean(axis=0) + 0.5
+    sun, centre = np.array([0.2 * 160, 0.3 * 200]), np.array([80, 100])
+    assert lit == pytest.approx(sun + 1.5 * (centre - sun), abs=1)
 
 
 def test_frost_is_the_same_at_every_severity() -> None:

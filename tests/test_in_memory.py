@@ -558,8 +558,8 @@ MISSING = recipe_of({"op": "missing", "columns": "*", "rate": 1})
         (np.zeros((2, 4, 4, 3, 1), np.uint8), IMAGE, {}, r"shape \(2, 4, 4, 3, 1\) is no image"),
         (np.zeros((8, 40, 40), np.uint8), IMAGE, {}, r"shape \(8, 40, 40\) is no image: give"),
         (np.zeros((0, 40, 3), np.uint8), IMAGE, {}, "is no image"),
-        (np.zeros((4, 4, 3), np.uint8), MISSING, {}, "op 'missing' is for table, the input holds images"),
-        (FRAME, IMAGE, {}, "op 'cutout' is for images, the input holds table"),
+        (np.zeros((4, 4, 3), np.uint8), MISSING, {}, "op 'missing' is for tables, the input holds images"),
+        (FRAME, IMAGE, {}, "op 'cutout' is for images, the input holds tables"),
         (np.zeros((2, 70_000, 1, 3), np.uint8), recipe_of({"op": "jpeg_compression"}), {}, "image 0: jpeg_compression"),
         (FRAME, {"noisecli": 1, "steps": [NOISE]}, {}, "no seed: give `seed=`, or put `seed:` in the recipe"),
         (FRAME, {"noisecli": 1, "seed": None, "steps": [NOISE]}, {}, "no seed"),
@@ -616,3 +616,10 @@ def test_arrow_and_numpy_work_without_pandas() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\nTrue\n"
+
+
+def test_a_single_image_that_a_rate_passes_over_is_no_surprise(recwarn: pytest.WarningsRecorder) -> None:
+    grey, step = np.full((8, 8), 90, np.uint8), {"op": "brightness", "amount": 0.2, "rate": 0.5}
+    results = [noisecli.corrupt(grey, {"noisecli": 1, "steps": [step]}, seed=seed) for seed in range(20)]
+    assert 0 < sum(np.array_equal(result, grey) for result in results) < 20
+    assert not recwarn.list

@@ -393,3 +393,24 @@ def test_many_steps_wrap_and_sweeps_stand_side_by_side(command, recipe, images, 
     assert command("augment", images, "-r", swept, "-o", tmp_path / "o", "-q").code == 0
     for folder in found["combinations"]:
         assert find(pixels(tmp_path / "o" / folder / "copy=1" / found["images"][0]["path"]), pixels(sheet))
+
+
+def test_a_sweep_of_steps_alone_has_a_block_for_each_step(command, recipe, images, tmp_path):
+    steps = ["op: brightness, severity: 1", "op: contrast, severity: 1", "op: fog, severity: 1, rate: 0.5"]
+    made, sheet = recipe(*steps, sweep="{severity: [0, 1, 3, 4, 5], steps: alone}"), tmp_path / "s.png"
+    swept = command("preview", images, "-r", made, "-o", sheet, "--rows", 1)
+    assert "drawn   below for step=fog/severity=5, the last of 15 combinations" in swept.out
+    assert "psnr_db" not in swept.out
+    assert pixels(sheet).shape[1] == 12 + 6 * 180  # clean, and the five severities of one step
+
+
+def test_pictures_are_turned_as_viewers_turn_them(command, recipe, tmp_path):
+    (tmp_path / "in").mkdir()
+    stored = np.arange(40 * 20 * 3, dtype=np.uint8).reshape(40, 20, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(stored).save(tmp_path / "in" / "a.png", exif=exif)
+    made, sheet = recipe("op: brightness, amount: 0.1"), tmp_path / "s.png"
+    told = command("preview", tmp_path / "in", "-r", made, "-o", sheet).out
+    assert "rain may fall sideways" in told
+    assert find(np.rot90(stored, -1), pixels(sheet))

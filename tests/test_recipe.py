@@ -120,8 +120,8 @@ def test_faults(faults: Load, text: str, says: str) -> None:
 
 def test_a_step_for_other_data(faults: Load) -> None:
     text = "noisecli: 1\nsteps: [{op: typo, columns: x}]\n"
-    assert "op 'typo' is for table, the input holds images" in faults(text, target="images")[0]
-    assert "the recipe is for images, the input holds table" in faults("target: images\n" + text, target="table")[0]
+    assert "op 'typo' is for tables, the input holds images" in faults(text, target="images")[0]
+    assert "the recipe is for images, the input holds tables" in faults("target: images\n" + text, target="table")[0]
 
 
 def test_severity_0_is_clean_and_severities_set_parameters(read: Load) -> None:

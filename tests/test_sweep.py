@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 NOISE = "op: gaussian_noise, id: g, columns: [age, income], rate: 0.5"
 LABEL = "op: label_flip, id: lab"
@@ -151,3 +152,11 @@ def test_the_command_line_cannot_replace_what_is_swept(command, recipe, sample, 
     done = command("augment", sample / "customers.csv", "-r", path, "-o", tmp_path / "out", *option)
     assert done.code == 2
     assert any(line.startswith(f"error: {' '.join(option)}: the recipe sweeps that") for line in done.errors)
+
+
+def test_what_happens_in_many_combinations_is_said_once(command, recipe, tmp_path):
+    Image.new("L", (8, 8), 90).save(tmp_path / "grey.png")
+    made = recipe("op: hue, severity: 1", sweep="{severity: [1, 2, 3]}")
+    done = command("augment", tmp_path / "grey.png", "-r", made, "-o", tmp_path / "out", "--json").json
+    told = "step 'hue': 1 of 1 struck came out unchanged: no effect (ops on colour have none on grey images)"
+    assert done["warnings"] == [f"severity=1 and 2 more: {told}"]

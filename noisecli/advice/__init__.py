@@ -72,11 +72,12 @@ def examine(
     prepared = run.inspect(source, recipe, overrides=overrides, widen=widen)
     found: list[Advice] = []
     variants = prepared.recipe.variants
-    for variant in variants[:: -(-len(variants) // MOST_VARIANTS)]:
+    looked_at = variants[:: -(-len(variants) // MOST_VARIANTS)]
+    for variant in looked_at:
         with TemporaryDirectory(prefix="noisecli-") as space:
             spooled = replace(prepared, dataset=prepared.dataset.spooled(Path(space)))
             found += _advise(Case(spooled, variant.recipe, prepared.plans[variant.folder], None), variant.folder, space)
-    return prepared, first_of_each(found)
+    return prepared, first_of_each(found, len(looked_at))
 
 
 def _advise(case: Case, folder: str, space: str) -> list[Advice]:

@@ -85,9 +85,12 @@ def percent(part: float, whole: float) -> str:
     return "100 %" if part == whole else f"{min(max(share, 1), 99):.0f} %"
 
 
-def first_of_each(found: Sequence[Advice]) -> list[Advice]:
-    """Return each piece of advice once, in order, even if it holds for several variants of a sweep."""
-    seen: dict[Advice, Advice] = {}
+def first_of_each(found: Sequence[Advice], variants: int) -> list[Advice]:
+    """Return each piece of advice once, in order, even if it holds for several variants of a sweep.
+
+    What holds for all that were looked at names none.
+    """
+    seen: dict[Advice, list[Advice]] = {}
     for advice in found:
-        seen.setdefault(replace(advice, text="", sweep=None), advice)
-    return list(seen.values())
+        seen.setdefault(replace(advice, text="", sweep=None), []).append(advice)
+    return [replace(same[0], sweep=None) if len(same) == variants else same[0] for same in seen.values()]

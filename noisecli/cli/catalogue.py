@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from noisecli.cli.show import as_json, table
@@ -16,8 +17,8 @@ from noisecli.corruption import (
 )
 from noisecli.errors import UsageProblem
 from noisecli.recipe import builtin
-from noisecli.recipe.aliases import ALIASES, written_as
-from noisecli.recipe.source import did_you_mean, parse
+from noisecli.recipe.aliases import ALIASES, nearest, written_as
+from noisecli.recipe.source import parse
 
 
 def list_all(json: bool) -> None:
@@ -37,8 +38,8 @@ def explain(name: str, json: bool) -> None:
     found = [op for (_, known), op in registered().items() if known == name]
     if not found:
         instead = [said for target in ALIASES if (said := written_as(name, target))]
-        nearest = did_you_mean(name, sorted({n for _, n in registered()}))
-        unknown = f"unknown op {name!r}{nearest} (`noisecli ops` lists them)"
+        near = nearest(name, sorted({n for _, n in registered()}))
+        unknown = f"unknown op {name!r}{near} (`noisecli ops` lists them)"
         raise UsageProblem(instead[0] if instead else unknown)
     if json:
         as_json([describe(op) for op in found])
@@ -123,10 +124,21 @@ def _print(op: type[Corruption]) -> None:
         rows = [[key, default_of(p), meaning_of(p)] for key, p in about["parameters"].items()]
         table("\nParameters", ["name", "default", "meaning"], rows)
     if about["severities"]:
-        print("\nSeverities" + (" (224 px; small images: --json)" if "severities_by_side" in about else ""))
-        for level, row in enumerate(about["severities"], 1):
-            print(f"  {level}  " + ", ".join(f"{key}: {value:g}" for key, value in row.items()))
+        by_side = about.get("severities_by_side", {})
+        _print_severities(
+            "Severities" + (" from 224 px on (with `scale: none` at every size)" if by_side else ""),
+            about["severities"],
+        )
+        for side, rows in sorted(by_side.items(), reverse=True):
+            if rows != about["severities"]:
+                _print_severities(f"At {side} px", rows)
     print(f"\nExample\n  - {about['example']}\n\nSource: {about['source']}")
+
+
+def _print_severities(title: str, rows: Sequence[Mapping[str, float]]) -> None:
+    print(f"\n{title}")
+    for level, row in enumerate(rows, 1):
+        print(f"  {level}  " + ", ".join(f"{key}: {value:g}" for key, value in row.items()))
 
 
 def default_of(parameter: dict[str, Any]) -> str:

@@ -73,17 +73,24 @@ def show_images(found: ImagesPreview, source: Path, json_: bool) -> None:
     console = _console()
     count = _counted(found.looked_at, "image", found.whole)
     about = {"sheet": found.sheet, "input": f"{source}: {count}", "seed": _seed(found)}
+    if found.shown and found.images:
+        about["drawn"] = f"below for {found.shown}, the last of {len(found.combinations)} combinations"
     for key, said in about.items():
         console.print(Text.assemble((f"{key:<8}", "bold"), visible(said)))
     for image in found.images:
         name = source.name if image.path == "." else image.path
         console.print(Text.assemble("\n", (visible(name), "bold"), (f"  {image.size[0]} x {image.size[1]} px", ASIDE)))
         for on in image.steps:
-            drawn = ", ".join(f"{key} {_brief(value)}" for key, value in (on.drawn or {}).items())
+            drawn = ", ".join(f"{key} {_brief(value)}" for key, value in (on.drawn or {}).items() if value is not None)
             text = f"  {on.step}  {drawn if on.struck else 'not struck'}"
             console.print(Text(visible(text), "" if on.struck else ASIDE))
     console.print(Text("\nOf the images looked at", "bold"))
-    console.print(_counts(found.counts))
+    settled = [count for count in found.counts if count.rate in (0, 1)]
+    left_out = len(settled) if len(found.counts) > MOST_COUNTS else 0
+    if len(found.counts) > left_out:
+        console.print(_counts([count for count in found.counts if not left_out or count not in settled]))
+    if left_out:
+        console.print(f"{left_out} steps of combinations have the rate 0 or 1: they strike none or all.")
     _print_notes(found.notes, console)
 
 
@@ -93,8 +100,16 @@ def _counted(count: int, what: str, whole: bool) -> str:
 
 
 def _brief(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = _rounded(value)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _rounded(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_rounded, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_rounded(entry)}' for key, entry in value.items())}}}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _console() -> Console:
@@ -249,17 +264,20 @@ def _raw(lines: Sequence[RawLine], width: int) -> Iterator[Text]:
 def _counts(counts: Sequence[StepCount]) -> Table:
     """What each step did to each column of the rows looked at, or to all of its columns where there are many."""
     shape = Table(box=None, pad_edge=False, header_style="bold")
-    swept = any(count.sweep for count in counts)
-    for name in (*(["sweep"] if swept else []), "step", "column"):
+    swept, whole = any(count.sweep for count in counts), not any(count.column for count in counts)
+    tried = any(count.changed is not None for count in counts)
+    for name in (*(["sweep"] if swept else []), "step", *([] if whole else ["column"])):
         shape.add_column(name, overflow="fold")
-    for name in ("eligible", "struck", "changed", "asked", "got"):
+    for name in ("eligible", "struck", *(["changed"] if tried else []), "asked", "got"):
         shape.add_column(name, justify="right", no_wrap=True)
     for count in counts if len(counts) <= MOST_COUNTS else _together(counts):
         step = count.step if count.step == count.op else f"{count.step} ({count.op})"
-        numbers = ["-" if n is None else f"{n:,}" for n in (count.eligible, count.struck, count.changed)]
+        figures = (count.eligible, count.struck, *([count.changed] if tried else []))
+        numbers = ["-" if n is None else f"{n:,}" for n in figures]
         asked = "-" if count.rate is None else f"{count.rate:g}"
         got = f"{count.struck / count.eligible:.4f}" if count.eligible else "-"
-        texts = [*([count.sweep or ""] if swept else []), step, visible(count.column), *numbers, asked, got]
+        names = [*([count.sweep or ""] if swept else []), step, *([] if whole else [visible(count.column)])]
+        texts = [*names, *numbers, asked, got]
         shape.add_row(*map(Text, texts), style="" if count.struck else ASIDE)
     return shape
 

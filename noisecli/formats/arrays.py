@@ -74,7 +74,8 @@ class NumpyImages:
         if whole.ndim not in (3, 4) or whole.shape[-1] not in (1, 2, 3, 4) or 0 in whole.shape[-3:]:
             raise DataProblem(
                 f"an array of shape {array.shape} is no image: give (height, width), (height, width, channels) or "
-                "(images, height, width, channels), with 1 or 3 channels, and perhaps one more of alpha"
+                "(images, height, width, channels), with 1 or 3 channels, and perhaps one more of alpha; "
+                "a batch of grey images is array[..., None], and channels go last"
             )
         self._array = array
         self._batch = whole if array.ndim == 4 else whole[np.newaxis]

@@ -48,7 +48,8 @@ def plane_wave(pixels: Pixels, down: float, right: float, phase: float) -> Reals
 
 def wave(turns: Reals) -> Reals:
     """Return the sine of angles in turns, within 2e-4, from a table."""
-    places = np.rint(turns * np.float32(_STEPS)).astype(np.int32)
+    # 64 bits: over a strip of millions of pixels turns do not fit 32, and what comes of that depends on the CPU.
+    places = np.rint(turns * np.float32(_STEPS)).astype(np.int64)
     waves: Reals = _table()[places & (_STEPS - 1)]
     return waves
 

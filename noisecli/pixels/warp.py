@@ -54,8 +54,11 @@ def _places(away: NDArray[Any], place: Places, size: int) -> tuple[tuple[Places,
     """Return the two places between which a displaced one lies, and how far it is from the first, in parts."""
     parts: Places = np.rint(away * PARTS).astype(np.int64) + place * PARTS
     first = parts >> BITS
-    lowest = int(first.min())
+    parts &= PARTS - 1
+    lowest, highest = int(first.min()), int(first.max())
+    if highest - lowest >= first.size:
+        return (inside(first, size, "reflect"), inside(first + 1, size, "reflect")), parts
     # Looked up, because there are fewer places than pixels.
-    known = inside(np.arange(lowest, int(first.max()) + 2), size, "reflect")
+    known = inside(np.arange(lowest, highest + 2), size, "reflect")
     first -= lowest
-    return (known[first], known[first + 1]), parts & (PARTS - 1)
+    return (known[first], known[first + 1]), parts

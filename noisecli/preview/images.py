@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem
 from noisecli.formats.content import spaced
-from noisecli.formats.images import apart, parse_image, salvage
+from noisecli.formats.images import ImageFile, apart, parse_image, salvage
+from noisecli.imagefiles import read_exif
+from noisecli.imagefiles.exif import orientation
 from noisecli.plan import Plan, StepPlan
 from noisecli.preview.asked import Asked
 from noisecli.preview.choose import cover
@@ -30,6 +34,17 @@ BY_SEVERITY = 2
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What a viewer does to pixels of an EXIF orientation other than 1."""
+
 
 @dataclass(frozen=True)
 class _Variant:
@@ -47,7 +62,17 @@ class _Content:
         self._raw = file.path.read_bytes()
         self.image = parse_image(self._raw, file.name)
         self._side = side
-        self.clean = Tile(thumbnail(self.image.pixels, self.image.alpha, side), file.name)
+        self._turn = TURNS.get(orientation(read_exif(self._raw)))
+        self.clean = Tile(self._upright(self.image), file.name)
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether a viewer shows it in another way than it is stored."""
+        return self._turn is not None
+
+    def _upright(self, image: ImageFile) -> Image.Image:
+        picture = thumbnail(image.pixels, image.alpha, self._side)
+        return picture if self._turn is None else picture.transpose(self._turn)
 
     def struck(self, variant: _Variant, step: StepPlan | None) -> StruckImageFile:
         """Return what one step makes of it, or all steps that strike it do, as it is written."""
@@ -57,11 +82,10 @@ class _Content:
         return strike_image(self.file, self._raw, engine, steps, self.image)
 
     def tile(self, variant: _Variant, step: StepPlan | None, caption: str) -> Tile:
-        """Draw what becomes of it; a damaged file as far as a viewer can show it, turned as it says."""
+        """Draw what becomes of it; a damaged file as far as a viewer can show it."""
         done = self.struck(variant, step)
         if done.content is not None:
-            image = parse_image(done.data, self.file.name)
-            return Tile(thumbnail(image.pixels, image.alpha, self._side), caption)
+            return Tile(self._upright(parse_image(done.data, self.file.name)), caption)
         values = salvage(done.data)
         picture = self.clean.picture if values is None else thumbnail(*apart(values), self._side)
         said = [caption, "" if _is_sound(done.data) else "Pillow raises an error"]
@@ -85,13 +109,15 @@ class _Column:
     step: StepPlan | None = None
     forced: bool = False
     """Whether the step is shown where it does not strike, too."""
+    alone: str = ""
+    """The step whose strengths a sweep of `steps: alone` goes through; its columns are a block."""
 
     def tile(self, content: _Content) -> Tile:
         """Make the picture of an image."""
         struck = [step.id for step in ImageEngine(self.variant.plan, 1).strikes(content.file.address)]
         if not self.forced and (not struck or (self.step is not None and self.step.id not in struck)):
             return Tile(content.clean.picture, "not struck", faint=True)
-        return content.tile(self.variant, self.step, "" if self.step else ", ".join(struck))
+        return content.tile(self.variant, self.step, "" if self.step or self.alone else ", ".join(struck))
 
 
 def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesPreview:
@@ -120,7 +146,7 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
     some = np.argsort(~struck.any(axis=1), kind="stable")  # those that no step strikes are of the least interest
     chosen = sorted((looked_at[some[i]] for i in cover([struck[some]], most)), key=dataset.struck.index)
     columns = _columns(variants)
-    side = side_for(min(most_columns(), max(len(columns) + 1, 1 + len(SEVERITIES))))
+    side = side_for(min(most_columns(), max(len(columns), len(SEVERITIES)) + 1))
     contents, skipped = _open(chosen, side)
     tiles = [[content.clean, *(column.tile(content) for column in columns)] for content in contents]
     blocks = [*_in_bands(columns, tiles), *_by_severity(last, contents[:: max(1, len(contents) - 1)][:BY_SEVERITY])]
@@ -136,7 +162,7 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
         shown=last.folder or None,
         images=tuple(shown),
         counts=tuple(counts),
-        notes=[*skipped, *_notes(shown, found[-1][1])],
+        notes=[*skipped, *_notes(shown, found[-1][1]), *_turned(contents, last)],
     )
 
 
@@ -183,14 +209,25 @@ def _notes(shown: Sequence[ImageShown], counts: Sequence[StepCount]) -> Iterator
         yield "large images are shown smaller than they are, so fine noise looks weaker than it is"
 
 
+def _turned(contents: Sequence[_Content], variant: _Variant) -> Iterator[str]:
+    if any(content.is_turned for content in contents) and any(not step.on_image_file for step in variant.plan.steps):
+        yield "images are shown as their EXIF orientation says, and struck as they are stored: rain may fall sideways"
+
+
 def _columns(variants: Sequence[_Variant]) -> list[_Column]:
     """Each step alone and all together; of a sweep each combination."""
     last = variants[-1]
     if last.folder:
-        return [_Column(variant.folder.replace("/", "\n"), variant) for variant in variants]
+        return [_swept(variant) for variant in variants]
     steps = last.plan.steps
     alone = [_Column(f"{step.id}\n{_settings(step)}", last, step) for step in steps]
     return [*alone, _Column("all steps\nas augment writes it", last)] if len(steps) > 1 else alone
+
+
+def _swept(variant: _Variant) -> _Column:
+    first, _, rest = variant.folder.partition("/")
+    alone = first.removeprefix("step=") if first.startswith("step=") and rest else ""
+    return _Column((rest if alone else variant.folder).replace("/", "\n"), variant, alone=alone)
 
 
 def _settings(step: StepPlan) -> str:
@@ -203,10 +240,15 @@ def _settings(step: StepPlan) -> str:
 def _in_bands(columns: Sequence[_Column], tiles: Sequence[Sequence[Tile]]) -> Iterator[Block]:
     """Put as many columns side by side as fit, the clean pictures before them again and again."""
     most = most_columns() - 1
-    for start in range(0, len(columns), most):
-        titles = ["clean", *(column.title for column in columns[start : start + most])]
-        rows = [[row[0], *row[1 + start : 1 + start + most]] for row in tiles]
-        yield Block("" if start else "What the recipe does", titles, rows)
+    start = 0
+    for alone, group in groupby(columns, lambda column: column.alone):
+        end = start + len(list(group))
+        for left in range(start, end, most):
+            right = min(left + most, end)
+            titles = ["clean", *(column.title for column in columns[left:right])]
+            rows = [[row[0], *row[1 + left : 1 + right]] for row in tiles]
+            yield Block("" if left > start else alone or "What the recipe does", titles, rows)
+        start = end
 
 
 def _by_severity(variant: _Variant, contents: Sequence[_Content]) -> Iterator[Block]:

@@ -1,6 +1,10 @@
 """Names that are no ops of their own, but an op with a fixed parameter or mechanism: what to write instead."""
 
+import re
+from collections.abc import Sequence
+
 from noisecli.corruption import Target
+from noisecli.recipe.source import did_you_mean
 
 ALIASES: dict[Target, dict[str, str]] = {
     "table": {
@@ -54,6 +58,13 @@ ALIASES: dict[Target, dict[str, str]] = {
         "single_frequency_greyscale": "{op: single_frequency}",
         "coarse_dropout": "{op: cutout, holes: 8, size: 0.1}",
         "grayscale": "{op: saturate, factor: 0, offset: 0}",
+        "to_gray": "{op: saturate, factor: 0, offset: 0}",
+        "poisson_noise": "{op: shot_noise}",
+        "multiplicative_noise": "{op: speckle_noise}",
+        "jpeg": "{op: jpeg_compression}",
+        "image_compression": "{op: jpeg_compression}",
+        "haze": "{op: fog}",
+        "occlusion": "{op: cutout}",
     },
 }
 """By target and name, as YAML; `columns` are to be added where the op strikes some."""
@@ -61,5 +72,16 @@ ALIASES: dict[Target, dict[str, str]] = {
 
 def written_as(name: str, target: Target) -> str | None:
     """Say what to write for such a name, after it; None: there is no such."""
-    instead = ALIASES[target].get(name)
-    return None if instead is None else f"{name!r} is an op with a fixed parameter or mechanism: write {instead}"
+    instead = ALIASES[target].get(name) or ALIASES[target].get(_as_here(name))
+    return None if instead is None else f"no op is called {name!r}: write {instead}"
+
+
+def nearest(name: str, ops: Sequence[str]) -> str:
+    """Suggest the op that may be meant, after its name."""
+    return did_you_mean(_as_here(name) if _as_here(name) in ops else name, ops)
+
+
+def _as_here(name: str) -> str:
+    """Spell a name of another package as ops are called here: `RandomSunFlare` becomes `sun_flare`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return words.removeprefix("random_")

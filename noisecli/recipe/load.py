@@ -19,7 +19,7 @@ from noisecli.parameters import plain
 from noisecli.recipe import builtin
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
-from noisecli.recipe.aliases import written_as
+from noisecli.recipe.aliases import nearest, written_as
 from noisecli.recipe.checks import check_columns, check_soft_labels, check_together
 from noisecli.recipe.conditions import Condition
 from noisecli.recipe.dirt import check_dirt
@@ -29,6 +29,8 @@ from noisecli.recipe.override import Override, override, raw_steps, set_severity
 from noisecli.recipe.source import Loc, Source, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
+
+_MANY = {"table": "tables", "images": "images"}
 
 
 def load(
@@ -115,7 +117,7 @@ def _settle_target(source: Source, target: Target | Literal["both"] | None) -> T
     said = plain(source.data.get("target"))
     if target is not None and target != "both":
         if said in STEPS and said != target:
-            source.fault(("target",), f"the recipe is for {said}, the input holds {target}")
+            source.fault(("target",), f"the recipe is for {_MANY[said]}, the input holds {_MANY[target]}")
         return target
     if said in STEPS:
         return said  # type: ignore[no-any-return]
@@ -205,8 +207,8 @@ def _unknown_op(name: str, target: Target) -> str:
         return instead
     other = [t for t, n in registered() if n == name]
     if other:
-        return f"op {name!r} is for {other[0]}, the input holds {target}"
-    return f"unknown op {name!r}{did_you_mean(name, [n for t, n in registered() if t == target])}"
+        return f"op {name!r} is for {_MANY[other[0]]}, the input holds {_MANY[target]}"
+    return f"unknown op {name!r}{nearest(name, [n for t, n in registered() if t == target])}"
 
 
 def _preset(source: Source, op: type[Corruption], raw: Mapping[str, Any], severity: Any, loc: Loc) -> Mapping[str, Any]:

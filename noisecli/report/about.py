@@ -138,8 +138,7 @@ def asked_and_realised(subject: Subject) -> Section:
     data = {
         "first": lines[:MOST_LINES],
         "rest": lines[MOST_LINES:],
-        "what": "Images" if on_images else "Column",
-        "whole": "whole images" if on_images else "whole rows",
+        "on_images": on_images,
         "over": f", over all {copies} copies" if copies > 1 else "",
     }
     return Section("rates", "Asked and realised", data)

@@ -84,7 +84,7 @@ def gather(output: Path, source: Path, copy: int | None = None, key: str | None 
         }
     return Subject(
         clean=_name(source),
-        noisy=_name(output),
+        noisy=sides.sweep or _name(output),
         copy=sides.copy,
         sweep=sides.sweep,
         manifest=sides.manifest,

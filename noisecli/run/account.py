@@ -72,11 +72,16 @@ def _code_warnings(record: Record) -> list[str]:
 
 
 def _rates(prepared: Prepared, record: Record) -> list[str]:
-    lines = []
+    """Say each shortfall once, with the first combination of a sweep that it is about."""
+    found: dict[str, list[str]] = {}
     for folder, plan in prepared.plans.items():
-        found = shortfalls(plan, record.tallies.get(folder, {}))
-        lines += [f"{folder}: {line}" if folder else line for line in found]
-    return lines
+        for line in shortfalls(plan, record.tallies.get(folder, {})):
+            found.setdefault(line, []).append(folder)
+    return [f"{_and_more(folders)}: {line}" if folders[0] else line for line, folders in found.items()]
+
+
+def _and_more(folders: Sequence[str]) -> str:
+    return folders[0] + (f" and {len(folders) - 1} more" if len(folders) > 1 else "")
 
 
 def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally) -> StepEntry:
@@ -128,13 +133,13 @@ def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, C
     """What may have to be said of a step, and how many cells of a column it is about."""
     on_table = isinstance(step.corruption, TableCorruption)
     op = step.corruption
-    unchanged = "no effect"
+    unchanged = "no effect (ops on colour have none on grey images)"
     if isinstance(op, TableCorruption):
         unchanged = "" if op.keeps_some() else op.unchanged
     lost = "could not be changed any more after an earlier step" if on_table else "cannot be read and are carried"
     narrow = [f"its `{key}`" for key, said in (("where", step.where), ("window", step.window)) if said]
     yield "nothing is eligible" + (f"; see {' and '.join(narrow)}" if narrow else ""), lambda _, c: c.eligible == 0
-    yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda _, c: c.eligible > 0 and c.struck == 0
+    yield f"rate {step.rate:g} of {{eligible}} strikes none", lambda _, c: c.eligible > 1 and c.struck == 0
     yield (
         f"{{struck}} of {{eligible}} struck, far from the rate {step.rate:g}: the groups or runs are few and large",
         lambda column, c: _in_bulk(plan, step, column) and _far(c, step.rate_of(column)),

@@ -170,8 +170,8 @@ def write_files(task: FilesTask) -> FilesDone:
             done.files.append(_write_image(file, target, engine, steps) if steps else carry(file, target))
         except DataProblem as error:
             if not file.reading.skip_errors:
-                raise
-            done.files.append(replace(carry(file, target), skipped=str(error)))
+                raise DataProblem(f"{error} (`on_error: skip` carries such images untouched)") from error
+            done.files.append(replace(carry(file, target), skipped=str(error).removeprefix(f"{file.name}: ")))
             for step in steps:
                 engine.tally[step.id, ""].void += 1
     return done

@@ -128,10 +128,13 @@ def _head(opened: Opened, purpose: str, draft: Draft, splits: bool) -> list[str]
         other = "images" if opened.dataset.target == "table" else "tables"
         lines.append(f"target: {opened.dataset.target}".ljust(19) + f"# the {other} there want a recipe of their own")
     if draft.sweep:
-        lines += yaml.comment(
-            "The one knob: a folder for each severity, 0 is clean. What a lower one strikes a higher one strikes too."
-        )
-        if "steps" not in draft.sweep:
+        if "steps" in draft.sweep:
+            lines += yaml.comment("A folder for each step alone at each severity; INPUT is what they compare with.")
+        else:
+            lines += yaml.comment(
+                "The one knob: a folder for each severity, 0 is clean. "
+                "What a lower one strikes a higher one strikes too."
+            )
             lines += yaml.comment("To see which damage hurts the most, add `steps: alone`: each step then acts alone.")
         lines.append(f"sweep: {yaml.flow(draft.sweep)}")
     return lines

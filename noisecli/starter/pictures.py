@@ -12,7 +12,8 @@ from noisecli.run.dataset import HELD_OUT
 from noisecli.starter.draft import Draft, Group, Step
 from noisecli.starter.look import Opened
 
-SEVERITIES = [0, 1, 2, 3, 4, 5]
+SEVERITIES = [1, 2, 3, 4, 5]
+"""Of each corruption alone; the input is the clean data."""
 
 IN_WORDS = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "of a palette"} | dict.fromkeys(
     ("I", "I;16", "I;16B"), "16-bit grey"

@@ -111,7 +111,7 @@ class SunFlare(ImageCorruption):
     amount: Share = 0.7
     """Brightness of the sun's disc, as a share of white; all else is in proportion."""
 
-    size: Annotated[float, Field(gt=0, le=2)] = 0.19
+    size: Annotated[float, Field(ge=0.001, le=2)] = 0.19
     """Distance from the sun at which its glare has fallen to half, as a share of the longer side."""
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:

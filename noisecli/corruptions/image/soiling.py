@@ -208,7 +208,7 @@ def _tint(colour: tuple[float, float, float], channels: int) -> Reals:
 
 def _spread(weights: list[float]) -> float:
     """Return the factor by which a blur along rows and columns lowers the standard deviation of noise."""
-    return weights[0] ** 2 + 2 * fsum(weight**2 for weight in weights[1:])
+    return weights[0] * weights[0] + 2 * fsum(weight * weight for weight in weights[1:])
 
 
 def _lit(over: Reals) -> Reals:

@@ -96,7 +96,9 @@ class InverseSparkles(ImageCorruption):
         for band in bands(pixels.shape):
             reach, glow = _star(pixels, band, drawn["centre"], lengths)
             power = exp(log(np.maximum(reach, 1e-12).astype(np.float64)) * (self.fading / 2))
-            bleached[band] = _whitened(pixels[band], np.minimum(power.astype(np.float32) * glow, 1))
+            # Where it is above 2 nothing is bleached; far more than that does not fit 32 bits.
+            kept = np.minimum(np.minimum(power, 2).astype(np.float32) * glow, 1)
+            bleached[band] = _whitened(pixels[band], kept)
         return bleached
 
 

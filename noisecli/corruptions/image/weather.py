@@ -31,7 +31,8 @@ class Fog(ImageCorruption):
     """Lay a cloudy veil over the picture: fog that is thicker here than there.
 
     A random field of clouds is added to all channels alike; then everything is dimmed, so that the brightest pixel
-    under the thickest fog is as bright as the brightest was before. Contrast falls by the same factor.
+    under the thickest fog is as bright as the brightest was before: black pictures stay black. Contrast falls by the
+    same factor.
 
     Source: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions".
 
@@ -72,7 +73,7 @@ class Fog(ImageCorruption):
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         clouds = plasma(rng, pixels.shape[0], pixels.shape[1], self.decay)
         brightest, thickest = int(pixels.max()), self.amount * white(pixels)
-        dimmed = brightest / (brightest + thickest) if brightest else 1.0
+        dimmed = brightest / max(brightest + thickest, 1)
         result = np.empty_like(pixels)
         for band in bands(pixels.shape):
             levels = planes(pixels[band])
@@ -131,7 +132,7 @@ class Snow(ImageCorruption):
     radius: Annotated[int, Field(ge=0, le=100)] = 12
     """Half of the length that a flake is smeared over, in px."""
 
-    sigma: Annotated[float, Field(gt=0, le=1000)] = 8.0
+    sigma: Annotated[float, Field(ge=0.01, le=1000)] = 8.0
     """How slowly the smear fades along its length, in px."""
 
     mix: Share = 0.7
