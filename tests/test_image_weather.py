@@ -116,7 +116,7 @@ def test_frost_lies_in_eight_ways_and_is_thicker_towards_the_borders() -> None:
 
 def test_ghosts_lie_on_the_line_from_the_sun_through_the_centre() -> None:
     rng = Stream(1, 1, "step", "").generator("value", "", 0)
-    drawn = {"sun": [0.2, 0.3], "turn": 0.1, "ghosts": []}
+    drawn = {"sun": [0.2, 0.3], "angle": 36.0, "ghosts": []}
     ghost = {"along": 1.5, "radius": 0.05, "light": 0.4, "red": 1, "green": 1, "blue": 1}
     with_it, without = (
         SunFlare().apply(flat(0), {**drawn, "ghosts": ghosts}, rng).astype(int) for ghosts in ([ghost], [])
