@@ -2,6 +2,7 @@
 
 import colorsys
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,14 @@ def test_a_shadow_has_the_same_shape_at_every_strength() -> None:
         shapes.append(strong > 100)
     assert 0.1 < np.mean(shapes) < 0.5
     assert len({shape.tobytes() for shape in shapes}) == 8
+
+
+def test_low_light_leaves_black_to_what_reading_the_sensor_adds() -> None:
+    black = np.zeros((300, 300), np.uint16)
+    photons = (strike("low_light", black, photons=500) / 65535) ** 2 * 500
+    for reading in (0.25, 1, 2):  # of a standard deviation of one photon, cut off at none
+        expected = 1 - NormalDist().cdf(reading)
+        assert abs((photons > reading).mean() - expected) < 4 * (expected / photons.size) ** 0.5
 
 
 def hsv(pixels: NDArray[np.uint8], change: Any) -> NDArray[np.float64]:

@@ -92,6 +92,7 @@ def test_heavier_rain_is_the_same_streaks_and_more() -> None:
     assert (heavy >= light).all()
     assert 0.02 < (light > 20).mean() < 0.5 * (heavy > 20).mean()
     assert (struck(flat(200), "rain", amount=0, blur=0, dim=0.25) == 150).all()
+    assert struck(flat(0), "rain", **{**dry, "amount": 1}).max() == 217, "the sky is at 0.85 of white"
 
 
 def test_rain_as_bright_as_the_dimmed_scene_is_not_seen() -> None:
@@ -133,7 +134,7 @@ def test_the_sun_stands_in_the_upper_half() -> None:
 
 def test_ghosts_lie_on_the_line_from_the_sun_through_the_centre() -> None:
     rng = Stream(1, 1, "step", "").generator("value", "", 0)
-    drawn = {"sun": [0.2, 0.3], "turn": 0.1, "ghosts": []}
+    drawn = {"sun": [0.2, 0.3], "angle": 36.0, "ghosts": []}
     ghost = {"along": 1.5, "radius": 0.05, "light": 0.4, "red": 1, "green": 1, "blue": 1}
     with_it, without = (
         SunFlare().apply(flat(0), {**drawn, "ghosts": ghosts}, rng).astype(int) for ghosts in ([ghost], [])

@@ -1,7 +1,8 @@
-"""What ops on images are made of: borders, blurs, warps, fields and colour, the same to the bit on every CPU.
+"""What ops on images are made of: levels and borders, and in modules chance, blurs, resampling, warps, fields, colour.
 
-Integers, and floats under operations that IEEE 754 rounds exactly (+ - * / sqrt rint), element by element; nothing that
-a CPU may sum in another order or fuse. Work goes in bands of rows, so that temporaries do not grow with the picture.
+All give the same bits on every CPU: integers, and floats under operations that IEEE 754 rounds exactly (+ - * / sqrt
+rint), element by element; nothing that a CPU may sum in another order or fuse. Work goes in bands of rows, so that
+temporaries do not grow with the picture.
 """
 
 from collections.abc import Callable, Iterator

@@ -58,7 +58,7 @@ class Banding(AdditiveCorruption):
 
     It differs from image to image, unlike the columns of `fixed_pattern`; all channels get the same.
 
-    Source: Nakamura 2006, "Image Sensors and Signal Processing for Digital Still Cameras", the chapter on noise.
+    Source: Nakamura 2006, "Image Sensors and Signal Processing for Digital Still Cameras", on noise.
 
     Example:
         {op: banding, sigma: 0.05, direction: row}
