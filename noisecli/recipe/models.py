@@ -30,6 +30,7 @@ class ByType(Parameters):
 
 
 Selector = str | ByType
+_NAMES = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
 _ONE_OR_MORE = BeforeValidator(_as_list, json_schema_input_type=Selector | list[Selector])
 KEYWORDS = ("numeric", "text", "category", "datetime", "all")
 Encode = Literal["struck", "every", "exact"]
@@ -178,6 +179,11 @@ class TableStep(Step):
 
 class ImageStep(Step):
     """One op on images; the rate is the share of images."""
+
+    files: Annotated[list[str], Field(min_length=1), _NAMES] | None = None
+    """Strike only these: globs over paths in the input, in which `*` stands for anything, `/` too."""
+    classes: Annotated[list[str], Field(min_length=1), _NAMES] | None = None
+    """Strike only images that lie in folders of these names."""
 
     scale: Literal["resolution", "none"] = "resolution"
     """resolution: a severity means the same on small and large images, interpolated between the tables published for
