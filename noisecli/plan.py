@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -36,6 +37,11 @@ QuotaKey = tuple[str, str, int]
 """(step id, column, copy)"""
 
 
+def class_of(path: str) -> str:
+    """Return the class of an image: the name of the folder that it lies in; "" if there is none."""
+    return path.rpartition("/")[0].rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class StepPlan:
     """One step, ready to act."""
@@ -50,6 +56,10 @@ class StepPlan:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """What the recipe gives beside the severity; on images a severity is settled by their size."""
     scaled: bool = False
+    files: tuple[str, ...] | None = None
+    """Globs of the images that may be struck; None: all."""
+    classes: tuple[str, ...] | None = None
+    """Names of the folders in which these lie; None: any."""
     where: Where | None = None
     """Which rows may be struck; None: all."""
     within: str | None = None
@@ -95,6 +105,12 @@ class StepPlan:
     def on_image_file(self) -> bool:
         """Whether it damages finished image files, which nobody decodes for that."""
         return isinstance(self.corruption, ImageFileCorruption)
+
+    def admits(self, path: str) -> bool:
+        """Say whether the image at a path may be struck."""
+        if self.files is not None and not any(fnmatchcase(path, glob) for glob in self.files):
+            return False
+        return self.classes is None or class_of(path) in self.classes
 
     def at_size(self, side: float) -> tuple[ImageCorruption, float]:
         """Return the op and the rate for an image whose sides have the geometric mean `side`, in px."""

@@ -70,7 +70,7 @@ from noisecli.run import augment
 from noisecli.streams import BLOCK, Stream
 
 ROOT = Path(__file__).parents[1]
-FORESEEN = {"group", "files", "classes"}
+FORESEEN = {"group"}
 """Step keys of the design that are yet to come."""
 
 TYPES = {

@@ -24,6 +24,9 @@ Command = Callable[..., Any]
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data" / "customers.csv"
 NAMES = builtin.names()
+ON_IMAGES = {"imagenet-c", "imagenet-c-bar"}
+"""What these make is shown in tests/test_sets.py."""
+ON_TABLES = sorted({*NAMES} - ON_IMAGES)
 ROLES = {"id": "customer_id", "label": "churn", "split": "split"}
 every_recipe = pytest.mark.parametrize("name", NAMES)
 
@@ -57,10 +60,12 @@ def test_the_recipes_that_are_promised_are_there() -> None:
 def test_the_list_has_every_recipe_with_its_line(command: Command) -> None:
     done = command("recipes")
     assert done.code == 0
-    assert all(re.search(rf"^{name} +table +\S", done.out, re.MULTILINE) for name in NAMES)
+    targets = {name: "images" if name in ON_IMAGES else "table" for name in NAMES}
+    assert all(re.search(rf"^{name} +{targets[name]} +\S", done.out, re.MULTILINE) for name in NAMES)
     entries = command("recipes", "--json").json
     assert [entry["name"] for entry in entries] == NAMES
-    assert all(entry["target"] == "table" and entry["summary"].endswith(".") for entry in entries)
+    assert {entry["name"]: entry["target"] for entry in entries} == targets
+    assert all(entry["summary"].endswith(".") for entry in entries)
 
 
 @every_recipe
@@ -78,7 +83,7 @@ def test_one_is_printed_as_it_is_and_can_be_saved_and_edited(name: str, command:
 def test_each_says_where_its_rates_come_from(name: str) -> None:
     comments = " ".join(line.strip(" #") for line in builtin.text(name).splitlines() if line.strip().startswith("#"))
     assert re.search(r'[A-Z][\w-]+,? .{0,80}?[12]\d{3}, "[A-Z]', comments), "no author, year and title"
-    assert "judgement" in comments or name == "label-noise-20"
+    assert "judgement" in comments or name in {"label-noise-20", *ON_IMAGES}
     assert all(len(line) <= 120 for line in builtin.text(name).splitlines())
 
 
@@ -121,7 +126,7 @@ def test_a_name_without_its_prefix_is_told_of_it(
 # ------------------------------------------------------------------------------------------------------- they run
 
 
-@every_recipe
+@pytest.mark.parametrize("name", ON_TABLES)
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_each_runs_on_the_sample_data(name: str, suffix: str, command: Command, tmp_path: Path) -> None:
     source, out = SAMPLE.with_suffix(suffix), tmp_path / f"out{suffix}"
@@ -139,7 +144,7 @@ def test_each_runs_on_the_sample_data(name: str, suffix: str, command: Command, 
 
 
 @pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"label-noise-20", "weak-to-strong"}))
+@pytest.mark.parametrize("name", sorted({*ON_TABLES} - {"label-noise-20", "weak-to-strong"}))
 def test_each_can_be_used_in_memory(name: str) -> None:
     frame = pd.read_csv(SAMPLE)
     noisy = noisecli.corrupt(frame, f"builtin:{name}")

@@ -92,6 +92,8 @@ class ImageEngine:
 
     def _is_struck(self, step: StepPlan, path: str) -> bool:
         counts = self.tally.setdefault((step.id, ""), Counts())
+        if not step.admits(path):
+            return False
         counts.eligible += 1
         stream = Stream(self._plan.seed, self._copy, step.id, path)
         if step.exact:

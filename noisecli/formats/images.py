@@ -12,7 +12,7 @@ import hashlib
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -24,13 +24,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL import ImageFile as PillowFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from noisecli.corruption import Pixels
 from noisecli.errors import DataProblem, NoiseError
 from noisecli.formats import png
 from noisecli.imagefiles.jpeg import JPEG_START, as_segment
 from noisecli.imagefiles.png import PNG_START, whole_chunks
+
+EXACT = ".png"
+"""Extension of files that lose nothing."""
 
 EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """Formats by extension, in lower case."""
@@ -64,6 +67,10 @@ class ImageFile(ABC):
     @abstractmethod
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels for its own."""
+
+    @abstractmethod
+    def exact(self) -> "PngFile":
+        """Return the file as one whose encoder loses nothing."""
 
     def digest(self, pixels: Pixels) -> str:
         """Return the SHA-256 of the shape and bytes of these pixels with the file's alpha, as the encoder gets them.
@@ -125,7 +132,8 @@ class JpegFile(ImageFile):
 
     segments: bytes
     """Application data and comments."""
-    progressive: bool
+    info: Mapping[str, Any]
+    """What Pillow makes of these."""
 
     @classmethod
     def parse(cls, data: bytes, name: str) -> "JpegFile":
@@ -138,7 +146,7 @@ class JpegFile(ImageFile):
         segments = b"".join(
             as_segment(_JPEG_MARKERS[marker], body) for marker, body in picture.applist if not _untrue(marker, body)
         )
-        return cls(*apart(_decode(picture, name)), segments=segments, progressive="progressive" in picture.info)
+        return cls(*apart(_decode(picture, name)), segments, {str(key): value for key, value in picture.info.items()})
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels, at quality 95 and with full colour resolution, and its own segments."""
@@ -146,11 +154,27 @@ class JpegFile(ImageFile):
         with _large_enough_buffer(pixels.size):
             # Halving the colour resolution (4:2:0) would quietly remove a third of the noise.
             self._picture(pixels).save(
-                buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4", progressive=self.progressive
+                buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4", progressive="progressive" in self.info
             )
         encoded = buffer.getvalue()
         jfif_end = 4 + int.from_bytes(encoded[4:6], "big")
         return encoded[:2] + self.segments + encoded[jfif_end:]
+
+    def exact(self) -> "PngFile":
+        """Return a PNG with the EXIF, colour profile, resolution, XMP and comment of this file."""
+        kept = {key: self.info[key] for key in ("exif", "icc_profile", "dpi") if key in self.info}
+        texts = PngInfo()
+        if "xmp" in self.info:
+            texts.add_itxt("XML:com.adobe.xmp", self.info["xmp"].decode("utf-8", "replace"))
+        if "comment" in self.info:
+            texts.add_text("Comment", self.info["comment"].decode("latin-1"))
+        buffer = BytesIO()
+        # Pillow makes chunks of these; the pixel beside them is not looked at.
+        Image.new("L" if self.pixels.shape[2] == 1 else "RGB", (1, 1)).save(buffer, "PNG", pnginfo=texts, **kept)
+        _, *chunks = png.split(buffer.getvalue())
+        first = [kind for kind, _ in chunks].index(b"IDAT")
+        before, after = (b"".join(chunk for _, chunk in part) for part in (chunks[:first], chunks[first + 1 :]))
+        return PngFile(self.pixels, self.alpha, before, after)
 
 
 def _untrue(marker: str, body: bytes) -> bool:
@@ -197,6 +221,9 @@ class PngFile(ImageFile):
         bare = b"".join([PNG_START, header, *pixel_data, chunks[-1][1]])
         values = png.expand(_decode(PngImageFile(BytesIO(bare)), name), before)
         return cls(*apart(values), before=png.translate(before[1:], before), after=png.translate(rest, before))
+
+    def exact(self) -> "PngFile":
+        return self
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels, at compression level 1, and its own chunks."""

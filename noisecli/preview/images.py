@@ -19,6 +19,7 @@ from noisecli.preview.asked import Asked
 from noisecli.preview.choose import cover
 from noisecli.preview.model import ImageShown, ImagesPreview, StepCount, StepOnImage
 from noisecli.preview.sheet import MOST, Block, Tile, check_place, draw, most_columns, save, side_for, thumbnail
+from noisecli.recipe.models import Encode
 from noisecli.run import prepare, settle_files
 from noisecli.run.dataset import InputFile, discover
 from noisecli.run.work import StruckImageFile, strike_image
@@ -52,6 +53,7 @@ class _Variant:
 
     folder: str
     plan: Plan
+    encode: Encode
 
 
 class _Content:
@@ -79,13 +81,13 @@ class _Content:
         engine = ImageEngine(variant.plan, 1)
         striking = engine.strikes(self.file.address)
         steps = striking if step is None else [step]
-        return strike_image(self.file, self._raw, engine, steps, self.image)
+        return strike_image(self.file, self._raw, engine, steps, variant.encode, self.image)
 
     def tile(self, variant: _Variant, step: StepPlan | None, caption: str) -> Tile:
         """Draw what becomes of it; a damaged file as far as a viewer can show it."""
         done = self.struck(variant, step)
         if done.content is not None:
-            return Tile(self._upright(parse_image(done.data, self.file.name)), caption)
+            return Tile(self._upright(parse_image(done.data, "")), caption)
         values = salvage(done.data)
         picture = self.clean.picture if values is None else thumbnail(*apart(values), self._side)
         said = [caption, "" if _is_sound(done.data) else "Pillow raises an error"]
@@ -138,7 +140,8 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
     dataset = discover(asked.source, "images", recipe.head.purpose, prepare.reading(recipe))
     settle_files(recipe)
     addresses = [file.address for file in dataset.struck]
-    variants = [_Variant(v.folder, prepare.plan_images(v.recipe, addresses)) for v in recipe.variants]
+    encode = recipe.head.encode
+    variants = [_Variant(v.folder, prepare.plan_images(v.recipe, addresses), encode) for v in recipe.variants]
     last = variants[-1]
     looked_at = [dataset.struck[i] for i in _spread(len(addresses), most)]
     found = [_strikes(variant, looked_at) for variant in variants]

@@ -17,7 +17,7 @@ from noisecli.corruption import FileCorruption, RowsCorruption
 from noisecli.preview.choose import cover, moved
 from noisecli.preview.model import Change, PreviewRow, RawLine
 from noisecli.recipe import Recipe
-from noisecli.recipe.models import PlannedStep
+from noisecli.recipe.checked import PlannedStep
 from noisecli.run import Outcome, prepare
 from noisecli.run.dataset import Dataset, InputFile, discover
 from noisecli.streams import Mask

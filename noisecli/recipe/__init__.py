@@ -1,7 +1,8 @@
 """The recipe: what a user writes in YAML, checked before any data is touched."""
 
+from noisecli.recipe.checked import PlannedStep, Recipe, Variant
 from noisecli.recipe.load import load
-from noisecli.recipe.models import KEYWORDS, ByType, Head, PlannedStep, Recipe, TableStep, Variant
+from noisecli.recipe.models import KEYWORDS, ByType, Head, TableStep
 from noisecli.recipe.override import Override, parse_override
 from noisecli.recipe.schema import schema
 

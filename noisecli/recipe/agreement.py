@@ -2,8 +2,9 @@
 
 from noisecli.corruption import CellCorruption, RowsCorruption, TableCorruption, TextCorruption
 from noisecli.parameters import Duration
+from noisecli.recipe.checked import PlannedStep
 from noisecli.recipe.mechanisms import Mnar
-from noisecli.recipe.models import PlannedStep, TableStep
+from noisecli.recipe.models import TableStep
 from noisecli.recipe.source import Loc, Source
 from noisecli.recipe.window import Window
 

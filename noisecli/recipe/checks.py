@@ -13,7 +13,8 @@ from noisecli.corruption import (
 )
 from noisecli.parameters import plain
 from noisecli.recipe.agreement import check_choosing
-from noisecli.recipe.models import PlannedStep, Selector
+from noisecli.recipe.checked import PlannedStep
+from noisecli.recipe.models import Selector
 from noisecli.recipe.override import name_of
 from noisecli.recipe.source import Loc, Source
 

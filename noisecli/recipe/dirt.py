@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from noisecli.corruption import FileCorruption, ImageFileCorruption, RecordCorruption, SheetCorruption
 from noisecli.parameters import Duration
+from noisecli.recipe.checked import PlannedStep
 from noisecli.recipe.mechanisms import Burst, Mcar
-from noisecli.recipe.models import Head, PlannedStep, TableStep
+from noisecli.recipe.models import Head, TableStep
 from noisecli.recipe.source import Loc, Source
 
 FOREIGN = ("exact", "decimals", "joint", "nulls", "patterns", "where")

@@ -20,12 +20,14 @@ from noisecli.recipe import builtin
 from noisecli.recipe import source as sources
 from noisecli.recipe import sweep as sweeps
 from noisecli.recipe.aliases import nearest, written_as
+from noisecli.recipe.checked import PlannedStep, Recipe, Variant
 from noisecli.recipe.checks import check_columns, check_soft_labels, check_together
 from noisecli.recipe.conditions import Condition
 from noisecli.recipe.dirt import check_dirt
 from noisecli.recipe.mechanisms import Burst
-from noisecli.recipe.models import STEPS, Head, PlannedStep, Recipe, Step, TableStep, Variant
+from noisecli.recipe.models import STEPS, Head, Step, TableStep
 from noisecli.recipe.override import Override, override, raw_steps, set_severity
+from noisecli.recipe.sets import check_sets
 from noisecli.recipe.source import Loc, Source, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
@@ -68,6 +70,8 @@ def load(
         given.faults.append(f"{said[key]}: the recipe sweeps that; change the sweep instead")
     settled = _settle_target(given, target)
     result = _check(given, settled)
+    if result is not None:
+        check_sets(given, result.head, settled)
     given.raise_faults()
     assert result is not None
     return replace(result, sweep=_sweep(given, result)) if result.head.sweep else result
@@ -90,7 +94,7 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> Source:
 def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
     """Check every combination as if it had been written down."""
     combinations = sweeps.levels(recipe, given.data["sweep"])
-    folders = [sweeps.folder(combination) for combination in combinations]
+    folders = [sweeps.folder(combination, recipe.head.layout) for combination in combinations]
     if len(set(folders)) < len(folders):
         given.fault(("sweep",), "two of the combinations are the same", at_key=True)
     if any(len(part.encode()) > sweeps.LONGEST for folder in folders for part in folder.split("/")):

@@ -2,20 +2,16 @@
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from noisecli.corruption import Corruption, JointCorruption, Target
-from noisecli.mechanism import Patterns
+from noisecli.corruption import Target
 from noisecli.parameters import Parameters
 from noisecli.recipe.choosing import AskedMechanism, Choice, Pattern
 from noisecli.recipe.conditions import Asking, Condition
 from noisecli.recipe.dtypes import ColumnType, Dtype, SaidType
-from noisecli.recipe.mechanisms import Mcar, Mechanism
-from noisecli.recipe.source import Source
+from noisecli.recipe.mechanisms import Mcar
 from noisecli.where import Where
 
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -34,8 +30,13 @@ class ByType(Parameters):
 
 
 Selector = str | ByType
+_NAMES = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
 _ONE_OR_MORE = BeforeValidator(_as_list, json_schema_input_type=Selector | list[Selector])
 KEYWORDS = ("numeric", "text", "category", "datetime", "all")
+Encode = Literal["struck", "every", "exact"]
+
+IMAGENET_C = "imagenet-c"
+
 ALONE = "alone"
 ROLES = ("label", "split", "id", "time", "entity")
 
@@ -179,6 +180,11 @@ class TableStep(Step):
 class ImageStep(Step):
     """One op on images; the rate is the share of images."""
 
+    files: Annotated[list[str], Field(min_length=1), _NAMES] | None = None
+    """Strike only these: globs over paths in the input, in which `*` stands for anything, `/` too."""
+    classes: Annotated[list[str], Field(min_length=1), _NAMES] | None = None
+    """Strike only images that lie in folders of these names."""
+
     scale: Literal["resolution", "none"] = "resolution"
     """resolution: a severity means the same on small and large images, interpolated between the tables published for
     32, 64 and 224 px; none: the table for 224 px as it stands."""
@@ -209,8 +215,12 @@ class Head(Parameters):
     fail: the run stops at the first one."""
     keep_original: bool = False
     """Write the clean data too, as `copy=0`."""
-    layout: Literal["copies", "merged"] = "copies"
-    """copies: one complete tree a copy, `copy=1/`; merged: all copies in one tree, with names that end in `__c1`."""
+    layout: Literal["copies", "merged", "imagenet-c"] = "copies"
+    """copies: one complete tree a copy, `copy=1/`; merged: all copies in one tree, with names that end in `__c1`;
+    imagenet-c: one complete tree for each step and severity of a sweep, `gaussian_noise/1/`."""
+    encode: Encode = "struck"
+    """struck: images that no step strikes keep their bytes; every: they too are decoded and encoded again, so that what
+    is clean has lost to the codec what is noisy has lost; exact: every image is written as PNG, which loses nothing."""
 
     sweep: dict[str, Annotated[list[str | float | int | bool], Field(min_length=1)] | Literal["alone"]] | None = None
     """Several runs in one: a dotted path such as `steps.typo.rate`, or `severity` for all steps, to the values it
@@ -240,110 +250,3 @@ class Head(Parameters):
     def written(self) -> list[int]:
         """Numbers of the copies; 0 is the clean data."""
         return [*([0] if self.keep_original else []), *range(1, self.copies + 1)]
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """A step with everything settled that does not depend on the data."""
-
-    id: str
-    number: int
-    """Its place among the steps of the recipe, from 0."""
-    settings: Step
-    corruption: Corruption
-    """The op with its parameters; those of a severity are set, for images at 224 px."""
-    parameters: Mapping[str, Any]
-    """The parameters that the recipe itself gives."""
-    rate: float
-    exact: bool
-    time: str | None = None
-    """The column that says when."""
-
-    @property
-    def columns(self) -> list[Selector] | None:
-        """What the step selects; None where it names nothing, or strikes images."""
-        if not isinstance(self.settings, TableStep):
-            return None
-        if self.settings.patterns is None:
-            return self.settings.columns
-        return list(dict.fromkeys(name for pattern in self.settings.patterns for name in pattern.columns))
-
-    @cached_property
-    def mechanism(self) -> Mechanism | None:
-        """How cells are chosen; None: mcar."""
-        asked = self.settings.mechanism.mechanism if isinstance(self.settings, TableStep) else None
-        return asked and asked.with_time(self.time)
-
-    @property
-    def patterns(self) -> Patterns | None:
-        """Which columns of a struck row are struck; None: all."""
-        asked = self.settings.patterns if isinstance(self.settings, TableStep) else None
-        if asked is None:
-            return None
-        return Patterns(tuple(tuple(each.columns) for each in asked), tuple(each.weight for each in asked))
-
-    @property
-    def joint(self) -> bool:
-        """Whether one mask is drawn for all columns."""
-        return isinstance(self.settings, TableStep) and self.settings.by_rows
-
-    @property
-    def optional(self) -> bool:
-        """Whether the step is left out where it finds no column."""
-        return isinstance(self.settings, TableStep) and self.settings.optional
-
-    @property
-    def nulls(self) -> bool:
-        """Whether missing cells may be struck."""
-        return isinstance(self.settings, TableStep) and self.settings.nulls == "strike"
-
-    @property
-    def asks(self) -> list[str]:
-        """Columns, besides those that it strikes, whose clean cells the step looks at."""
-        asked = [*(self.where.columns if self.where else ()), *(self.mechanism.reads("") if self.mechanism else ())]
-        return list(dict.fromkeys([*asked, *self.reads]))
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Columns whose clean cells the op looks at besides those that it strikes."""
-        return self.corruption.reads() if isinstance(self.corruption, JointCorruption) else ()
-
-    @cached_property
-    def where(self) -> Where | None:
-        """Which rows may be struck; None: all, or the step strikes images."""
-        return self.settings.condition() if isinstance(self.settings, TableStep) else None
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A whole recipe, checked."""
-
-    source: Source
-    """Where each part of it stands, for faults that only show with the data."""
-    head: Head
-    target: Target
-    steps: tuple[PlannedStep, ...]
-    document: dict[str, Any]
-    """The recipe as the manifest records it: what was asked, with seed, ids and overrides filled in."""
-    sweep: tuple["Variant", ...] = ()
-    """What a sweep makes of it; empty without one."""
-
-    @property
-    def variants(self) -> tuple["Variant", ...]:
-        """Return the variants of a sweep, else the recipe as its only one."""
-        return self.sweep or (Variant("", self),)
-
-    @property
-    def seed(self) -> int:
-        """The seed; settled when a run starts."""
-        assert self.head.seed is not None
-        return self.head.seed
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One combination of a sweep."""
-
-    folder: str
-    """Where its copies go below OUTPUT, `typo.rate=0.1`; "" without a sweep."""
-    recipe: Recipe

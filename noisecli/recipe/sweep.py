@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from noisecli.parameters import plain
-from noisecli.recipe.models import ALONE, Recipe, Variant
+from noisecli.recipe.checked import Recipe, Variant
+from noisecli.recipe.models import ALONE, IMAGENET_C
 from noisecli.recipe.source import Source
 
 EMPTY_LEVEL = "__HIVE_DEFAULT_PARTITION__"
@@ -40,8 +41,10 @@ def levels(recipe: Recipe, sweep: dict[str, Any]) -> list[tuple[Level, ...]]:
     return grid
 
 
-def folder(combination: tuple[Level, ...]) -> str:
-    """Name the folders of a combination as hive does: `step=typo/severity=3`."""
+def folder(combination: tuple[Level, ...], layout: str) -> str:
+    """Name the folders of a combination as hive does, `step=typo/severity=3`, or as ImageNet-C does, `fog/3`."""
+    if layout == IMAGENET_C:
+        return "/".join(_spell(value) for _, value in combination)
     return "/".join(f"{_quote(key.removeprefix('steps.'))}={_spell(value)}" for key, value in combination)
 
 
@@ -63,7 +66,7 @@ def variant(recipe: Recipe, combination: tuple[Level, ...]) -> Variant:
     only = only_step(combination)
     if only is not None:
         recipe = replace(recipe, steps=tuple(step for step in recipe.steps if step.id == only))
-    return Variant(folder(combination), recipe)
+    return Variant(folder(combination, recipe.head.layout), recipe)
 
 
 def _concerns(recipe: Recipe, key: str, step: str) -> bool:

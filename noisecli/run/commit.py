@@ -26,7 +26,7 @@ def settle_output(given: Path, source: Path, several: bool, into: bool) -> Path:
     if given.name == "-":
         raise UsageProblem("-: the output cannot be a pipe, a manifest has to stand beside it: name a file")
     if not several and format_of(given) not in (None, format_of(source)):
-        raise UsageProblem(f"{given}: a copy has the format of its input: let the name end as that of {source.name}")
+        raise UsageProblem(f"{given}: what is written has another format: let the name end as in {source.name}")
     return given
 
 

@@ -11,11 +11,13 @@ from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
 from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
 from noisecli.formats.csv import CsvFile
+from noisecli.formats.images import EXACT
 from noisecli.formats.plain import COMPRESSED
 from noisecli.listing import InputEntry, OutputEntry
 from noisecli.partners import GROUP_BYTES
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
+from noisecli.recipe.models import IMAGENET_C
 from noisecli.run import work
 from noisecli.run.dataset import Dataset, InputFile
 from noisecli.run.dirt import spoil
@@ -27,6 +29,9 @@ from noisecli.survey import Survey
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
+
+CLEAN = "clean/0/"
+"""Where the clean data go in the layout of ImageNet-C, as if that were a step."""
 
 TASK_SLABS = 8
 TASK_IMAGES = 16
@@ -62,9 +67,12 @@ class Prepared:
         grouped = {pairing for plan in plans for pairing in pairings_of(plan)}
         return moving + sum(round(size * share) + GROUP_BYTES * len(grouped) * rows for size, rows in sizes)
 
-    def target(self, variant: str, file: InputFile, copy: int) -> str:
-        """Where a copy of a file goes, relative to the output; "." is the output itself."""
-        return _target(self.recipe, self.dataset, variant, file, copy)
+    def target(self, variant: str, file: InputFile, copy: int, kept: bool = False) -> str:
+        """Where a copy of a file goes, relative to the output; "." is the output itself.
+
+        A file that is `kept` has the format that it had.
+        """
+        return _target(self.recipe, self.dataset, variant, file, copy, kept)
 
 
 class Meter:
@@ -132,13 +140,21 @@ class Record:
         )
 
 
-def _target(recipe: Recipe, dataset: Dataset, variant: str, file: InputFile, copy: int) -> str:
-    """Where a copy of a file goes, relative to the output; "." is the output itself."""
+def _target(recipe: Recipe, dataset: Dataset, variant: str, file: InputFile, copy: int, kept: bool = False) -> str:
+    """Where a copy of a file goes, relative to the output; "." is the output itself.
+
+    A file that is `kept` has the format that it had.
+    """
     head = recipe.head
-    if len(head.written) == 1 and not variant:
-        return file.relative
-    name = dataset.root.name if file.relative == "." else file.relative
+    alone = len(head.written) == 1 and not variant
+    name = dataset.root.name if file.relative == "." and not alone else file.relative
+    if head.encode == "exact" and not kept and not file.carried and name != ".":
+        name = Path(name).with_suffix(EXACT).as_posix()
+    if alone:
+        return name
     above = f"{variant}/" if variant else ""
+    if head.layout == IMAGENET_C:
+        return (CLEAN if copy == 0 else above) + name
     if head.layout == "copies":
         return f"{above}copy={copy}/{name}"
     if file.carried or len(head.written) == 1:
@@ -150,7 +166,12 @@ def _target(recipe: Recipe, dataset: Dataset, variant: str, file: InputFile, cop
 
 
 def check_names(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse copies in one tree that would take the place of the input's own files or folders, as `a__c1.csv/`."""
+    """Refuse copies in one tree that would take the place of the input's own files or folders, as `a__c1.csv/`.
+
+    Files that differ in their extension alone would take each other's place once all are PNG.
+    """
+    if recipe.head.encode == "exact":
+        _check_exact(recipe, dataset)
     kept = {file.relative for file in dataset.files if file.carried}
     folders = {file.relative.rpartition("/")[0] for file in dataset.files}
     kept |= {parent.as_posix() for folder in folders for parent in [Path(folder), *Path(folder).parents]}
@@ -162,6 +183,17 @@ def check_names(recipe: Recipe, dataset: Dataset) -> None:
             raise UsageProblem(
                 f"{path}: is there already, and copy {copy} of {file.relative} would get this name: rename one, "
                 "or leave out `layout: merged`"
+            )
+
+
+def _check_exact(recipe: Recipe, dataset: Dataset) -> None:
+    taken: dict[str, str] = {}
+    for file in dataset.files:
+        path = _target(recipe, dataset, "", file, 1)
+        other = taken.setdefault(path, file.relative)
+        if other != file.relative:
+            raise UsageProblem(
+                f"{file.relative} and {other}: with `encode: exact` both would be written to {path}: rename one"
             )
 
 
@@ -260,13 +292,15 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
     files = [file for file in prepared.dataset.files if file.carried or prepared.dataset.target == "images"]
     head = prepared.recipe.head
     tasks = []
-    for variant, copy in product(prepared.plans, head.written):
+    for i, (variant, copy) in enumerate(product(prepared.plans, head.written)):
+        if head.layout == IMAGENET_C and copy == 0 and i:
+            continue  # there is one clean set beside all the others
         once = head.layout == "merged" and copy != head.written[0]
         ours = prepared.dataset.files if copy == 0 else [file for file in files if not (file.carried and once)]
         for i in range(0, len(ours), TASK_IMAGES):
             some = ours[i : i + TASK_IMAGES]
             targets = tuple(manifests.place(data, prepared.target(variant, file, copy)) for file in some)
-            tasks.append(work.FilesTask(some, targets, prepared.plans[variant], copy, variant))
+            tasks.append(work.FilesTask(some, targets, prepared.plans[variant], copy, variant, head.encode))
     for task, result in zip(tasks, pool.map(work.write_files, tasks), strict=True):
         record.count(task.variant, result.tally)
         for file, done in zip(task.files, result.files, strict=True):
@@ -274,7 +308,7 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
             record.inputs.setdefault(done.relative, InputEntry(path=done.relative, sha256=sha, bytes=size))
             if done.skipped:
                 record.skipped[done.relative] = done.skipped
-            record.file(task.copy, prepared.target(task.variant, file, task.copy), done)
+            record.file(task.copy, prepared.target(task.variant, file, task.copy, bool(done.skipped)), done)
             if record.truth is not None:
                 about = {"sweep": task.variant or None, "copy": task.copy, "file": done.relative}
                 record.truth.images(about, {step: (done.drawn or {})[step] for step in done.changed})

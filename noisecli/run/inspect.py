@@ -12,6 +12,7 @@ from noisecli import recipe as recipes
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.executors import Pool, available_cores, local
 from noisecli.facts import Facts
+from noisecli.formats.images import EXACT
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
@@ -152,7 +153,8 @@ def makes_several(dataset: Dataset, recipe: Recipe) -> bool:
 def settle_place(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
     """Return where the output will stand, after checking that it may."""
     into = str(given).endswith(("/", os.sep))
-    output = settle_output(Path(given), dataset.root, makes_several(dataset, recipe), into)
+    named = dataset.root.with_suffix(EXACT) if dataset.single and recipe.head.encode == "exact" else dataset.root
+    output = settle_output(Path(given), named, makes_several(dataset, recipe), into)
     check_output(output, dataset.root, force)
     return output
 

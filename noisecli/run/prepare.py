@@ -1,7 +1,9 @@
 """From recipe and dataset to a plan: select columns, survey the facts, settle quotas."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ from noisecli.celltext import NULLS
 from noisecli.columns import MOMENT, NUMBER, Column, Kind, kind_of
 from noisecli.corruption import MomentCorruption, SeriesCorruption, TableCorruption
 from noisecli.formats import Reading
-from noisecli.plan import Plan, QuotaKey, StepPlan
+from noisecli.plan import Plan, QuotaKey, StepPlan, class_of
 from noisecli.quota import KeySample, Quota, cell_keys
 from noisecli.recipe import PlannedStep, Recipe
+from noisecli.recipe.source import did_you_mean
 from noisecli.run.choose import facts_to_choose
 from noisecli.run.joint import (
     COVARIANCES,
@@ -128,14 +131,40 @@ def plan_images(recipe: Recipe, addresses: Iterable[str]) -> Plan:
     steps = tuple(_bare_step(step) for step in recipe.steps)
     quotas: dict[QuotaKey, Quota] = {}
     paths = list(addresses)
-    for step in steps:
+    for asked, step in zip(recipe.steps, steps, strict=True):
+        _check_choice(recipe, asked.number, step, paths)
+        admitted = [path for path in paths if step.admits(path)]
         for copy in range(1, recipe.head.copies + 1) if step.exact else ():
             sample = KeySample(step.rate)
-            keys = [cell_keys(Stream(recipe.seed, copy, step.id, path), "", 0)[:1] for path in paths]
+            keys = [cell_keys(Stream(recipe.seed, copy, step.id, path), "", 0)[:1] for path in admitted]
             sample.add(np.concatenate(keys))
             wanted = QuotaRequest(step.id, "", step.rate, False, False)
             quotas[step.id, "", copy] = settle_quota({None: sample}, wanted, (None,))
     return Plan(recipe.seed, steps, quotas=quotas)
+
+
+def _check_choice(recipe: Recipe, number: int, step: StepPlan, paths: Sequence[str]) -> None:
+    """Refuse choices among images of which one finds none."""
+    if step.files is None and step.classes is None:
+        return
+    loc = ("steps", number)
+    if list(paths) == [""]:
+        recipe.source.fault(
+            loc, "`files` and `classes` choose among images of a folder, and this is one: leave them out"
+        )
+    else:
+        known = sorted({class_of(path) for path in paths} - {""})
+        for name in step.classes or ():
+            if name not in known:
+                what = f"no image that may be struck lies in a folder {name!r}{did_you_mean(name, known)}"
+                recipe.source.fault((*loc, "classes"), what)
+        for glob in step.files or ():
+            if not any(fnmatchcase(path, glob) for path in paths):
+                example = f": paths are like {paths[0]!r}" if paths else ""
+                recipe.source.fault((*loc, "files"), f"no image that may be struck is at {glob!r}{example}")
+        if not recipe.source.faults and not any(map(step.admits, paths)):
+            recipe.source.fault(loc, "no image that may be struck is in both `files` and `classes`")
+    recipe.source.raise_faults()
 
 
 def _bare_step(step: PlannedStep) -> StepPlan:
@@ -149,12 +178,19 @@ def _bare_step(step: PlannedStep) -> StepPlan:
         severity=step.settings.severity,
         parameters=step.parameters,
         scaled=scaled,
+        files=_normal(getattr(step.settings, "files", None)),
+        classes=_normal(getattr(step.settings, "classes", None)),
         where=step.where,
         decimals=None if decimals == "keep" else decimals,
         joint=step.joint,
         nulls=step.nulls,
         patterns=step.patterns,
     )
+
+
+def _normal(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Names as paths spell them."""
+    return None if names is None else tuple(unicodedata.normalize("NFC", name) for name in names)
 
 
 def _takes(op: TableCorruption) -> str:

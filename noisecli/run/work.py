@@ -19,6 +19,7 @@ from noisecli.formats.arranged import keyed
 from noisecli.formats.images import ImageFile, parse_image
 from noisecli.manifest import digest
 from noisecli.plan import Plan, StepPlan
+from noisecli.recipe.models import Encode
 from noisecli.run.dataset import InputFile
 from noisecli.run.intervals import IntervalShard
 from noisecli.run.truth import Shard
@@ -132,6 +133,7 @@ class FilesTask:
     plan: Plan
     copy: int
     variant: str = ""
+    encode: Encode = "struck"
 
 
 @dataclass
@@ -167,19 +169,28 @@ def write_files(task: FilesTask) -> FilesDone:
         target.parent.mkdir(parents=True, exist_ok=True)
         steps = [] if file.carried or task.copy == 0 else engine.strikes(file.address)
         try:
-            done.files.append(_write_image(file, target, engine, steps) if steps else carry(file, target))
+            if steps or (task.encode != "struck" and not file.carried):
+                done.files.append(_write_image(file, target, engine, steps, task.encode))
+            else:
+                done.files.append(carry(file, target))
         except DataProblem as error:
             if not file.reading.skip_errors:
                 raise DataProblem(f"{error} (`on_error: skip` carries such images untouched)") from error
-            done.files.append(replace(carry(file, target), skipped=str(error).removeprefix(f"{file.name}: ")))
+            skipped = str(error).removeprefix(f"{file.name}: ")
+            done.files.append(replace(carry(file, _unconverted(file, target)), skipped=skipped))
             for step in steps:
                 engine.tally[step.id, ""].void += 1
     return done
 
 
-def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list[StepPlan]) -> FileDone:
+def _unconverted(file: InputFile, target: Path) -> Path:
+    """Where a file goes in its own format; a target without extension is the output itself."""
+    return target.with_suffix(file.path.suffix) if target.suffix else target
+
+
+def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list[StepPlan], encode: Encode) -> FileDone:
     raw = file.path.read_bytes()
-    done = strike_image(file, raw, engine, steps)
+    done = strike_image(file, raw, engine, steps, encode)
     target.write_bytes(done.data)
     read, written = ((hashlib.sha256(data).hexdigest(), len(data)) for data in (raw, done.data))
     return FileDone(file.relative, read, written, done.content, done.drawn, done.changed)
@@ -198,23 +209,32 @@ class StruckImageFile:
 
 
 def strike_image(
-    file: InputFile, raw: bytes, engine: ImageEngine, steps: list[StepPlan], image: ImageFile | None = None
+    file: InputFile,
+    raw: bytes,
+    engine: ImageEngine,
+    steps: list[StepPlan],
+    encode: Encode = "struck",
+    image: ImageFile | None = None,
 ) -> StruckImageFile:
-    """Return an image file after the steps that strike it; where all of them are on the file it is not decoded.
+    """Return an image file after the steps that strike it.
+
+    Where all of them are on the file it is not decoded, unless every image is encoded anew.
 
     Args:
         file: the file.
         raw: its bytes.
         engine: what strikes.
         steps: which do.
+        encode: as the recipe says.
         image: the file taken apart, if that has been done.
     """
     content: str | None = None
     drawn: dict[str, Any] = {}
     changed: tuple[str, ...] = ()
     finished = raw
-    if not all(step.on_image_file for step in steps):
+    if encode != "struck" or not all(step.on_image_file for step in steps):
         image = image or parse_image(raw, file.name)
+        image = image.exact() if encode == "exact" else image
         with _naming(file):
             struck = engine(file.address, image.pixels, steps)
         content, finished = image.digest(struck.pixels), image.encode(struck.pixels)
