@@ -171,7 +171,7 @@ class JpegFile(ImageFile):
         buffer = BytesIO()
         # Pillow makes chunks of these; the pixel beside them is not looked at.
         Image.new("L" if self.pixels.shape[2] == 1 else "RGB", (1, 1)).save(buffer, "PNG", pnginfo=texts, **kept)
-        _, *chunks = png.split(buffer.getvalue())
+        _, *chunks = whole_chunks(buffer.getvalue())
         first = [kind for kind, _ in chunks].index(b"IDAT")
         before, after = (b"".join(chunk for _, chunk in part) for part in (chunks[:first], chunks[first + 1 :]))
         return PngFile(self.pixels, self.alpha, before, after)
