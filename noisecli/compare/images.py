@@ -1,5 +1,6 @@
 """How much images lost: peak signal-to-noise ratio and structural similarity, image by image."""
 
+import filecmp
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from noisecli.compare.model import ImagePair, ImagesComparison
 from noisecli.compare.sides import Pair, Sides
 from noisecli.corruption import Pixels
 from noisecli.errors import DataProblem
-from noisecli.formats.images import ImageFile, parse_image
+from noisecli.formats.images import ImageFile, parse_image, read_image
 from noisecli.streams import Stream
 
 SIGMA, RADIUS = 1.5, 5
@@ -70,9 +71,9 @@ def look_at(sides: Sides, pair: Pair) -> Looked:
     Raises:
         DataProblem: one cannot be read, no step damaged it, and the files are not the same.
     """
-    before, after = pair.clean.path.read_bytes(), pair.noisy.path.read_bytes()
-    if before == after:
+    if filecmp.cmp(pair.clean.path, pair.noisy.path, shallow=False):
         return Looked(True, True, math.inf, 1.0)
+    before, after = (read_image(file.path, file.name) for file in (pair.clean, pair.noisy))
     try:
         clean, noisy = parse_image(before, pair.clean.name), parse_image(after, pair.noisy.name)
     except DataProblem:

@@ -41,6 +41,9 @@ EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 MOST_PIXELS = 178_956_970
 """A larger picture is taken for a decompression bomb; the limit at which Pillow refuses."""
 
+MOST_BYTES = 1 << 30
+"""A larger file holds more than its pixels, and is not read into memory; the pixels of the largest take 0.7 GB."""
+
 JPEG_QUALITY = 95
 PNG_LEVEL = 1
 
@@ -53,6 +56,10 @@ _OTHER_FORMATS = {
 }
 _JPEG_MARKERS = {"COM": 0xFE, **{f"APP{number}": 0xE0 + number for number in range(16)}}
 _MOST_JPEG_BYTES_A_VALUE = 4
+_MOST_PIXELS_A_JPEG_BYTE = 1024
+"""A Huffman code is a bit at least: one for a block of 64 px, or for two where components are sampled crosswise."""
+_MOST_INFLATED = 1032
+"""Bytes that a byte of deflated data can stand for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +96,14 @@ class ImageFile(ABC):
     def _picture(self, pixels: Pixels) -> Image.Image:
         canvas = self._canvas(pixels)
         return Image.fromarray(canvas[..., 0] if canvas.shape[2] == 1 else canvas)
+
+
+def read_image(path: Path, name: str) -> bytes:
+    """Return the bytes of an image file, unless they are too many."""
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise DataProblem(f"{name}: {size:,} bytes are too many for an image (at most {MOST_BYTES:,}); remove the file")
+    return path.read_bytes()
 
 
 def parse_image(data: bytes, name: str) -> ImageFile:
@@ -143,10 +158,11 @@ class JpegFile(ImageFile):
             raise _unsupported(name, "a JPEG of several pictures (MPO)")
         if picture.mode not in ("L", "RGB"):
             raise _unsupported(name, f"a {picture.mode} JPEG")
+        _check_size(picture, name, _MOST_PIXELS_A_JPEG_BYTE * len(data))
         segments = b"".join(
             as_segment(_JPEG_MARKERS[marker], body) for marker, body in picture.applist if not _untrue(marker, body)
         )
-        return cls(*apart(_decode(picture, name)), segments, {str(key): value for key, value in picture.info.items()})
+        return cls(*apart(_decode(picture)), segments, {str(key): value for key, value in picture.info.items()})
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the file with these pixels, at quality 95 and with full colour resolution, and its own segments."""
@@ -219,7 +235,10 @@ class PngFile(ImageFile):
         pixel_data = [chunk for kind, chunk in chunks if kind == b"IDAT"]
         # Pillow gets nothing else to read, so that it cannot stumble over metadata.
         bare = b"".join([PNG_START, header, *pixel_data, chunks[-1][1]])
-        values = png.expand(_decode(PngImageFile(BytesIO(bare)), name), before)
+        picture = PngImageFile(BytesIO(bare))
+        bits = depth * png.CHANNELS[colour]
+        _check_size(picture, name, 8 * _MOST_INFLATED * sum(map(len, pixel_data)) // bits)
+        values = png.expand(_decode(picture), before)
         return cls(*apart(values), before=png.translate(before[1:], before), after=png.translate(rest, before))
 
     def exact(self) -> "PngFile":
@@ -234,11 +253,18 @@ class PngFile(ImageFile):
         return b"".join([PNG_START, header, self.before, *pixel_data, self.after])
 
 
-def _decode(picture: PillowFile.ImageFile, name: str) -> NDArray[Any]:
+def _check_size(picture: PillowFile.ImageFile, name: str, holds: int) -> None:
+    """Refuse a picture by its header, before its pixels take any memory; the file cannot hold more than so many."""
     width, height = picture.size
+    claims = f"{name}: {width} x {height} px"
     if width * height > MOST_PIXELS:
-        raise DataProblem(f"{name}: {width} x {height} px are too many (at most {MOST_PIXELS:,}); remove the file")
-    return np.asarray(picture).reshape(height, width, -1)
+        raise DataProblem(f"{claims} are too many (at most {MOST_PIXELS:,}); remove the file")
+    if width * height > holds:
+        raise DataProblem(f"{claims} are more than so small a file can hold: its header lies; remove the file")
+
+
+def _decode(picture: PillowFile.ImageFile) -> NDArray[Any]:
+    return np.asarray(picture).reshape(picture.height, picture.width, -1)
 
 
 def apart(values: Pixels) -> tuple[Pixels, Pixels | None]:

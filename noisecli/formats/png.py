@@ -18,6 +18,8 @@ GREY, PALETTE = 0, 3
 KINDS = {GREY: "grey", 2: "RGB", PALETTE: "palette", 4: "grey with alpha", 6: "RGBA"}
 DEPTHS = {GREY: (1, 2, 4, 8, 16), 2: (8,), PALETTE: (1, 2, 4, 8), 4: (8,), 6: (8,)}
 """Bits of a value that are supported, by colour type."""
+CHANNELS = {GREY: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}
+"""Values of a pixel, by colour type."""
 
 
 def expand(values: NDArray[Any], chunks: Sequence[Chunk]) -> Pixels:

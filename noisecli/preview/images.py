@@ -11,7 +11,7 @@ from PIL import Image
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem
 from noisecli.formats.content import spaced
-from noisecli.formats.images import ImageFile, apart, parse_image, salvage
+from noisecli.formats.images import ImageFile, apart, parse_image, read_image, salvage
 from noisecli.imagefiles import read_exif
 from noisecli.imagefiles.exif import orientation
 from noisecli.plan import Plan, StepPlan
@@ -61,7 +61,7 @@ class _Content:
 
     def __init__(self, file: InputFile, side: int) -> None:
         self.file = file
-        self._raw = file.path.read_bytes()
+        self._raw = read_image(file.path, file.name)
         self.image = parse_image(self._raw, file.name)
         self._side = side
         self._turn = TURNS.get(orientation(read_exif(self._raw)))

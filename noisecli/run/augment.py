@@ -199,7 +199,7 @@ def _run(
             Truth(space / "truth") if truth else nullcontext() as lines,
             IntervalTable(space / "intervals") if lasting else nullcontext() as intervals,
         ):
-            record = Record(truth=lines, intervals=intervals, outside=outside)
+            record = Record(skipped=dict(dataset.left_out), truth=lines, intervals=intervals, outside=outside)
             if recipe.target == "table":
                 write_tables(prepared, record, pool, data, space, meter)
             write_files(prepared, record, pool, data, meter)

@@ -1,10 +1,9 @@
 """What the input is: its files, which of them a recipe may strike, and which are carried."""
 
-import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
@@ -17,6 +16,7 @@ from noisecli.formats.jsonl import JsonLinesFile
 from noisecli.formats.parquet import ParquetFile
 from noisecli.formats.plain import COMPRESSED
 from noisecli.manifest import COMPANIONS
+from noisecli.run.walk import Entry, walk
 
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
@@ -69,6 +69,8 @@ class Dataset:
     target: Target
     files: tuple[InputFile, ...]
     """Sorted by address, so that the order on disk does not matter."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Name to why the entry is no part of the input, where that is no error."""
 
     def spooled(self, folder: Path) -> "Dataset":
         """Return the same input, with plain copies of its files in a folder where they need some."""
@@ -84,6 +86,15 @@ class Dataset:
     def struck(self) -> list[InputFile]:
         """Files that the recipe may strike."""
         return [file for file in self.files if not file.carried]
+
+
+def missing_entries(dataset: Dataset) -> list[str]:
+    """Warn of entries that are left out: who counts the files of a copy expects all of them."""
+    if not dataset.left_out:
+        return []
+    (name, why), *others = dataset.left_out.items()
+    count = "1 entry is" if not others else f"{len(others) + 1:,} entries are"
+    return [f"{count} left out of the copies; the manifest lists all; {name}: {why}"]
 
 
 def unread_images(dataset: Dataset) -> list[str]:
@@ -113,8 +124,10 @@ def format_of(path: Path) -> str | None:
 
 def find_target(root: Path) -> Target | Literal["both"]:
     """Say what the input holds: tables, images, or a folder of both."""
-    found = {target for relative, path in _walk(root) if (target := _target(path, relative))}
+    entries = list(walk(root))
+    found = {target for entry in entries if (target := _target(entry.path, entry.relative))}
     if not found:
+        _refuse(root, [entry for entry in entries if entry.objection])
         kinds = ", ".join([*TABLES, *sorted(IMAGES)])
         raise DataProblem(f"{root}: {'no' if root.is_dir() else 'is no'} file that noisecli reads ({kinds})")
     return found.pop() if len(found) == 1 else "both"
@@ -129,26 +142,29 @@ def discover(root: Path, target: Target, purpose: str, reading: Reading) -> Data
             f"{root}: looks like held-out data, which `purpose: train` leaves alone; to strike it, add the line "
             "`purpose: evaluate` to the recipe"
         )
+    entries = sorted(walk(root), key=lambda entry: entry.relative.encode("utf-8", "surrogateescape"))
+    objectionable = [entry for entry in entries if entry.objection]
+    if not reading.skip_errors:
+        _refuse(root, objectionable, " (`on_error: skip` leaves such entries out)")
     files = []
-    for relative, path in _walk(root):
-        if not _is_text(relative):
-            raise DataProblem(f"{relative!r}: a file name that is not UTF-8, so no manifest can hold it: rename it")
-        held_out = train_only and relative != "." and _is_held_out(relative, target)
-        files.append(InputFile(path, relative, held_out or _target(path, relative) != target, reading))
-    dataset = Dataset(
-        root, target, tuple(sorted(files, key=lambda file: file.address.encode("utf-8", "surrogateescape")))
-    )
+    for entry in entries:
+        if not entry.objection:
+            held_out = train_only and entry.relative != "." and _is_held_out(entry.relative, target)
+            carried = held_out or _target(entry.path, entry.relative) != target
+            files.append(InputFile(entry.path, entry.relative, carried, reading))
+    left_out = {entry.name: entry.objection for entry in objectionable}
+    dataset = Dataset(root, target, tuple(sorted(files, key=lambda file: file.address.encode())), left_out)
     if not dataset.struck:
+        _refuse(root, [entry for entry in objectionable if _target(entry.path, entry.relative) == target])
         raise DataProblem(f"{root}: every file of {target} is held out under `purpose: train`")
     return dataset
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _refuse(root: Path, entries: Sequence[Entry], advice: str = "") -> None:
+    if entries:
+        first, *others = entries
+        more = f"; there are {len(others):,} more that cannot be taken" if others else ""
+        raise DataProblem(f"{root / first.name}: {first.objection}{more}{advice}")
 
 
 def _target(path: Path, relative: str) -> Target | None:
@@ -168,17 +184,3 @@ def _means_held_out(path: PurePath) -> bool:
     """Whether a file bears the name of a held-out split, or of a shard of one: `test.csv`, `test-00000-of-00002`."""
     stem = path.name.partition(".")[0].lower()
     return re.sub(r"[-_][0-9]+([-_]of[-_][0-9]+)?$", "", stem) in HELD_OUT
-
-
-def _walk(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield every file with its relative POSIX path."""
-    if not root.exists():
-        raise UsageProblem(f"{root}: no such file or folder")
-    if root.is_file():
-        yield ".", root
-        return
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file():
-                yield path.relative_to(root).as_posix(), path

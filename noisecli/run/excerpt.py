@@ -1,11 +1,11 @@
 """A small dataset from all over a large one, to look at before all of it is read."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from noisecli.formats.content import spaced
 from noisecli.run.dataset import Dataset, InputFile
+from noisecli.run.work import copy_bytes
 
 MOST_FILES = 16
 """How many files an excerpt is made of."""
@@ -24,7 +24,7 @@ class Excerpt:
 def excerpt(dataset: Dataset, folder: Path, size: int, places: int = 1, files: int = MOST_FILES) -> Excerpt:
     """Make an excerpt of the files that a recipe may strike.
 
-    Tables are shortened; of images there are fewer. What is small enough is there as a whole, as a link.
+    Tables are shortened; of images there are fewer. What is small enough is there as a whole.
 
     Args:
         dataset: the input.
@@ -46,7 +46,7 @@ def _take(file: InputFile, root: Path, dataset: Dataset, size: int, places: int)
     target = root if dataset.single else root / file.relative
     target.parent.mkdir(parents=True, exist_ok=True)
     if dataset.target == "images" or file.path.stat().st_size <= size:
-        target.symlink_to(os.path.abspath(file.path))  # noqa: PTH100 - a link in the input stays one
+        copy_bytes(file.path, target)
         return True
     file.table().excerpt(target, size, places)
     return False

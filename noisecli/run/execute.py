@@ -108,7 +108,7 @@ class Record:
     tallies: dict[str, Tally] = field(default_factory=dict)
     """What was counted, by variant."""
     skipped: dict[str, str] = field(default_factory=dict)
-    """Path to why the file, or some of its rows, were carried instead of struck."""
+    """Path to why the file, or some of its rows, were carried instead of struck, or why it is left out."""
     warnings: list[str] = field(default_factory=list)
     outside: Outside = field(default_factory=Outside)
     """What steps took from outside the recipe."""

@@ -18,7 +18,7 @@ from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
 from noisecli.run.choose import settle_choosers
 from noisecli.run.commit import check_output, settle_output
-from noisecli.run.dataset import Dataset, discover, find_target, unread_images
+from noisecli.run.dataset import Dataset, discover, find_target, missing_entries, unread_images
 from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.execute import Meter, Prepared, Progress, check_names
 from noisecli.run.facts import Widen, find_facts, misfit_warnings
@@ -67,10 +67,11 @@ def prepare_run(
 ) -> Prepared:
     """Settle every plan of a run; without facts, survey the data for those that the recipe asks for."""
     check_names(recipe, dataset)
+    missing = missing_entries(dataset)
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]
         plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
-        return Prepared(recipe, dataset, plans, {}, unread_images(dataset))
+        return Prepared(recipe, dataset, plans, {}, [*missing, *unread_images(dataset)])
     fields = dataset.struck[0].table().fields()
     selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
@@ -90,12 +91,12 @@ def prepare_run(
         plans = {v.folder: leave_dirt_out(plan_from_facts(v, s, fields, facts), struck) for v, s in both}
         plans = {v.folder: settle_outgoing(v.recipe, plans[v.folder], names) for v in recipe.variants}
         _check_fields(dataset, [n for plan in plans.values() for n in (*plan.touched, *columns_of_partners(plan))])
-        return Prepared(recipe, dataset, plans, tables, _plan_warnings(recipe, plans))
+        return Prepared(recipe, dataset, plans, tables, [*missing, *_plan_warnings(recipe, plans)])
     bare = [leave_dirt_out(prepare.plan_table(variant.recipe, s, survey), struck) for variant, s in both]
     bare = settle_covariances(bare, wanted, look)
     settled = settle_choosers([variant.recipe for variant in recipe.variants], bare, wanted, look)
     plans = {v.folder: settle_outgoing(v.recipe, plan, names) for v, plan in zip(recipe.variants, settled, strict=True)}
-    warnings = [*misfit_warnings(survey, plans.values()), *_plan_warnings(recipe, plans)]
+    warnings = [*missing, *misfit_warnings(survey, plans.values()), *_plan_warnings(recipe, plans)]
     return Prepared(recipe, dataset, plans, tables, warnings, survey)
 
 

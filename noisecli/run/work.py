@@ -16,7 +16,7 @@ from noisecli.engine import ImageEngine, OutOfOrder, TableEngine, Tally
 from noisecli.errors import DataProblem
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.arranged import keyed
-from noisecli.formats.images import ImageFile, parse_image
+from noisecli.formats.images import ImageFile, parse_image, read_image
 from noisecli.manifest import digest
 from noisecli.plan import Plan, StepPlan
 from noisecli.recipe.models import Encode
@@ -189,7 +189,7 @@ def _unconverted(file: InputFile, target: Path) -> Path:
 
 
 def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list[StepPlan], encode: Encode) -> FileDone:
-    raw = file.path.read_bytes()
+    raw = read_image(file.path, file.name)
     done = strike_image(file, raw, engine, steps, encode)
     target.write_bytes(done.data)
     read, written = ((hashlib.sha256(data).hexdigest(), len(data)) for data in (raw, done.data))

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
-from noisecli.formats.images import parse_image
+from noisecli.formats.images import parse_image, read_image
 from noisecli.plan import TRAINING
 from noisecli.run.dataset import HELD_OUT
 from noisecli.starter.draft import Draft, Group, Step
@@ -58,7 +58,7 @@ def look_at_images(opened: Opened) -> ImageLook:
     some = sorted(path for path in [opened.excerpt.root, *opened.excerpt.root.rglob("*")] if path.is_file())
     for path in some:
         name = path.name if opened.dataset.single else path.relative_to(opened.excerpt.root).as_posix()
-        parse_image(path.read_bytes(), name)  # what a run would refuse is refused now
+        parse_image(read_image(path, name), name)  # what a run would refuse is refused now
         with Image.open(path) as image:
             sizes.add(image.size)
             modes[image.mode] += 1
