@@ -27,7 +27,7 @@ Recipe = Callable[..., Path]
 Tree = Callable[[Path], dict[str, bytes]]
 
 SECRET = b"the user's own"
-STEPS = {"images": "op: brightness, rate: 1", "table": "op: missing, columns: y, rate: 0.5"}
+STEPS = {"images": "op: brightness, rate: 1", "table": "op: missing, columns: y, rate: 1"}
 TABLE = b"x,y\n1,a\n2,b\n"
 
 
@@ -196,7 +196,7 @@ def test_entries_that_are_no_files_of_the_input(
     assert command("validate", recipe(STEPS[target]), folder).code == 3
     done = command("augment", folder, "-r", recipe(STEPS[target], on_error="skip"), "-o", tmp_path / "out", "-q")
     assert done.code == 0
-    assert done.err.startswith("warning: 1 entry is left out of the copies; the manifest lists all; " + told)
+    assert done.err.startswith(f"warning: 1 entry is left out: {told}: {says}")
     (skipped,) = json.loads((tmp_path / "out.noisecli.json").read_text())["skipped"]
     assert skipped["path"] == told
     assert skipped["why"].startswith(says)
@@ -217,6 +217,26 @@ def test_a_link_within_the_input_is_the_file_it_leads_to(folder: Path, target: s
     out.append(augment(folder, {"noisecli": 1, "seed": 1, "steps": [step]}, tmp_path / "c").output)
     assert not (out[0] / linked.name).is_symlink()
     assert len({(path / linked.name).read_bytes() for path in out}) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such entries")
+def test_what_a_name_holds_does_not_reach_the_terminal(
+    command: Command, recipe: Recipe, folder: Path, target: str, tmp_path: Path
+) -> None:
+    (folder / "\x1b[2Jwiped\nerror: x").symlink_to("nothing")
+    done = command("augment", folder, "-r", recipe(STEPS[target], on_error="skip"), "-o", tmp_path / "out")
+    assert "skipped   \\x1b[2Jwiped\\nerror: x: a link that leads nowhere" in done.out
+    assert "\x1b" not in done.out + done.err
+    assert len(done.err.splitlines()) == 1
+    seen = command("preview", folder, "-r", recipe(STEPS[target], on_error="skip"), "-o", tmp_path / "sheet.png")
+    assert "1 entry is left out" in seen.out + seen.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such entries")
+def test_a_pipe_is_no_input(command: Command, recipe: Recipe, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    done = command("augment", tmp_path / "a.png", "-r", recipe(STEPS["images"]), "-o", tmp_path / "out.png", "-q")
+    assert (done.code, "a.png: is no file that noisecli reads" in done.err) == (3, True)
 
 
 def test_more_than_one_are_counted_and_none_left_is_an_error(

@@ -105,7 +105,7 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
             print("purpose   evaluate: held-out data was struck too")
         for entry in manifest.skipped:
             name = done.output.name if entry["path"] == "." else entry["path"]
-            print(f"skipped   {name}: {entry['why']}")
+            print(visible(f"skipped   {name}: {entry['why']}"))
         counts_table(manifest)
     warn(manifest.warnings)
 

@@ -21,7 +21,7 @@ from noisecli.preview.model import ImageShown, ImagesPreview, StepCount, StepOnI
 from noisecli.preview.sheet import MOST, Block, Tile, check_place, draw, most_columns, save, side_for, thumbnail
 from noisecli.recipe.models import Encode
 from noisecli.run import prepare, settle_files
-from noisecli.run.dataset import InputFile, discover
+from noisecli.run.dataset import InputFile, discover, missing_entries
 from noisecli.run.work import StruckImageFile, strike_image
 from noisecli.streams import Mask
 
@@ -165,7 +165,7 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
         shown=last.folder or None,
         images=tuple(shown),
         counts=tuple(counts),
-        notes=[*skipped, *_notes(shown, found[-1][1]), *_turned(contents, last)],
+        notes=[*missing_entries(dataset), *skipped, *_notes(shown, found[-1][1]), *_turned(contents, last)],
     )
 
 

@@ -13,7 +13,7 @@ from noisecli.preview.asked import Asked
 from noisecli.preview.model import FactsUsed, StepCount, TablePreview
 from noisecli.preview.telling import Told, scattering, tell
 from noisecli.run import Outcome, Prepared, augment, inspect, prepare
-from noisecli.run.dataset import Dataset, discover, format_of
+from noisecli.run.dataset import Dataset, discover, format_of, missing_entries
 from noisecli.run.excerpt import Excerpt, excerpt
 from noisecli.run.recorded import to_facts
 
@@ -158,7 +158,7 @@ def _put_together(
         added=told.added,
         counts=tuple(_counts(outcome)),
         notes=list(_notes(asked, outcome, facts, told, made.whole)),
-        warnings=_warnings(prepared, manifest.warnings),
+        warnings=list(dict.fromkeys([*missing_entries(dataset), *_warnings(prepared, manifest.warnings)])),
     )
 
 

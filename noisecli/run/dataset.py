@@ -93,8 +93,8 @@ def missing_entries(dataset: Dataset) -> list[str]:
     if not dataset.left_out:
         return []
     (name, why), *others = dataset.left_out.items()
-    count = "1 entry is" if not others else f"{len(others) + 1:,} entries are"
-    return [f"{count} left out of the copies; the manifest lists all; {name}: {why}"]
+    count = f"{len(others) + 1:,} entries are left out, as the manifest lists; the first is " if others else ""
+    return [f"{count or '1 entry is left out: '}{name}: {why}"]
 
 
 def unread_images(dataset: Dataset) -> list[str]:

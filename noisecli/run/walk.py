@@ -34,8 +34,7 @@ def walk(root: Path) -> Iterator[Entry]:
         raise UsageProblem(f"{root}: no such file or folder")
     if root.is_file():
         yield Entry(root, ".")
-        return
-    whole, folders = root.resolve(), [root]
+    whole, folders = root.resolve(), [root] if root.is_dir() else []
     while folders:
         folder = folders.pop()
         try:
