@@ -199,5 +199,6 @@ def test_what_has_no_place_is_refused(photos: Path, tmp_path: Path, command: Com
         augment(photos, {**HEAD, "steps": STEPS, **EXACT}, tmp_path / "out")
     done = augment(photos, {**HEAD, "steps": STEPS, **EXACT, "on_error": "skip"}, tmp_path / "out")
     assert done.manifest.skipped[0]["path"] == "metadata.csv"
+    assert (tmp_path / "out/metadata.csv").read_bytes() == (photos / "metadata.csv").read_bytes()
     with pytest.raises(RecipeProblem, match="provenance is for images"):
         augment(photos / "metadata.csv", {**asked, "steps": [{"op": "drop"}]}, tmp_path / "table.csv")

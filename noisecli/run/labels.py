@@ -50,14 +50,23 @@ class Tree:
 
 
 def check_labels(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse provenance that has no place, before anything is written."""
-    if not recipe.head.data.provenance:
-        return
-    if dataset.single:
+    """Refuse metadata that cannot be read, and provenance that has no place, before anything is written."""
+    told = recipe.head.data.provenance
+    if told and dataset.single:
         raise UsageProblem(f"{dataset.root}: `provenance` is told in a folder of images, and this is one: leave it out")
-    for file in _metadata(dataset):
-        for name in sorted(PROVENANCE.keys() & _opened(file).fields().keys()):
-            raise DataProblem(f"{file.name}: has a column {name!r} already, which `provenance` would add: rename it")
+    for file in _metadata(dataset) if told or _renames(recipe) else ():
+        try:
+            table = _opened(file)
+            fields = table.fields()
+            for _ in table.scan([]) if _columns(fields) else ():
+                pass  # this finds what is wrong with it
+        except DataProblem as error:
+            if not file.reading.skip_errors:
+                raise DataProblem(f"{error} (`on_error: skip` carries such metadata untouched)") from error
+            continue
+        for name in PROVENANCE:
+            if told and name in fields:
+                raise DataProblem(f"{file.name}: has a column {name!r} already, which `provenance` adds: rename it")
 
 
 def write_labels(prepared: Prepared, record: Record, data: Path, space: Path) -> None:
@@ -69,10 +78,8 @@ def write_labels(prepared: Prepared, record: Record, data: Path, space: Path) ->
         data: the output.
         space: a folder for drafts.
     """
-    head, dataset = prepared.recipe.head, prepared.dataset
-    metadata, told = _metadata(dataset), head.data.provenance
-    moved = head.encode == "exact" or (head.layout == "merged" and len(head.written) > 1)
-    if not (metadata and moved) and not told:
+    metadata, told = _metadata(prepared.dataset), prepared.recipe.head.data.provenance
+    if not told and not (metadata and _renames(prepared.recipe)):
         return
     rewritten: dict[str, OutputEntry] = {}
     for tree in _trees(record.outputs):
@@ -83,11 +90,17 @@ def write_labels(prepared: Prepared, record: Record, data: Path, space: Path) ->
                     rewritten[entry.path] = _rewrite(file, entry, rows, place(data, entry.path), space / "labels")
                 except DataProblem as error:
                     if not file.reading.skip_errors:
-                        raise DataProblem(f"{error} (`on_error: skip` carries such metadata untouched)") from error
+                        raise
                     record.skipped[file.relative] = str(error).removeprefix(f"{file.name}: ")
         if told and not metadata:
             record.outputs += _write_new(tree, record.struck, data)
     record.outputs[:] = [rewritten.get(entry.path, entry) for entry in record.outputs]
+
+
+def _renames(recipe: Recipe) -> bool:
+    """Whether images come out under other names, or several of one in a folder."""
+    head = recipe.head
+    return head.encode == "exact" or (head.layout == "merged" and len(head.written) > 1)
 
 
 def _metadata(dataset: Dataset) -> list[InputFile]:
@@ -201,7 +214,7 @@ def _steps(entries: Iterable[OutputEntry], struck: Changes) -> str:
 def _rewrite(file: InputFile, old: OutputEntry, rows: Rows, target: Path, draft: Path) -> OutputEntry:
     """Write metadata over the carried file; it stays where nothing of it changes."""
     table = _opened(file)
-    columns = {name: Column(name, Kind.TEXT, type_) for name, type_ in table.fields().items() if _holds(name, type_)}
+    columns = _columns(table.fields())
     if not columns:
         return old
     outgoing = {} if rows.struck is None else PROVENANCE
@@ -213,12 +226,15 @@ def _rewrite(file: InputFile, old: OutputEntry, rows: Rows, target: Path, draft:
     return _entry(old.path, old.input, old.copy_number, target, written.rows, content)
 
 
-def _holds(column: str, type_: pa.DataType) -> bool:
-    """Whether a column holds names of files."""
-    inner = type_.value_type if pa.types.is_list(type_) or pa.types.is_large_list(type_) else type_
-    return f"_{column}".endswith(("_file_name", "_file_names")) and (
-        pa.types.is_string(inner) or pa.types.is_large_string(inner)
-    )
+def _columns(fields: Mapping[str, pa.DataType]) -> dict[str, Column]:
+    """The columns that hold names of files."""
+    found = {}
+    for name, type_ in fields.items():
+        inner = type_.value_type if pa.types.is_list(type_) or pa.types.is_large_list(type_) else type_
+        is_text = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+        if is_text and f"_{name}".endswith(("_file_name", "_file_names")):
+            found[name] = Column(name, Kind.TEXT, type_)
+    return found
 
 
 def _write_new(tree: Tree, struck: Changes, data: Path) -> Iterator[OutputEntry]:
