@@ -87,6 +87,15 @@ def test_csv_changes_in_the_names_alone(photos: Path, tmp_path: Path) -> None:
     assert [(plain / f"copy={i}/metadata.csv").read_bytes() for i in range(3)] == [CSV.encode()] * 3
 
 
+def test_an_image_that_cannot_be_read_keeps_its_name(photos: Path, tmp_path: Path) -> None:
+    (photos / "cats/3.jpg").write_bytes(b"no image")
+    (photos / "cats/metadata.csv").write_text("file_name\n3.jpg\n1.jpg\n")
+    out = run(photos, tmp_path / "out", **EXACT, on_error="skip", data={"provenance": True})
+    found = (out / "cats/metadata.csv").read_text().splitlines()
+    assert found[1] == "3.jpg,1,cats/3.jpg,-"
+    assert found[2].startswith("1.png,1,cats/1.jpg,")
+
+
 def test_json_lines_keep_all_but_names(photos: Path, tmp_path: Path) -> None:
     text = (
         '{"file_name": "1.jpg",  "box": [1.0, 2], "depth_file_name":"2.gif"}\n\n'
