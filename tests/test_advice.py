@@ -284,7 +284,7 @@ def test_validate_warns_and_augment_does_not(command, frame, recipe, tmp_path):
 def test_recipes_that_come_along_raise_no_false_alarm(sample, name):
     on_images = name.startswith("imagenet")
     sets = [] if on_images else [(f"data.{role}", column, "--set") for role, column in ROLES.items()]
-    data = sample / ("images" if on_images else "customers.csv")
+    data = sample / ("images/val" if on_images else "customers.csv")
     _, found = advice.examine(data, f"builtin:{name}", overrides=sets)
     # Its weakest noise is less than one visit, or year of age.
     assert kinds(found) <= ({"resolution"} if name == "weak-to-strong" else set())
