@@ -71,6 +71,9 @@ class Data(Parameters):
     `sample_weight`."""
     source_row: bool = False
     """true: copies get a column more, `_source_row`: which row of the input file, from 0, a row comes from."""
+    provenance: bool = False
+    """true: the metadata of a folder of images get columns more, and are made where there are none: `_copy`, `_source`,
+    the path of the image in the input, and `_steps`, those that changed it."""
     time: str | None = None
     """The column that says when."""
     entity: str | None = None

@@ -1,4 +1,4 @@
-"""What a recipe has to say of benchmark sets of images."""
+"""What a recipe has to say of sets of images."""
 
 from noisecli.corruption import Target
 from noisecli.recipe.models import ALONE, IMAGENET_C, Head
@@ -6,9 +6,12 @@ from noisecli.recipe.source import Source
 
 
 def check_sets(source: Source, head: Head, target: Target) -> None:
-    """Check that encoders are chosen for images alone, and that sets of steps and severities are just that."""
+    """Check that what is for images alone is said of these, and that sets of steps and severities are just that."""
     if target != "images" and head.encode != "struck":
         source.fault(("encode",), f"encode: {head.encode} is for images, this is for tables: leave it out", True)
+    if target != "images" and head.data.provenance:
+        what = "provenance is for images: say `source_row: true` for tables"
+        source.fault(("data", "provenance"), what, True)
     if head.layout != IMAGENET_C:
         return
     if target != "images":

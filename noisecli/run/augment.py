@@ -29,6 +29,7 @@ from noisecli.run.execute import (
 )
 from noisecli.run.inspect import as_path, makes_several, pinned_facts, prepare_run, settle_place, settle_workers
 from noisecli.run.intervals import IntervalTable
+from noisecli.run.labels import write_labels
 from noisecli.run.marks import Marks, files_read
 from noisecli.run.outside import Outside, only_own_code, settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
@@ -203,6 +204,7 @@ def _run(
             if recipe.target == "table":
                 write_tables(prepared, record, pool, data, space, meter)
             write_files(prepared, record, pool, data, meter)
+            write_labels(prepared, record, data, space)
         result, companions = account(prepared, record, space)
         unchanged = if_changed and keep_times({**companions, "": data}, output)
         if not unchanged:

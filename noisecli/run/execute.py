@@ -109,6 +109,8 @@ class Record:
     """What was counted, by variant."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Path to why the file, or some of its rows, were carried instead of struck, or why it is left out."""
+    struck: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Steps that changed each image of the output, by its path, if provenance is asked for."""
     warnings: list[str] = field(default_factory=list)
     outside: Outside = field(default_factory=Outside)
     """What steps took from outside the recipe."""
@@ -308,7 +310,10 @@ def write_files(prepared: Prepared, record: Record, pool: Pool, data: Path, mete
             record.inputs.setdefault(done.relative, InputEntry(path=done.relative, sha256=sha, bytes=size))
             if done.skipped:
                 record.skipped[done.relative] = done.skipped
-            record.file(task.copy, prepared.target(task.variant, file, task.copy, bool(done.skipped)), done)
+            path = prepared.target(task.variant, file, task.copy, bool(done.skipped))
+            record.file(task.copy, path, done)
+            if done.changed and head.data.provenance:
+                record.struck[path] = done.changed
             if record.truth is not None:
                 about = {"sweep": task.variant or None, "copy": task.copy, "file": done.relative}
                 record.truth.images(about, {step: (done.drawn or {})[step] for step in done.changed})

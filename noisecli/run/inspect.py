@@ -23,6 +23,7 @@ from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.execute import Meter, Prepared, Progress, check_names
 from noisecli.run.facts import Widen, find_facts, misfit_warnings
 from noisecli.run.joint import settle_covariances
+from noisecli.run.labels import check_labels
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.outside import only_own_code, settle_code, settle_files
 from noisecli.run.pairing import columns_of_partners
@@ -67,6 +68,7 @@ def prepare_run(
 ) -> Prepared:
     """Settle every plan of a run; without facts, survey the data for those that the recipe asks for."""
     check_names(recipe, dataset)
+    check_labels(recipe, dataset)
     missing = missing_entries(dataset)
     if dataset.target == "images":
         addresses = [file.address for file in dataset.struck]

@@ -89,7 +89,8 @@ def corrupt(
 
     What no step struck is as it was: order and labels of columns, index, types, metadata, attributes. Rows that a step
     duplicates repeat their index labels. NaN, NaT and None count as missing. What the manifest of a file would have as
-    warnings are `NoiseWarning`s here. `keep_original`, `layout` and `on_error`, which are about files, have no effect.
+    warnings are `NoiseWarning`s here. `encode`, `keep_original`, `layout`, `on_error` and `data.provenance`, which are
+    about files, have no effect.
 
     Args:
         data: never changed. One of
