@@ -509,7 +509,7 @@ def test_it_says_what_it_breaks(op):
 
 def struck_image(op, pixels, path="a.png", step="step"):
     engine = ImageEngine(Plan(1, (StepPlan(step, op, 1.0),)), 1)
-    return engine(path, pixels, engine.strikes(path)).pixels
+    return engine(path, pixels, engine.strikes(path)).result
 
 
 @cache

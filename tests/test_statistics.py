@@ -238,6 +238,6 @@ def test_small_images_lose_more_at_the_strongest_severity_than_at_the_weakest(op
         preset = op.preset_for(severity, side)
         planned = StepPlan("step", op.model_validate({k: v for k, v in preset.items() if k != "rate"}), 1.0)
         engine = ImageEngine(Plan(1, (planned,)), 1)
-        done = engine("a.png", pixels, engine.strikes("a.png")).pixels.astype(float)
+        done = engine("a.png", pixels, engine.strikes("a.png")).result.astype(float)
         quality.append(-10 * np.log10(np.mean((done - pixels) ** 2) / 255**2))
     assert quality[0] > quality[1]

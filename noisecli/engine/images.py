@@ -1,13 +1,14 @@
 """Corrupt one image, and damage its file."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.random import Generator
 
-from noisecli.corruption import ImageFileCorruption, Pixels
+from noisecli.corruption import Corruption, ImageFileCorruption, Pixels
 from noisecli.engine.counts import Counts, Tally
 from noisecli.mechanism import strike_cells
 from noisecli.pixels import side_of
@@ -15,27 +16,22 @@ from noisecli.plan import Plan, StepPlan
 from noisecli.quota import cell_keys
 from noisecli.streams import Stream
 
+T = TypeVar("T")
+
+Act = tuple[str, Corruption, Callable[[T, Generator], tuple[T, dict[str, Any]]], str]
+"""Step id, op, how it strikes, and the path that its random numbers go by."""
+
 
 @dataclass(frozen=True)
-class StruckImage:
-    """What became of the pixels of an image."""
+class StruckImage(Generic[T]):
+    """What became of an image."""
 
-    pixels: Pixels
+    result: T
+    """Its pixels, or its finished file."""
     drawn: dict[str, Any]
     """Step id to what the image got: the op's parameters at its size, and what was drawn."""
     changed: tuple[str, ...]
-    """Steps that really changed pixels."""
-
-
-@dataclass(frozen=True)
-class StruckFile:
-    """What became of the finished file of an image."""
-
-    data: bytes
-    drawn: dict[str, Any]
-    """As of its pixels."""
-    changed: tuple[str, ...]
-    """Steps that really changed bytes."""
+    """Steps that really changed it."""
 
 
 class ImageEngine:
@@ -50,45 +46,32 @@ class ImageEngine:
         """Return the steps that strike the image at a path; the pixels are not needed for that."""
         return [step for step in self._plan.steps if self._is_struck(step, path)]
 
-    def __call__(self, path: str, pixels: Pixels, steps: list[StepPlan]) -> StruckImage:
+    def __call__(self, path: str, pixels: Pixels, steps: list[StepPlan]) -> StruckImage[Pixels]:
         """Return the image after those of the steps that are on pixels; alpha is not among these."""
         side = side_of(pixels)
-        drawn: dict[str, Any] = {}
-        changed = []
-        for step in steps:
-            if step.on_image_file:
-                continue
-            op, _ = step.at_size(side)
-            new, got = op.strike(pixels, self._generator("" if op.shared else path, step))
-            if not np.array_equal(new, pixels):
-                changed.append(step.id)
-            drawn[step.id] = {**op.model_dump(mode="json"), **got}
-            pixels = new
-        self._count(changed)
-        return StruckImage(pixels, drawn, tuple(changed))
+        ops = ((step.id, step.at_size(side)[0]) for step in steps if not step.on_image_file)
+        acts = ((step, op, op.strike, "" if op.shared else path) for step, op in ops)
+        return self._strike(pixels, acts, np.array_equal)
 
-    def damage(self, path: str, data: bytes, steps: list[StepPlan]) -> StruckFile:
+    def damage(self, path: str, data: bytes, steps: list[StepPlan]) -> StruckImage[bytes]:
         """Return the finished file of an image after those of the steps that are on files."""
+        ops = ((step.id, step.corruption) for step in steps)
+        acts = ((step, op, op.strike, path) for step, op in ops if isinstance(op, ImageFileCorruption))
+        return self._strike(data, acts, bytes.__eq__)
+
+    def _strike(self, value: T, acts: Iterable[Act[T]], same: Callable[[T, T], bool]) -> StruckImage[T]:
         drawn: dict[str, Any] = {}
         changed = []
-        for step in steps:
-            op = step.corruption
-            if not isinstance(op, ImageFileCorruption):
-                continue
-            new, got = op.strike(data, self._generator(path, step))
-            if new != data:
-                changed.append(step.id)
-            drawn[step.id] = {**op.model_dump(mode="json"), **got}
-            data = new
-        self._count(changed)
-        return StruckFile(data, drawn, tuple(changed))
-
-    def _generator(self, path: str, step: StepPlan) -> Generator:
-        return Stream(self._plan.seed, self._copy, step.id, path).generator("value", "", 0)
-
-    def _count(self, changed: list[str]) -> None:
-        for step in changed:
+        for step, op, strike, source in acts:
+            generator = Stream(self._plan.seed, self._copy, step, source).generator("value", "", 0)
+            new, got = strike(value, generator)
+            if not same(new, value):
+                changed.append(step)
+            drawn[step] = {**op.model_dump(mode="json"), **got}
+            value = new
+        for step in changed:  # only now: a step that fails leaves the image as it was
             self.tally[step, ""].changed += 1
+        return StruckImage(value, drawn, tuple(changed))
 
     def _is_struck(self, step: StepPlan, path: str) -> bool:
         counts = self.tally.setdefault((step.id, ""), Counts())

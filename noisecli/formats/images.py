@@ -38,6 +38,8 @@ EXACT = ".png"
 EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """Formats by extension, in lower case."""
 
+_KINDS = sorted(set(EXTENSIONS.values()))
+
 MOST_PIXELS = 178_956_970
 """A larger picture is taken for a decompression bomb; the limit at which Pillow refuses."""
 
@@ -124,7 +126,7 @@ def salvage(data: bytes) -> Pixels | None:
     usual = PillowFile.LOAD_TRUNCATED_IMAGES
     PillowFile.LOAD_TRUNCATED_IMAGES = True
     try:
-        with _damage_reported(""), Image.open(BytesIO(data), formats=sorted(set(EXTENSIONS.values()))) as picture:
+        with _damage_reported(""), Image.open(BytesIO(data), formats=_KINDS) as picture:
             shown = ImageOps.exif_transpose(picture)
             if shown.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
                 shown = shown.convert("RGBA" if shown.has_transparency_data else "RGB")
@@ -137,7 +139,7 @@ def salvage(data: bytes) -> Pixels | None:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Return width and height of an image, in px, from the head of its file."""
-    with _damage_reported(path.name), Image.open(path, formats=sorted(set(EXTENSIONS.values()))) as picture:
+    with _damage_reported(path.name), Image.open(path, formats=_KINDS) as picture:
         return picture.size
 
 

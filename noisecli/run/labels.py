@@ -21,6 +21,7 @@ from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import TableFile
 from noisecli.listing import OutputEntry
 from noisecli.manifest import digest, place
+from noisecli.plan import TRAINING
 from noisecli.recipe import Recipe
 from noisecli.run.dataset import HELD_OUT, IMAGES, OTHER_IMAGES, Dataset, InputFile
 from noisecli.run.execute import Prepared, Record
@@ -32,7 +33,7 @@ PROVENANCE: Mapping[str, pa.DataType] = {"_copy": pa.int64(), "_source": pa.stri
 UNTOUCHED = "-"
 """What is said of steps where none changed an image: an empty cell would be no text to those that guess types."""
 
-SPLITS = HELD_OUT | {"train", "training"}
+SPLITS = HELD_OUT | TRAINING
 
 Copies = dict[str, dict[int, OutputEntry]]
 """What became of each file of the input, by its path and the number of the copy."""

@@ -236,7 +236,7 @@ def _strike_images(recipe: Recipe, data: NDArray[Any], copy: int) -> tuple[NDArr
     for i, (address, pixels) in enumerate(zip(addresses, images.pixels(), strict=True)):
         steps = engine.strikes(address)
         try:
-            new[i] = engine(address, pixels, steps).pixels
+            new[i] = engine(address, pixels, steps).result
         except DataProblem as error:
             raise DataProblem(f"image {address}: {error}" if address else str(error)) from None
     return images.replaced(new), plan, engine.tally

@@ -237,12 +237,12 @@ def strike_image(
         image = image.exact() if encode == "exact" else image
         with _naming(file):
             struck = engine(file.address, image.pixels, steps)
-        content, finished = image.digest(struck.pixels), image.encode(struck.pixels)
+        content, finished = image.digest(struck.result), image.encode(struck.result)
         drawn, changed = struck.drawn, struck.changed
     with _naming(file):
         damaged = engine.damage(file.address, finished, steps)
     content = None if damaged.changed else content
-    return StruckImageFile(damaged.data, content, {**drawn, **damaged.drawn}, (*changed, *damaged.changed))
+    return StruckImageFile(damaged.result, content, {**drawn, **damaged.drawn}, (*changed, *damaged.changed))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import sine
 from noisecli.normal import Floats
 from noisecli.parameters import Share
-from noisecli.pixels import Reals, bands, dimmed, from_planes, planes, white
+from noisecli.pixels import Reals, dimmed, in_planes, white
 from noisecli.pixels.colour import luma
 from noisecli.pixels.warp import displaced
 
@@ -130,8 +130,8 @@ class SunFlare(ImageCorruption):
         rows, columns = ((np.arange(size, dtype=np.float32) + 0.5) / np.float32(unit) for size in (height, width))
         sun = np.array(drawn["sun"]) * (height / unit, width / unit)
         centre = np.array([height / unit, width / unit]) / 2
-        result = np.empty_like(pixels)
-        for band in bands(pixels.shape):
+
+        def flare(levels: Reals, band: slice) -> None:
             down, right = rows[band, np.newaxis] - np.float32(sun[0]), columns - np.float32(sun[1])
             light = self._glare(down, right, drawn["angle"]) * np.array(SUNLIGHT, np.float32)[:, np.newaxis, np.newaxis]
             for ghost in drawn["ghosts"]:
@@ -140,10 +140,9 @@ class SunFlare(ImageCorruption):
             np.minimum(light, 1, out=light)
             if channels == 1:
                 light = luma(np.moveaxis(light, 0, 2))[..., 0]
-            levels = planes(pixels[band])
             levels += (most - levels) * light
-            result[band] = from_planes(levels, pixels.dtype)
-        return result
+
+        return in_planes(pixels, flare)
 
     def _glare(self, down: Reals, right: Reals, angle: float) -> Reals:
         """Return the light of the sun at some distance from it: its disc, its glow, its rays."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.parameters import Share
-from noisecli.pixels import Reals, bands, from_planes, in_bands, planes, white
+from noisecli.pixels import Reals, in_bands, in_planes, white
 from noisecli.pixels.blur import gaussian_weights, separable
 from noisecli.pixels.chance import bits16, normal_table
 from noisecli.pixels.colour import LUMA
@@ -97,15 +97,14 @@ class Frost(ImageCorruption):
         from_top, from_left = (((2 * np.arange(size) + 1) / size - 1) ** 2 / 2 for size in (height, width))
         weight = np.float32(self.frost_weight * white(pixels))
         dark, bright = (_tint(colour, channels) * weight for colour in (ICE_DARK, ICE_BRIGHT))
-        result = np.empty_like(pixels)
-        for band in bands(pixels.shape):
+
+        def freeze(levels: Reals, band: slice) -> None:
             border = (from_top[band, np.newaxis] + from_left).astype(np.float32)
             grown = enlarged(frost, down[band], right) * (0.75 + 0.6 * border) + 0.2 * border
-            levels = planes(pixels[band])
             levels *= np.float32(self.image_weight)
             levels += np.minimum(grown, 1) * (bright - dark) + dark
-            result[band] = from_planes(levels, pixels.dtype)
-        return result
+
+        return in_planes(pixels, freeze)
 
 
 @cache
@@ -189,15 +188,14 @@ class Spatter(ImageCorruption):
         layer = in_bands(noise, halo, liquid)
         most = white(pixels)
         colour = _tint(MUD if self.mud else WATER, pixels.shape[2]) * np.float32(most if self.mud else most * self.gain)
-        result = np.empty_like(pixels)
-        for band in bands(pixels.shape):
+
+        def spatter(levels: Reals, band: slice) -> None:
             share = layer[band, :, 0] / np.float32(FULL)
-            levels = planes(pixels[band])
             if self.mud:
                 levels *= 1 - share
             levels += share * colour
-            result[band] = from_planes(levels, pixels.dtype)
-        return result
+
+        return in_planes(pixels, spatter)
 
 
 def _tint(colour: tuple[float, float, float], channels: int) -> Reals:

@@ -12,7 +12,7 @@ from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import sine
 from noisecli.normal import Floats
 from noisecli.parameters import Share
-from noisecli.pixels import bands, from_planes, in_bands, planes, to_pixels, white
+from noisecli.pixels import Reals, bands, in_bands, in_planes, to_pixels, white
 from noisecli.pixels.blur import Tap, gaussian, motion_taps, weighted
 from noisecli.pixels.chance import STEPS, bits16, normal_table, uniform
 from noisecli.pixels.colour import luma
@@ -74,13 +74,12 @@ class Fog(ImageCorruption):
         clouds = plasma(rng, pixels.shape[0], pixels.shape[1], self.decay)
         brightest, thickest = int(pixels.max()), self.amount * white(pixels)
         dimmed = brightest / max(brightest + thickest, 1)
-        result = np.empty_like(pixels)
-        for band in bands(pixels.shape):
-            levels = planes(pixels[band])
+
+        def veil(levels: Reals, band: slice) -> None:
             levels += clouds[band] * np.float32(thickest)
             levels *= np.float32(dimmed)
-            result[band] = from_planes(levels, pixels.dtype)
-        return result
+
+        return in_planes(pixels, veil)
 
 
 _SNOW_32 = (
@@ -148,16 +147,15 @@ class Snow(ImageCorruption):
         flakes = in_bands(still, halo, lambda seen: weighted(seen, halo, taps))
         turned = flakes[::-1, ::-1]
         most, mix = np.float32(white(pixels)), np.float32(self.mix)
-        result = np.empty_like(pixels)
-        for band in bands(pixels.shape):
-            levels = planes(pixels[band])
+
+        def snow(levels: Reals, band: slice) -> None:
             whiter = np.maximum(levels, luma(pixels[band])[..., 0] * np.float32(1.5) + most / 2)
             whiter *= 1 - mix
             levels *= mix
             levels += whiter
             levels += (flakes[band].astype(np.float32) + turned[band])[..., 0] * (most / white(flakes))
-            result[band] = from_planes(levels, pixels.dtype)
-        return result
+
+        return in_planes(pixels, snow)
 
     def _flakes(self, rng: Generator, height: int, width: int) -> Pixels:
         """Return the flakes before they are smeared, of 16 bits."""
@@ -230,14 +228,13 @@ class Rain(ImageCorruption):
         streaks = self._streaks(rng, ceil(height / scale), ceil(width / scale), drawn["angle"])
         scene = gaussian(pixels, self.blur)
         down, right = (np.arange(size) / scale for size in (height, width))
-        result = np.empty_like(pixels)
-        for band in bands(pixels.shape):
+
+        def rain(levels: Reals, band: slice) -> None:
             wet = enlarged(streaks, down[band], right) / np.float32(STEPS - 1)
-            levels = planes(scene[band])
             levels *= np.float32(1 - self.dim) * (1 - wet)
             levels += np.float32(RAIN_LIGHT * white(pixels)) * wet
-            result[band] = from_planes(levels, pixels.dtype)
-        return result
+
+        return in_planes(scene, rain)
 
     def _streaks(self, rng: Generator, height: int, width: int, angle: float) -> Pixels:
         """Return how much of a pixel a streak hides, in 65535ths."""
