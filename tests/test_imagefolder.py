@@ -127,6 +127,15 @@ def test_parquet_keeps_its_schema(photos: Path, tmp_path: Path) -> None:
     assert found.column("_source").to_pylist() == ["dogs/1.jpg"] * 2 + [None] + ["cats/1.jpg"] * 2
 
 
+def test_metadata_of_which_nothing_changes_keep_their_bytes(photos: Path, tmp_path: Path) -> None:
+    table = pa.table({"file_name": ["cats/2.gif", "gone.jpg"], "n": [1, 2]})
+    pq.write_table(table, photos / "metadata.parquet", compression="gzip", store_schema=False)
+    before = (photos / "metadata.parquet").read_bytes()
+    done = augment(photos, {**HEAD, "steps": STEPS, **EXACT}, tmp_path / "out")
+    assert (done.output / "metadata.parquet").read_bytes() == before
+    assert [entry.carried for entry in done.manifest.outputs if entry.path == "metadata.parquet"] == [True]
+
+
 @pytest.mark.parametrize(
     "head",
     [EXACT, MERGED, {**MERGED, **EXACT}, {"copies": 2}, {"layout": "imagenet-c", "keep_original": True}],

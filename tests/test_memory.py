@@ -70,6 +70,23 @@ def peak(source: Path, recipe: Path, output: Path, workers: int, *options: str) 
     return most // 1_000_000
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pandas_is_not_imported_where_nobody_needs_it(workers: int, sample: Path, tmp_path: Path) -> None:
+    """35 MB in every process."""
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("noisecli: 1\nseed: 1\nsteps:\n  - {op: missing, columns: age}\n")
+    command = ["augment", sample / "customers.parquet", "-r", recipe, "-o", tmp_path / "out", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-v", "-m", "noisecli", *map(str, command), "--copies", "2", "--workers", str(workers)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0
+    assert "import 'pyarrow.lib'" in done.stderr
+    assert "import 'pandas" not in done.stderr
+
+
 def test_60_mb(tmp_path: Path, recipe: Callable[..., Path]) -> None:
     path = recipe(*STEPS)
     write_table(tmp_path / "in.csv", 60)

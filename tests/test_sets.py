@@ -74,6 +74,11 @@ def test_the_clean_control_has_lost_to_the_codec_what_the_others_have_lost(photo
     assert np.array_equal(pixels(out / "clean/0/things/chelsea.png"), pixels(photographs / "things/chelsea.png"))
 
 
+def test_the_clean_control_is_there_once_beside_all_steps(photographs: Path, tmp_path: Path) -> None:
+    outputs = augment(photographs, "builtin:imagenet-c-bar", tmp_path / "out", workers=1).manifest.outputs
+    assert len({entry.path for entry in outputs}) == len(outputs) == (10 * 5 + 1) * 4
+
+
 def test_exact_loses_nothing_and_keeps_what_the_file_says(photographs: Path, tmp_path: Path) -> None:
     recipe = {**HEAD, "encode": "exact", "steps": [{"op": "cutout", "size": 0.3, "rate": 0.5}]}
     done = augment(photographs, recipe, tmp_path / "out", workers=1)
