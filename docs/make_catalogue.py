@@ -10,23 +10,21 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from contact_sheets import by_severity, has_picture, sheet, tiles
+from PIL import Image
 
 import noisecli
 from noisecli.cli.catalogue import default_of, describe, family, meaning_of
 from noisecli.corruption import (
     Corruption,
     FileCorruption,
-    ImageCorruption,
     JointCorruption,
-    Pixels,
     RowsCorruption,
     SamplingCorruption,
     registered,
@@ -39,29 +37,12 @@ ROOT = DOCS.parent
 PAGE = DOCS / "catalogue.md"
 PICTURES = DOCS / "images"
 TINY = DOCS / "tiny.csv"
-PHOTOGRAPHS = DOCS / "photographs"
-FILE = PHOTOGRAPHS / "coffee.jpg"
-"""What damage to files is shown on; square, so that it takes as much room when it is turned."""
-
 SEED = 7
-SEED_OF_PICTURES = 2
 PLURAL = {"table": "tables", "images": "images"}
 LABEL = "species"
+TINY_FILES = [f"{name}/{number}.png" for name in ("cat", "dog", "fox") for number in (1, 2)]
 MOST_SHOWN = 5
 """Rows shown of an op, if it changed more."""
-
-PHOTOGRAPH = "astronaut.png"
-SHOWN_ON = {
-    "fog": "rocket.png",
-    "rain": "rocket.png",
-    "shadow": "chelsea.png",
-    "snow": "rocket.png",
-    "sun_flare": "rocket.png",
-}
-"""The photograph that an op is shown on, where another shows it better."""
-
-TILES_IN_A_ROW = 3
-SEVERITIES = range(1, 6)
 
 SHOWN_WITH: dict[str, dict[str, Any]] = {
     "change_sampling": {"every": 3},
@@ -134,7 +115,7 @@ def section(op: type[Corruption]) -> str:
         *_parameters(about),
         *_severities(about),
         f"```yaml\n- {about['example']}\n```",
-        _picture(op) if op.target == "images" else demonstration(op),
+        _picture(op) if has_picture(op) else demonstration(op),
         f"Source: {about['source']}",
     ]
     return "\n\n".join(parts) + "\n"
@@ -198,30 +179,48 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def demonstration(op: type[Corruption]) -> str:
-    """Run an op on the tiny table and show what came of it."""
+    """Run an op on the tiny table, or on a few files, and show what came of it."""
     example = plain(parse(describe(op)["example"], "example").data)
     said = {"rate": op.default_rate, **example}
     step = {**said, "rate": max(said["rate"], 0.5), **SHOWN_WITH.get(op.name, {})}
     other = [f"`{key}: {json.dumps(value)}`" for key, value in step.items() if value != said.get(key)]
     with TemporaryDirectory() as folder:
-        clean = _write_tiny(Path(folder) / "clean.csv", op, step)
+        in_files = op.target == "images"
+        clean = _write_images(Path(folder) / "clean") if in_files else _write_tiny(Path(folder) / "clean.csv", op, step)
         recipe = {"noisecli": 1, "seed": SEED, "purpose": "evaluate", "data": _roles(op), "steps": [step]}
-        noisy = noisecli.augment(clean, recipe, Path(folder) / "noisy.csv", workers=1, allow_code=True).output
+        noisy = noisecli.augment(clean, recipe, clean.with_stem("noisy"), workers=1, allow_code=True).output
         shown = _shown(op, clean, noisy)
     return f"Here with {', '.join(other)}:\n\n{shown}" if other else shown
 
 
 def _shown(op: type[Corruption], clean: Path, noisy: Path) -> str:
+    if op.target == "images":
+        listed = (sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png")) for root in (clean, noisy))
+        return _before_and_after("Files", *map(" ".join, listed))
     if issubclass(op, FileCorruption):
         return _lines(clean.read_bytes(), noisy.read_bytes())
     before, after = (list(csv.reader(io.StringIO(path.read_text("utf-8"), ""))) for path in (clean, noisy))
     if issubclass(op, RowsCorruption | SamplingCorruption):
-        rows = [" ".join(row[0] for row in table[1:]) for table in (before, after)]
-        return f"Rows before and after:\n\n```text\n{rows[0]}\n{rows[1]}\n```"
+        return _before_and_after("Rows", *(" ".join(row[0] for row in table[1:]) for table in (before, after)))
     return _changed(before, after)
 
 
+def _before_and_after(what: str, before: str, after: str) -> str:
+    return f"{what} before and after:\n\n```text\n{before}\n{after}\n```"
+
+
+def _write_images(folder: Path) -> Path:
+    """Write small pictures of three classes, each of another brightness."""
+    for i, name in enumerate(TINY_FILES):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 20 * i).save(path)
+    return folder
+
+
 def _roles(op: type[Corruption]) -> dict[str, str]:
+    if op.target == "images":
+        return {}
     labelled = getattr(op, "softens", "") or op.name == "prior_shift"
     return {"id": "row", **({"label": LABEL} if labelled else {})}
 
@@ -284,51 +283,12 @@ def _visible(text: str) -> str:
 
 def pictures() -> dict[str, bytes]:
     """Return a contact sheet of every op on images."""
-    return {_picture_name(op): sheet(tiles(op)) for op in _ordered() if op.target == "images"}
-
-
-@cache
-def tiles(op: type[Corruption]) -> list[Pixels]:
-    """Return a picture, and what an op makes of it: at every severity, or with some seeds if it has none."""
-    example = plain(parse(describe(op)["example"], "example").data)
-    steps = [(SEED_OF_PICTURES + i, example) for i in range(len(SEVERITIES))]
-    if op.severities:
-        steps = [(SEED_OF_PICTURES, {"op": op.name, "severity": severity}) for severity in SEVERITIES]
-    recipe = {"noisecli": 1, "target": "images", "purpose": "evaluate"}
-    recipes = [{**recipe, "seed": seed, "steps": [{**step, "rate": 1}]} for seed, step in steps]
-    if not issubclass(op, ImageCorruption):
-        return [_viewed(FILE), *map(_damaged_file, recipes)]
-    with Image.open(PHOTOGRAPHS / SHOWN_ON.get(op.name, PHOTOGRAPH)) as photograph:
-        clean = np.asarray(photograph.convert("RGB"))
-    return [clean, *(noisecli.corrupt(clean, recipe) for recipe in recipes)]
-
-
-def _damaged_file(recipe: Mapping[str, Any]) -> Pixels:
-    with TemporaryDirectory() as folder:
-        return _viewed(noisecli.augment(FILE, recipe, Path(folder) / "noisy.jpg", workers=1).output)
-
-
-def _viewed(path: Path) -> Pixels:
-    """Return a picture as viewers show it: as far as it goes, and turned as it says."""
-    strict, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = strict
-
-
-def sheet(shown: Sequence[Pixels], in_a_row: int = TILES_IN_A_ROW) -> bytes:
-    """Return tiles row by row as JPEG."""
-    rows = [np.concatenate(shown[i : i + in_a_row], axis=1) for i in range(0, len(shown), in_a_row)]
-    data = io.BytesIO()
-    Image.fromarray(np.concatenate(rows)).save(data, "JPEG", quality=60, optimize=True)
-    return data.getvalue()
+    return {_picture_name(op): sheet(tiles(op)) for op in _ordered() if has_picture(op)}
 
 
 def _picture(op: type[Corruption]) -> str:
     clean, *noisy = tiles(op)
-    what = "severities 1 to 5" if op.severities else "five results that differ in the seed alone"
+    what = "severities 1 to 5" if by_severity(op) else "five results that differ in the seed alone"
     same = [str(i) for i, tile in enumerate(noisy, 1) if np.array_equal(tile, clean)]
     left = f" Number {' and '.join(same)} leaves this picture as it is." if same else ""
     return f"![{op.name}: clean, then {what}](images/{_picture_name(op)})\n\nRow by row: clean, then {what}.{left}"

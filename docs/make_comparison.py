@@ -11,7 +11,8 @@ from functools import cache
 from statistics import fmean
 
 import numpy as np
-from make_catalogue import DOCS, PHOTOGRAPH, PHOTOGRAPHS, PICTURES, ROOT, link, sheet, table
+from contact_sheets import PHOTOGRAPH, PHOTOGRAPHS, sheet
+from make_catalogue import DOCS, PICTURES, ROOT, link, table
 from PIL import Image, ImageDraw
 
 import noisecli

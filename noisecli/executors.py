@@ -2,20 +2,35 @@
 
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
-from typing import Any, TypeVar
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol, TypeVar
 
 from noisecli.errors import SystemProblem
 
-T = TypeVar("T")
+RETRIES = 2
+"""How often a task is done again after the process that worked on it has died."""
+
+
+class Task(Protocol):
+    """What a pool is given to do. Done again after half of it was done it comes to the same."""
+
+    @property
+    def name(self) -> str:
+        """The file that it is about, for faults."""
+
+
+T = TypeVar("T", bound=Task)
 R = TypeVar("R")
 
 
@@ -36,6 +51,111 @@ class Inline(Executor):
         return future
 
 
+class Processes(Executor):
+    """Runs each task in one of several processes; where one dies, another does its task again.
+
+    Each has a pipe and a thread of its own here. So it is known which task a process died of, and it takes no lock with
+    it that all wait for, as it can in the pool of the standard library.
+    """
+
+    def __init__(self, workers: int, lean: bool) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], Any] | None] = queue.SimpleQueue()
+        self._stopped = False
+        _start_server()
+        self._workers = [_Worker(lean) for _ in range(workers)]
+        self._threads = [threading.Thread(target=self._serve, args=(each,), daemon=True) for each in self._workers]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        future: Future[R] = Future()
+        (task,) = args
+        self._jobs.put((future, fn, task))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes, at once where nobody waits for what they do; none is left then."""
+        if cancel_futures:
+            self._stopped = True
+            for worker in self._workers:
+                worker.kill()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, worker: "_Worker") -> None:
+        while (job := self._jobs.get()) is not None and not self._stopped:
+            future, function, task = job
+            try:
+                future.set_result(worker.do(function, task))
+            except Exception as error:
+                future.set_exception(error)
+            del job, future, task  # a result must not be kept until the next is there
+        worker.end()
+
+
+class _Worker:
+    """One process at a time, begun when there is something to do."""
+
+    def __init__(self, lean: bool) -> None:
+        self._lean = lean
+        self._process: BaseProcess | None = None
+        self._channel: Connection | None = None
+        self._beginning, self._stopped = threading.Lock(), False
+
+    def do(self, function: Callable[[T], R], task: T) -> R:
+        """Do a task, again where the process dies of it."""
+        code = 0
+        for _ in range(1 + RETRIES):
+            channel = self._begin()
+            try:
+                channel.send((function, task))
+                result, error = channel.recv()
+            except (EOFError, OSError):
+                code = self.end()
+                continue
+            if error is not None:
+                raise error
+            done: R = result
+            return done
+        how = f"signal {-code}, perhaps for lack of memory" if code < 0 else f"exit code {code}"
+        raise SystemProblem(
+            f"{task.name}: {1 + RETRIES} processes died of it, one after the other ({how}): try --workers 1"
+        )
+
+    def _begin(self) -> Connection:
+        with self._beginning:
+            if self._stopped:
+                raise SystemProblem("the run was stopped")
+            if self._channel is None:
+                # Forking a process that runs Arrow's threads can deadlock: a server that runs none forks it.
+                context = multiprocessing.get_context("forkserver")
+                self._channel, theirs = context.Pipe()
+                self._process = context.Process(target=_work, args=(theirs, self._lean))
+                self._process.start()
+                theirs.close()
+            return self._channel
+
+    def kill(self) -> None:
+        """End the process whatever it does, and begin none any more."""
+        with self._beginning:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def end(self) -> int:
+        """End the process, which has nothing to do any more, and return its exit code."""
+        with self._beginning:
+            process, channel = self._process, self._channel
+            self._process = self._channel = None
+        if process is None or channel is None:
+            return 0
+        channel.close()
+        process.join()
+        return process.exitcode or 0
+
+
 class Pool:
     """An executor, and how much work it is given at a time."""
 
@@ -46,15 +166,12 @@ class Pool:
     def map(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
         """Yield the results in the order of the tasks; only a few are under way at a time, so memory is bounded."""
         waiting: deque[Future[R]] = deque()
-        try:
-            for task in tasks:
-                waiting.append(self._executor.submit(function, task))
-                if len(waiting) >= self._in_flight:
-                    yield waiting.popleft().result()
-            while waiting:
+        for task in tasks:
+            waiting.append(self._executor.submit(function, task))
+            if len(waiting) >= self._in_flight:
                 yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise SystemProblem("a worker process died, perhaps for lack of memory: try --workers 1") from None
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager
@@ -91,36 +208,27 @@ def local(workers: int, lean: bool = False) -> Iterator[Pool]:
     if workers <= 1:
         yield Pool(Inline(), 1)
         return
-    # Forking a process that runs Arrow's threads can deadlock: workers are forked from a server that runs none.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["noisecli.run.work"])
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(lean,))
+    executor = Processes(workers, lean)
     try:
-        _launch(executor)
         yield Pool(executor, workers)
     except BaseException:
-        processes = multiprocessing.active_children()
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
-        executor.shutdown(wait=False, cancel_futures=True)  # only now: it takes away what starting workers look for
+        executor.shutdown(cancel_futures=True)
         raise
     executor.shutdown()
 
 
-def _launch(executor: Executor) -> None:
-    """Start the server and the workers so that a signal finds all of them started, or none.
+def _start_server() -> None:
+    """Start the server that forks the workers.
 
-    The server is deaf to Ctrl-C, and so are the workers forked from it: the signal reaches the whole group, but the
-    parent alone decides what happens.
+    It is deaf to Ctrl-C, and so are they: the signal reaches the whole group, but this process alone decides what
+    happens.
     """
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["noisecli.run.work", "noisecli.run.images.tars"])
     resource_tracker.ensure_running()  # unblocks signals when it starts, so it comes first
     with _deferred(signal.SIGINT, signal.SIGTERM):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         forkserver.ensure_running()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        executor.submit(os.getpid)  # the first task starts every worker
 
 
 @contextmanager
@@ -140,11 +248,30 @@ def _deferred(*signals: signal.Signals) -> Iterator[None]:
         signal.raise_signal(waiting[0])
 
 
-def _start_worker(lean: bool) -> None:
+def _work(channel: Connection, lean: bool) -> None:
+    """Do what comes through a pipe until it is closed; this is all that a worker does."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if lean:
         _hide_pandas()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    with suppress(EOFError):
+        while True:
+            channel.send(_answer(channel))
+
+
+def _answer(channel: Connection) -> tuple[Any, Exception | None]:
+    try:
+        function, task = channel.recv()
+    except EOFError:
+        raise
+    except Exception as error:
+        return None, error  # what was sent cannot be had in this process
+    try:
+        return function(task), None
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        return None, error
 
 
 def _leave_with_parent() -> None:

@@ -14,12 +14,18 @@ from pydantic_core import from_json
 from noisecli.errors import DataProblem
 
 ROW_GROUP = 16_384
+LEAST_BYTES = 16
+"""A list takes more than this for each file: digests do not get smaller."""
+LONGEST_NAME = 255
+"""Bytes that a name may have, on the file systems there are."""
 STRICT = ConfigDict(extra="forbid")
 
 
 def _stays_inside(path: str) -> str:
     if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
         raise ValueError("must be a relative path that does not leave its folder")
+    if any(len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME for name in path.split("/")):
+        raise ValueError(f"must have no name of more than {LONGEST_NAME} bytes")
     return path
 
 
@@ -100,6 +106,8 @@ def read(path: Path) -> dict[str, list[Any]]:
                 raise ValueError("other columns")
             for batch in file.iter_batches(ROW_GROUP):
                 _take(batch.to_pylist(), lists)
+                if len(lists["inputs"]) + len(lists["outputs"]) > path.stat().st_size // LEAST_BYTES:
+                    raise ValueError("more files than so small a list can hold")
         if not lists["outputs"]:
             raise ValueError("no outputs")
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -5,6 +5,7 @@ A manifest holds no time, host or absolute path: two runs of one recipe on one i
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Iterable
 from functools import cache
@@ -29,6 +30,9 @@ COMPANIONS = {"truth": TRUTH, "intervals": INTERVALS, "files": FILES}
 """How the names of companions end, by the key of the manifest that describes them."""
 BESIDE = (*COMPANIONS.values(), SUFFIX)
 """How the names of all that may stand beside an output end."""
+
+MOST_BYTES = 1 << 28
+"""A larger file is no manifest: that of 10,000 images takes some 10 MB."""
 
 MOST_LISTED = 10_000
 """A manifest with more files than these, read, written or skipped, keeps their lists in a companion."""
@@ -136,7 +140,7 @@ def require_packages(manifest: Manifest) -> None:
     for name in sorted(manifest.environment.keys() - environment().keys()):
         try:
             version(name)
-        except metadata.PackageNotFoundError:
+        except (metadata.PackageNotFoundError, ValueError):  # the latter where it has no name at all
             wanted = f"{name} {manifest.environment[name]}"
             raise SystemProblem(f"the run had an op of the package {wanted}, which is not installed here") from None
 
@@ -157,6 +161,9 @@ def beside(output: Path, suffix: str) -> Path:
         raise UsageProblem(
             f"{output}: has no name that a manifest beside it could bear: name the folder, as in ../noisy"
         )
+    most = listing.LONGEST_NAME - len(suffix)
+    if len(os.fsencode(output.name)) > most:
+        raise UsageProblem(f"{output}: the name is too long: {suffix} comes after it, which leaves {most} bytes")
     return output.with_name(output.name + suffix)
 
 
@@ -205,6 +212,8 @@ def _with_lists(manifest: Manifest, output: Path) -> Manifest:
 
 
 def _read_alone(path: Path) -> Manifest:
+    if path.stat().st_size > MOST_BYTES:
+        raise DataProblem(f"{path}: not a manifest: {path.stat().st_size:,} bytes are too many")
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -236,12 +245,18 @@ def place(root: Path, relative: str) -> Path:
 
 
 def check(entries: Iterable[InputEntry], root: Path) -> list[str]:
-    """Compare files with their entries; one line for each that is missing or differs."""
+    """Compare files with their entries; one line for each that is missing or differs, or that a link leads out to."""
+    whole = os.path.realpath(root)
+
+    @cache
+    def leaves(path: Path) -> bool:
+        return not Path(os.path.realpath(path)).is_relative_to(whole)
+
     faults = []
     for entry in entries:
         path = place(root, entry.path)
-        leaves = path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
-        faults += [f"{path}: missing"] if leaves else _compare(path, entry)
+        out = path != root and (leaves(path.parent) or (path.is_symlink() and leaves(path)))
+        faults += [f"{path}: missing"] if out else _compare(path, entry)
     return faults
 
 
@@ -265,10 +280,10 @@ def check_companions(manifest: Manifest, output: Path) -> list[str]:
 
 
 def strangers(manifest: Manifest, output: Path) -> list[Path]:
-    """Return the files in an output that its manifest does not know."""
+    """Return the files and links in an output that its manifest does not know."""
     known = {entry.path for entry in manifest.outputs}
     others = (item for item in output.rglob("*") if item.relative_to(output).as_posix() not in known)
-    return sorted(item for item in others if item.is_file())
+    return sorted(item for item in others if item.is_symlink() or not item.is_dir())
 
 
 def verify(given: str | Path, source: str | Path | None = None) -> tuple[Manifest, list[str]]:

@@ -13,11 +13,14 @@ import pyarrow as pa
 from noisecli.columns import Column, widened
 from noisecli.corruption import (
     BlockCorruption,
+    CloningCorruption,
     Corruption,
     FileCorruption,
     ImageCorruption,
     ImageFileCorruption,
+    ImageLabelCorruption,
     JointCorruption,
+    MixingCorruption,
     RowsCorruption,
     SeriesCorruption,
 )
@@ -38,8 +41,19 @@ QuotaKey = tuple[str, str, int]
 
 
 def class_of(path: str) -> str:
-    """Return the class of an image: the name of the folder that it lies in; "" if there is none."""
-    return path.rpartition("/")[0].rpartition("/")[2]
+    """Return the class of an image: the name of the folder that it lies in; "" if there is none, or it is a tar."""
+    folder = path.rpartition("/")[0].rpartition("/")[2]
+    return "" if folder.lower().endswith(".tar") else folder
+
+
+def clone_address(address: str, step: str, number: int) -> str:
+    """Return the address of a clone of an image; no path holds the separator."""
+    return f"{address}\0{step}\0{number}"
+
+
+def source_address(address: str) -> str:
+    """Return the address of the image that one, clone or not, comes from."""
+    return address.partition("\0")[0]
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,16 @@ class StepPlan:
     def on_image_file(self) -> bool:
         """Whether it damages finished image files, which nobody decodes for that."""
         return isinstance(self.corruption, ImageFileCorruption)
+
+    @property
+    def on_image_set(self) -> bool:
+        """Whether it decides which images come out, and in which classes; it changes none that was there."""
+        return isinstance(self.corruption, CloningCorruption | ImageLabelCorruption)
+
+    @property
+    def needs_class(self) -> bool:
+        """Whether only images that have a class may be struck."""
+        return isinstance(self.corruption, MixingCorruption | ImageLabelCorruption)
 
     def admits(self, path: str) -> bool:
         """Say whether the image at a path may be struck."""

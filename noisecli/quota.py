@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,9 @@ from noisecli.streams import BLOCK, Mask, Stream, Words, raw_words
 KEYS = 2**64
 
 
-def cell_keys(stream: Stream, column: str, block: int) -> Words:
-    """One 64-bit key for every slot of a block: exact steps strike the smallest ones."""
-    return raw_words(stream.generator("strike", column, block), BLOCK)
+def cell_keys(stream: Stream, column: str, block: int, count: int = BLOCK) -> Words:
+    """One 64-bit key for every slot of a block, or for the first ones: exact steps strike the smallest ones."""
+    return raw_words(stream.generator("strike", column, block), count)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,15 @@ class Quota:
             found = pc.fill_null(pc.index_in(cells, pa.array(self.strata, cells.type)), -1)
             codes = np.asarray(found.to_numpy(zero_copy_only=False))
         return np.asarray((codes >= 0) & (keys <= bounds[codes]) & ~closed[codes], dtype=bool)
+
+    def strikes(self, key: int, stratum: object) -> bool:
+        """Say whether one cell of a stratum is struck, as `mask` does for many."""
+        limit = self.limits[0] if self.strata is None else self._by_stratum.get(stratum)
+        return limit is not None and key <= limit
+
+    @cached_property
+    def _by_stratum(self) -> dict[object, int | None]:
+        return dict(zip(self.strata or (), self.limits, strict=True))
 
 
 @dataclass

@@ -164,7 +164,9 @@ def test_typed_columns_have_a_resolution_too(advised, frame):
     assert not kinds(advised(frame, [noise("few"), noise("plain", id="b", sigma=0.01)], suffix=".parquet", **KNOWN))
 
 
-@pytest.mark.parametrize(("folder", "told"), [("val2017", True), ("x_test", True), ("val", False), ("latest", False)])
+@pytest.mark.parametrize(
+    ("folder", "told"), [("val_images", True), ("val2017", False), ("x_test", True), ("val", False), ("latest", False)]
+)
 def test_folders_that_look_held_out(advised, frame, tmp_path, folder, told):
     for name in ("train", folder):
         (tmp_path / "data" / name).mkdir(parents=True)

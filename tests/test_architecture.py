@@ -23,7 +23,7 @@ LAYERS = [
     {"recipe"},
     {"plan"},
     {"engine", "survey"},
-    {"executors", "facts", "formats", "listing", "manifest"},
+    {"annotations", "executors", "facts", "formats", "listing", "manifest"},
     {"run"},
     {"advice", "compare", "preview", "starter"},
     {"report"},
@@ -168,3 +168,73 @@ def test_help_loads_nothing_heavy(arguments):
     assert done.returncode == 0, done.stderr
     assert "noisecli" in done.stdout
     assert done.stderr == ""
+
+
+# ------------------------------------------------------------------------------- what others wrote is data, never code
+
+DOORS = {
+    *("pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "ctypes", "runpy", "code", "importlib"),
+    *("subprocess", "pty", "multiprocessing", "concurrent", "asyncio"),
+    *("socket", "socketserver", "ssl", "http", "urllib", "requests", "httpx", "ftplib", "smtplib", "webbrowser"),
+}
+"""Modules that run what they read, start programs or speak to the network."""
+
+MAY_IMPORT = {
+    ("noisecli.cli.signals", "multiprocessing"): "ends noisecli's own processes",
+    ("noisecli.corruption", "importlib"): "noisecli's own modules, and plug-ins that the user has installed",
+    ("noisecli.corruption", "importlib.metadata"): "which plug-ins there are",
+    ("noisecli.corruptions.table.custom", "importlib"): "functions of the user's own, only under --allow-code",
+    ("noisecli.executors", "concurrent.futures"): "pickles tasks between noisecli's own processes",
+    ("noisecli.executors", "multiprocessing"): "starts such processes, and pickles tasks for them",
+    ("noisecli.executors", "multiprocessing.connection"): "waits for them",
+    ("noisecli.executors", "multiprocessing.process"): "what such a process is, as a type",
+    ("noisecli.manifest", "importlib"): "versions of packages",
+    ("noisecli.recipe.builtin", "importlib"): "the recipes that come with noisecli",
+    ("noisecli.recipe.sweep", "urllib.parse"): "spells values as names of folders, and opens nothing",
+    ("noisecli.report.page", "importlib.resources"): "the templates that come with noisecli",
+    ("noisecli.report.page", "importlib.util"): "whether an optional package is installed",
+    ("noisecli.run.commit", "concurrent.futures"): "threads",
+    ("noisecli.run.outside", "importlib.util"): "the source of functions that --allow-code lets run",
+}
+
+CODE = r"eval|exec|compile|__import__|(os|posix)\.(system|popen|fork\w*|exec\w+|spawn\w+|posix_spawn\w*)"
+LOADERS = r"(np|numpy)\.(load|fromregex)|\w+\.(read_pickle|to_pickle)|torch\.load|(pa\.|pyarrow\.)?fs\.\w+|.*\bfrom_uri"
+
+
+@every_module
+def test_no_module_can_run_what_it_reads_or_open_a_connection(module):
+    found = {name for name in imports(module) if name.split(".")[0] in DOORS}
+    assert {name for name in found if (module, name) not in MAY_IMPORT} == set()
+    for call in [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)]:
+        function = ast.unparse(call.func)
+        said = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert not re.fullmatch(f"{CODE}|{LOADERS}", function), f"line {call.lineno}: {function}"
+        assert said.get("shell", "False") == said.get("allow_pickle", "False") == "False", f"line {call.lineno}"
+        if function == "YAML":
+            assert said["typ"] in ("'safe'", "'rt'"), f"line {call.lineno}"
+
+
+def test_every_exception_is_still_needed():
+    assert {(module, name) for module, name in MAY_IMPORT if name not in set(imports(module))} == set()
+
+
+def test_a_run_opens_no_connection_and_starts_no_program(tmp_path):
+    script = """if True:
+        import sys
+        from noisecli import augment, replay, verify
+        def refuse(event, arguments):
+            if event in ("pickle.find_class", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
+                raise RuntimeError(event)
+        sys.addaudithook(refuse)
+        for source, step in ((sys.argv[1] + "/customers.csv", {"op": "typo", "columns": "text"}),
+                             (sys.argv[1] + "/customers.parquet", {"op": "gaussian_noise", "columns": "numeric"}),
+                             (sys.argv[1] + "/images/train", {"op": "brightness"})):
+            out = sys.argv[2] + "/" + step["op"]
+            augment(source, {"noisecli": 1, "seed": 1, "steps": [step]}, out + "/")
+            out += "" if source.endswith("train") else "/" + source.rpartition("/")[2]
+            assert verify(out, source)[1] == []
+            assert replay(out, source, sys.argv[2] + "/again-" + out.rpartition("/")[2])[1:] == ([], [])
+    """
+    sample = PACKAGE.parent / "sample_data"
+    done = subprocess.run([sys.executable, "-c", script, sample, tmp_path], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr

@@ -43,8 +43,8 @@ def truthful(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int] | None], No
     write_tables = execute.write_tables
 
     def settle(rows: list[int] | None) -> None:
-        def with_truth(prepared: Any, record: Any, pool: Any, data: Path, space: Path, meter: Any) -> None:
-            write_tables(prepared, record, pool, data, space, meter)
+        def with_truth(prepared: Any, record: Any, pool: Any, log: Any, data: Path, space: Path, meter: Any) -> None:
+            write_tables(prepared, record, pool, log, data, space, meter)
             if rows is not None:
                 record.truth = SimpleNamespace(path=space / "made-up")
                 pq.write_table(pa.table({"row": pa.array(rows, pa.int64())}), record.truth.path)

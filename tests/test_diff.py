@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -403,6 +404,34 @@ def test_images_and_their_truth(command: Command, recipe: Callable[..., Path], s
     place = table.schema.get_field_index("drawn")
     pq.write_table(table.set_column(place, table.schema.field(place), pa.array(said)), truth_of(output))
     assert "is not what the manifest says" in command("diff", sample / "images", output).err
+
+
+def test_images_of_other_classes_clones_and_mixtures(
+    command: Command, recipe: Callable[..., Path], sample: Path, tmp_path: Path
+) -> None:
+    """An honest truth holds; a JPEG that was mixed with itself, or only encoded again, is no lie."""
+    source, output = tmp_path / "in", tmp_path / "out"
+    shutil.copytree(sample / "images" / "train", source)
+    steps = (
+        "op: gaussian_noise, rate: 0.3",
+        "op: label_flip, rate: 0.2",
+        "op: mixup, rate: 1, alpha: 1",
+        "op: duplicate, rate: 0.2",
+        "op: near_duplicate, rate: 0.2",
+    )
+    assert command("augment", source, "-r", recipe(*steps), "-o", output, "--truth").code == 0
+    found = command("diff", source, output, "--json")
+    assert (found.code, found.json["truth"]["count"]) == (0, 0)
+    hows = Counter(image["how"] for image in found.json["images"])
+    lines = Counter(pq.read_table(truth_of(output))["step"].to_pylist())
+    assert hows["clone"] == lines["duplicate"] + lines["near_duplicate"] > 5
+    assert hows["class"] >= lines["label_flip"] == 6
+    assert f"{hows['class']} have another class" in command("diff", source, output).out
+    table = pq.read_table(truth_of(output))
+    place = table.schema.get_field_index("after")
+    said = [after and "nowhere" for after in table["after"].to_pylist()]
+    pq.write_table(table.set_column(place, table.schema.field(place), pa.array(said)), truth_of(output))
+    assert "6 lies" in command("diff", source, output).err
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.parquet"])

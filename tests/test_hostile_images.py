@@ -1,5 +1,6 @@
 """Folders and image files that mean harm, or are broken: refused or left out by name, without much time or memory."""
 
+import errno
 import io
 import json
 import os
@@ -132,10 +133,10 @@ def test_a_file_too_large_for_a_picture_is_not_read(
     command: Command, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (tmp_path / "a.png").open("wb") as file:
-        file.truncate(1 << 40)  # it takes no room on disk
+        file.truncate((1 << 30) + 1)  # it takes no room on disk
     done = command("augment", tmp_path / "a.png", "-r", recipe(STEPS["images"]), "-o", tmp_path / "out.png", "-q")
     assert done.code == 3
-    assert done.err.startswith("error: a.png: 1,099,511,627,776 bytes are too many for an image (at most ")
+    assert done.err.startswith("error: a.png: 1,073,741,825 bytes are too many for an image (at most ")
     monkeypatch.setattr(images, "MOST_BYTES", len(GOOD))
     (tmp_path / "a.png").write_bytes(GOOD)
     assert command("augment", tmp_path / "a.png", "-r", recipe(STEPS["images"]), "-o", tmp_path / "out.png").code == 0
@@ -219,6 +220,24 @@ def test_a_link_within_the_input_is_the_file_it_leads_to(folder: Path, target: s
     assert len({(path / linked.name).read_bytes() for path in out}) == 1
 
 
+def test_the_input_may_be_reached_by_a_link(folder: Path, target: str, tmp_path: Path, tree: Tree) -> None:
+    good = next((folder / "folder").iterdir())
+    (folder / f"linked{good.suffix}").symlink_to(good.relative_to(folder))
+    (tmp_path / "by").symlink_to(folder)
+    step = {"op": "brightness", "rate": 1} if target == "images" else {"op": "missing", "columns": "y", "rate": 0.5}
+    recipe = {"noisecli": 1, "seed": 1, "steps": [step]}
+    one, other = (tree(augment(tmp_path / name, recipe, tmp_path / f"out-{name}").output) for name in ("in", "by"))
+    assert one == other
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_whose_name_is_not_utf8(command: Command, recipe: Recipe, folder: Path, target: str) -> None:
+    (folder / "folder").rename(folder / os.fsdecode(b"\xff"))
+    done = command("augment", folder, "-r", recipe(STEPS[target]), "-o", folder.with_name("out"), "-q")
+    assert (done.code, len(done.err.splitlines())) == (3, 1)
+    assert f"in/'\\udcff/good.{'png' if target == 'images' else 'csv'}': a file name that is not UTF-8" in done.err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such entries")
 def test_what_a_name_holds_does_not_reach_the_terminal(
     command: Command, recipe: Recipe, folder: Path, target: str, tmp_path: Path
@@ -257,17 +276,21 @@ def test_more_than_one_are_counted_and_none_left_is_an_error(
 
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_what_may_not_be_read(
-    command: Command, recipe: Recipe, folder: Path, target: str, tmp_path: Path, what: str
+    command: Command, recipe: Recipe, folder: Path, target: str, tmp_path: Path, what: str, monkeypatch: Any
 ) -> None:
-    closed = folder / "closed"
+    closed, access, scandir = folder / "closed", os.access, os.scandir
     closed.mkdir() if what == "folder" else closed.write_bytes(b"")
-    closed.chmod(0)
-    if os.access(closed, os.R_OK):
-        pytest.skip("this user may read everything")
-    try:
-        refused = command("augment", folder, "-r", recipe(STEPS[target]), "-o", tmp_path / "out", "-q")
-        done = command("augment", folder, "-r", recipe(STEPS[target], on_error="skip"), "-o", tmp_path / "out", "-q")
-    finally:
-        closed.chmod(0o700)
+
+    def refuse(path: Any = ".") -> Any:
+        if path == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(path)
+
+    # The user who runs the tests may be one who may read everything.
+    monkeypatch.setattr(os, "access", lambda path, *how, **more: path != closed and access(path, *how, **more))
+    monkeypatch.setattr(os, "scandir", refuse)
+    refused = command("augment", folder, "-r", recipe(STEPS[target]), "-o", tmp_path / "out", "-q")
+    done = command("augment", folder, "-r", recipe(STEPS[target], on_error="skip"), "-o", tmp_path / "out", "-q")
     assert refused.err.startswith(f"error: {closed}: a {what} that ")
     assert (done.code, "closed" in done.err) == (0, True)
+    assert not (tmp_path / "out/closed").exists()

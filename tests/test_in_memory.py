@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from golden import PIXEL_OPS
 from PIL import Image
 
 import noisecli
-from noisecli.corruption import ImageCorruption, registered
 from noisecli.errors import NoiseError
 from noisecli.formats import tables
 from noisecli.streams import BLOCK
@@ -25,7 +25,7 @@ from tests.test_types import COLUMNS, FIRSTS, KINDS, NEEDED, OPS, ROWS, STRIKERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::noisecli.NoiseWarning")
 
-IMAGE_OPS = sorted(name for (_, name), op in registered().items() if issubclass(op, ImageCorruption))
+IMAGE_OPS = sorted(op.name for op in PIXEL_OPS.values())
 ON_COLOURS = {"channel_dropout", "channel_shuffle", "chromatic_aberration", "hue", "saturate"}
 """Ops that leave a picture of one channel as it is."""
 Steps = list[dict[str, Any]]

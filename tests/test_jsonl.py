@@ -518,3 +518,12 @@ def test_the_command_line(command: Callable[..., Any], recipe: Callable[..., Pat
     )
     assert (out.code, (tmp_path / "o.ndjson").read_bytes()) == (0, b'{"x": 1, "y": null}\n')
     assert "JSON Lines" in command("augment", "--help").out
+
+
+def test_a_row_is_too_long_wherever_it_lies(noisy: Noisy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "SLAB_BYTES", 1000)
+    monkeypatch.setattr(jsonl, "MAX_ROW_BYTES", 1 << 20)
+    long = b'{"x": "' + b"a" * (1 << 20) + b'"}\n'
+    for data in (long + GOOD, GOOD + long + GOOD, GOOD + long):
+        with pytest.raises(DataProblem, match=f"the row at byte {data.index(long)} is over 1 MB"):
+            noisy(data, "missing", columns="x", rate=1)

@@ -3,14 +3,22 @@
 import re
 import subprocess
 import sys
+import tarfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+
+from noisecli.formats import csv as csv_format
+from noisecli.formats import jsonl as jsonl_format
+from noisecli.run import augment, execute
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads memory from /proc")
 
@@ -106,6 +114,39 @@ def test_moving_the_rows_of_150_mb(tmp_path: Path, recipe: Callable[..., Path], 
     source, output = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     assert peak(source, recipe(*steps), output, 1) < 300
     assert abs(output.stat().st_size / source.stat().st_size - 1.01) < 0.01
+
+
+def traced(source: Path, output: Path, step: dict[str, Any]) -> int:
+    """Run a step in this process and give the most memory that Python and numpy took for it."""
+    tracemalloc.start()
+    try:
+        augment(source, {"noisecli": 1, "seed": 1, "steps": [step]}, output)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_slabs_go_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """However many make a task: together these would take 22 MB and more."""
+    write_table(tmp_path / "in.csv", 8)
+    source = tmp_path / f"in{suffix}"
+    if suffix == ".jsonl":
+        line = b'{"city": "Aarhus", "note": "plain words that nobody touches"}\n'
+        source.write_bytes(line * (8_000_000 // len(line)))
+    monkeypatch.setattr(csv_format if suffix == ".csv" else jsonl_format, "SLAB_BYTES", 1 << 17)
+    monkeypatch.setattr(execute, "TASK_SLABS", 1_000)
+    assert traced(source, tmp_path / f"out{suffix}", {"op": "missing", "columns": "city"}) < 13_000_000
+
+
+def test_a_tar_of_60_mb(tmp_path: Path) -> None:
+    """Of what lies beside the images in a tar, a piece at a time."""
+    Image.new("RGB", (60, 60)).save(tmp_path / "1.png")
+    (tmp_path / "film").write_bytes(bytes(60_000_000))
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        for name in ("film", "1.png"):
+            tar.add(tmp_path / name, name)
+    assert traced(tmp_path / "in.tar", tmp_path / "out.tar", {"op": "gaussian_noise"}) < 20_000_000
 
 
 @pytest.mark.stress

@@ -31,6 +31,7 @@ from noisecli.corruptions.table.number import (
 from noisecli.corruptions.table.outlier import Constant, Impulse, Outlier
 from noisecli.corruptions.table.unit import UNITS, WrongUnit
 from noisecli.elementary import exp
+from noisecli.errors import NoiseWarning
 from noisecli.streams import BLOCK
 
 N = 12 * BLOCK
@@ -436,3 +437,12 @@ def test_integers_that_floats_would_garble_are_left_alone(step: dict[str, Any], 
     assert noisy[40:] != table["id"].to_pylist()[40:]
     assert done.manifest.steps[0].columns["id"]["inexact"] == 40
     assert any("40 of 100 struck are integers beyond 2^53" in line for line in done.manifest.warnings)
+
+
+def test_a_factor_without_bounds_leaves_zero_at_zero():
+    table = pa.table({"x": [0.0, 1.5] * 100})
+    steps = [{"op": "multiplicative_noise", "columns": ["x"], "sigma": 1e9}]
+    with pytest.warns(NoiseWarning, match="came out unchanged|clipped"):
+        new = noisecli.corrupt(table, {"noisecli": 1, "seed": 7, "steps": steps})["x"].to_numpy()
+    assert (new[::2] == 0).all()
+    assert np.isfinite(new).all()

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import noisecli
+from noisecli.errors import SystemProblem
 from noisecli.formats import arranged, jsonl
 from noisecli.formats import csv as csv_format
 from noisecli.manifest import TRUTH
@@ -530,7 +531,7 @@ def test_nothing_is_left_in_the_way_of_a_full_disk(
     monkeypatch.setattr("os.posix_fallocate", full)
     source = counted(100)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(SystemProblem, match="the disk is full"):
         noisecli.augment(source, a_recipe(), tmp_path / "out" / "out.csv")
     assert sorted(tmp_path.iterdir()) == before
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.random import Generator
+from PIL import Image
 
 from noisecli.errors import UsageProblem
 from noisecli.formats import csv as csv_format
@@ -37,6 +38,13 @@ EVERY_STEP = [
     {"op": "missing", "columns": ["visits", "note"], "rate": 0.1},
     {"op": "label_flip", "columns": "churn", "rate": 0.25},
     {"op": "duplicate", "rate": 0.05},
+]
+
+IMAGE_STEPS = [
+    {"op": "label_flip", "rate": 0.3, "exact": False},
+    {"op": "mixup", "rate": 0.5},
+    {"op": "cutout", "rate": 0.5},
+    {"op": "near_duplicate", "rate": 0.4},
 ]
 
 
@@ -128,28 +136,27 @@ def test_cuts_do_not_show(
 
 @pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "images"])
 def test_workers_do_not_show(sample: Path, tmp_path: Path, tree: Tree, name: str) -> None:
-    steps = [{"op": "gaussian_noise", "rate": 0.5, **({} if name == "images" else {"columns": "numeric"})}]
+    steps = IMAGE_STEPS if name == "images" else [{"op": "gaussian_noise", "rate": 0.5, "columns": "numeric"}]
     for workers in (1, 2):
         augment(sample / name, a_recipe(*steps, copies=3), tmp_path / str(workers) / "out", workers=workers)
     assert tree(tmp_path / "1") == tree(tmp_path / "2")
 
 
-def test_order_on_disk_does_not_show(
-    sample: Path, small: Path, tmp_path: Path, tree: Tree, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    images = sorted(path for path in (sample / "images").rglob("*") if path.is_file())
-    inputs = {"images": [(path, path.relative_to(sample / "images")) for path in images]}
-    inputs["tables"] = [(small, Path(name)) for name in ("b.csv", "a/x.csv", "a.csv", "A.csv", "é.csv", "read me.txt")]
+def test_order_on_disk_does_not_show(sample: Path, tmp_path: Path, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in facts, which are merged file by file, nor in who is whose partner."""
+    inputs = {"images": [(name, data) for name, data in tree(sample / "images").items() if data]}
+    names = ("b.csv", "a/x.csv", "a.csv", "A.csv", "é.csv", "read me.txt")
+    inputs["tables"] = [(name, make_table(200 + 37 * i)) for i, name in enumerate(names)]
     steps = {
-        "images": [{"op": "cutout", "rate": 0.5}, {"op": "brightness", "rate": 0.5, "exact": True}],
-        "tables": EVERY_STEP,
+        "images": [{"op": "brightness", "rate": 0.5, "exact": True}, *IMAGE_STEPS],
+        "tables": [{"op": "permute", "columns": "name", "rate": 0.5}, *EVERY_STEP],
     }
     for kind, files in inputs.items():
         for turn in ("there", "back"):
-            for source, relative in files if turn == "there" else files[::-1]:
+            for relative, data in files if turn == "there" else files[::-1]:
                 target = tmp_path / turn / kind / relative
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, target)
+                target.write_bytes(data)
             if turn == "back":
                 walk = datasets.walk
                 monkeypatch.setattr(datasets, "walk", lambda root, walk=walk: list(walk(root))[::-1])
@@ -231,6 +238,13 @@ def test_a_removed_step_leaves_the_later_strikes_on_its_column(
     assert {at for at, (_, new) in both.items() if not new} == set(alone)
 
 
+def test_an_added_step_leaves_clones_and_their_errors(small: Path, noisy: Callable[..., bytes], rows_of: Rows) -> None:
+    clones = {"op": "duplicate", "columns": "name", "errors": 1, "rate": 0.3}
+    alone, both = ([row[1] for row in rows_of(noisy(small, *steps))] for steps in ([clones], [GAPS, clones]))
+    assert alone == both
+    assert len(set(alone)) > 2_500
+
+
 def test_adding_a_column_to_the_data_changes_nothing_else(
     small: Path, noisy: Callable[..., bytes], tmp_path: Path, rows_of: Rows
 ) -> None:
@@ -264,12 +278,34 @@ def test_adding_a_file_changes_no_other(small: Path, tmp_path: Path, tree: Tree)
 
 def test_adding_an_image_changes_no_other(sample: Path, tmp_path: Path, tree: Tree) -> None:
     folder = tmp_path / "in"
-    shutil.copytree(sample / "images" / "train" / "discs", folder)
-    recipe = a_recipe({"op": "gaussian_noise", "rate": 0.6}, {"op": "cutout", "rate": 0.5})
+    shutil.copytree(sample / "images", folder)
+    recipe = a_recipe({"op": "gaussian_noise", "rate": 0.6}, *(step for step in IMAGE_STEPS if step["op"] != "mixup"))
     before = tree(augment(folder, recipe, tmp_path / "before").output)
-    shutil.copyfile(folder / "discs_00.jpg", folder / "added.jpg")
+    for i in range(4):
+        shutil.copyfile(folder / "train/discs/discs_00.jpg", folder / f"train/bricks/added_{i}.jpg")
     after = tree(augment(folder, recipe, tmp_path / "after").output)
     assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize(
+    ("edited", "head"),
+    [
+        pytest.param([{"op": "label_flip", "id": "x", "rate": 0}, {"op": "fog"}, *IMAGE_STEPS], {}, id="steps-before"),
+        pytest.param([*IMAGE_STEPS[2::-1], IMAGE_STEPS[3], {"op": "duplicate"}], {}, id="moved-and-cloned-again"),
+        pytest.param(IMAGE_STEPS, {"copies": 3, "layout": "merged"}, id="copies"),
+    ],
+)
+def test_editing_the_recipe_of_images_changes_nothing_else(
+    sample: Path, tmp_path: Path, edited: list[dict[str, Any]], head: dict[str, Any]
+) -> None:
+    """Which are struck, flipped, cloned and mixed with which, and every number drawn for it."""
+    found = []
+    for name, recipe in (("base", a_recipe(*IMAGE_STEPS)), ("edited", a_recipe(*edited, **head))):
+        outputs = augment(sample / "images", recipe, tmp_path / name).manifest.outputs
+        drawn = ((entry.path.replace("__c1", ""), entry.drawn or {}) for entry in outputs)
+        found.append({(path, step): got for path, steps in drawn for step, got in steps.items()})
+    assert {step for _, step in found[0]} == {step["op"] for step in IMAGE_STEPS}
+    assert found[0].items() <= found[1].items()
 
 
 def test_adding_a_copy_changes_no_other(small: Path, tmp_path: Path, tree: Tree) -> None:
@@ -502,6 +538,34 @@ def test_every_op_at_rate_0_gives_the_input(small: Path, noisy: Callable[..., by
     assert noisy(small, *({**step, "rate": 0} for step in EVERY_STEP)) == small.read_bytes()
 
 
+def test_an_image_that_is_struck_in_vain_keeps_its_bytes(tmp_path: Path, tree: Tree) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("black.png", "black.jpg"):
+        Image.new("RGB", (30, 20)).save(folder / name, quality=90, progressive=True, compress_level=9)
+    done = augment(folder, a_recipe({"op": "cutout", "rate": 1}), tmp_path / "out")
+    assert tree(done.output) == tree(folder)
+    assert counts(done.manifest)[""]["struck"] == 2
+
+
+# ---------------------------------------------------------------------------------------------- 6: all or nothing
+
+
+def test_everything_has_reached_the_disk_before_it_is_put_in_place(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, synced, sync = tmp_path / "out", set(), os.fsync
+
+    def watched(handle: int) -> None:
+        assert not out.exists()
+        synced.add(os.fstat(handle).st_ino)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    augment(sample / "images", a_recipe({"op": "cutout", "rate": 0.5}), out)
+    assert {path.stat().st_ino for path in (out, path_for(out), *out.rglob("*"))} <= synced
+
+
 # -------------------------------------------------------------------------------------------------- 7: training only
 
 
@@ -543,18 +607,30 @@ def test_held_out_rows_are_not_in_the_facts(small: Path, tmp_path: Path) -> None
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("op", ["missing", "label_flip"])
+def test_held_out_rows_are_not_in_the_quotas(small: Path, tmp_path: Path, op: str) -> None:
+    """So an exact number is struck, not about as many."""
+    step = {"op": op, "columns": "churn", "rate": 0.31, "exact": True}
+    done = augment(small, a_recipe(step, data={"split": "split"}), tmp_path / "out.csv")
+    count = counts(done.manifest)["churn"]
+    assert count["eligible"] < 1_200
+    assert count["struck"] == int(0.31 * count["eligible"] + 0.5)
+
+
 def test_held_out_folders_stay(sample: Path, small: Path, tmp_path: Path, tree: Tree) -> None:
     folder = tmp_path / "tables"
-    for name in ("train/a.csv", "val/a.csv", "Test/a.csv", "split=validation/a.csv", "test.csv", "latest.csv"):
+    held_out = ("val/a.csv", "Test/a.csv", "split=validation/a.csv", "val2017/a.csv", "test.csv")
+    for name in ("train/a.csv", *held_out, "latest.csv"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(small, folder / name)
     out = augment(folder, a_recipe(*EVERY_STEP), tmp_path / "out-tables").output
     changed = {path for path, data in tree(out).items() if data != tree(folder)[path]}
     assert changed == {"train/a.csv", "latest.csv"}
     for purpose, expected in (("train", {"train"}), ("evaluate", {"train", "val"})):
-        recipe = a_recipe({"op": "brightness", "amount": 0.4, "rate": 1}, purpose=purpose)
+        steps = [{"op": "brightness", "amount": 0.4}, {"op": "label_flip"}, {"op": "near_duplicate"}]
+        recipe = a_recipe(*({**step, "rate": 1} for step in steps), purpose=purpose)
         out = augment(sample / "images", recipe, tmp_path / f"out-{purpose}").output
-        changed = tree(out).items() - tree(sample / "images").items()
+        changed = tree(out).items() ^ tree(sample / "images").items()
         assert {path.split("/")[0] for path, _ in changed} == expected
 
 

@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import OPS
+from golden import PIXEL_OPS
 from PIL import Image
 
 from noisecli.compare.images import psnr, ssim
-from noisecli.corruption import ImageCorruption
 
 RECORDED = json.loads(Path(__file__).with_name("imagenet_c.json").read_text(encoding="utf-8"))
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
-IMAGES = [op for op in OPS.values() if issubclass(op, ImageCorruption)]
+IMAGES = list(PIXEL_OPS.values())
 OTHER_MEANS = {"frost", "snow", "fog", "spatter"}
 """Ops of the package that ours imitate by other means."""
 

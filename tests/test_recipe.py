@@ -168,15 +168,47 @@ def test_anchors_and_merged_text(read: Load) -> None:
         "{a: " * 5_000 + "1" + "}" * 5_000,
         "noisecli: 1\nseed: " + "9" * 500_000,
         "# " + "x" * 2_000_000,
+        'id: "\\U00FFFFFF"\n',
+        'id: "\\UFFFFFFFF"\n',
+        f"noisecli: 1\nsteps: [{{op: {'x' * 200_000}, columns: x}}]\n",
+        f"noisecli: 1\nsteps: [{{op: '{'x' * 200_000}\n",
+        "noisecli: 1\ntarget: [table]\n" + STEP,
+        f"noisecli: 1\nseed: [{'&a x, *a, ' * 3_000}]\n",
+        f"noisecli: 1\n{STEP}sweep: {{severity: {[*range(500)]}, steps.0.rate: {[*range(500)]}}}\n",
     ],
-    ids=["alias-bomb", "endless", "deep", "very-deep", "deep-keys", "long-number", "large"],
+    ids=[
+        *("alias-bomb", "endless", "deep", "very-deep", "deep-keys", "long-number", "large", "no-character"),
+        *("no-integer", "long-op", "long-line", "list-for-text", "many-aliases", "many-combinations"),
+    ],
 )  # fmt: skip
 def test_hostile_yaml_is_refused_quickly(faults: Load, text: str) -> None:
     start = time.monotonic()
     found = faults(text)
     assert found
-    assert len(found[0]) < 400
+    assert len(found[0]) < 1_200
     assert time.monotonic() - start < 3
+
+
+def test_lines_are_shown_around_the_place(read: Load) -> None:
+    with pytest.raises(RecipeProblem) as caught:
+        read(f"noisecli: 1\nsteps: [{{op: missing, columns: [{'x, ' * 300}x], rat: 1}}]\n")
+    head, line, mark = str(caught.value).splitlines()
+    assert head.startswith("r.yaml:2:")
+    assert len(line) < 200
+    assert line[mark.index("^") :].startswith("rat: 1")
+
+
+def test_so_many_faults_are_enough(faults: Load) -> None:
+    found = faults("noisecli: 1\nsteps:\n" + "  - {op: missng, columns: x}\n" * 3_000)
+    assert len(found) == 101
+    assert found[-1] == "r.yaml: there may be more faults than these 100"
+
+
+def test_a_large_file_is_no_recipe_and_not_read(faults: Load, tmp_path: Path) -> None:
+    with (tmp_path / "vast.yaml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RecipeProblem, match=r"vast\.yaml: more than 262,144 bytes are too many for a recipe"):
+        load(tmp_path / "vast.yaml")
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"noisecli: 1\nid: \x80\n", b"noisecli: 1\nid: \x00\n"])

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from golden import OPS, changed, strike
+from golden import OPS, PIXEL_OPS, changed, strike
 from PIL import Image
 from scipy import stats
 
-from noisecli.corruption import ImageCorruption
 from noisecli.corruptions.image.noise import ImpulseNoise
 from noisecli.corruptions.table.category import CategorySwap
 from noisecli.corruptions.table.label import LabelFlip
@@ -35,7 +34,7 @@ SAMPLE = Path(__file__).parents[1] / "sample_data/images/train/bricks/bricks_01.
 
 NUMBERS = pa.array((np.arange(N) * 7919 % 20_011) / 7)
 ZEROS = pa.array(np.zeros(N))
-VISIBLE = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption) and op.severities}
+VISIBLE = {name: op for name, op in PIXEL_OPS.items() if op.severities}
 del VISIBLE["images-elastic"]  # published as a turn of the whole at 1 and as waves at 5, which cost less
 
 

@@ -21,7 +21,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 import pytest
-from golden import OPS, example_step, head, make_images, make_input
+from golden import OPS, PIXEL_OPS, example_step, head, make_images, make_input
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -31,12 +31,12 @@ from noisecli.columns import Kind, to_text
 from noisecli.corruption import (
     Corruption,
     FileCorruption,
-    ImageCorruption,
     NumberCorruption,
     RowsCorruption,
     TableCorruption,
     TextCorruption,
 )
+from noisecli.errors import SystemProblem
 from noisecli.formats import csv as csv_format
 from noisecli.manifest import TRUTH, Manifest, path_for, read
 from noisecli.run import execute, truth
@@ -57,7 +57,6 @@ TABLE_OPS = {
 }
 """Those that act on what the file holds; tests/test_dirt.py is about those that act on the file."""
 TEXT_OPS = {op.name for op in TABLE_OPS.values() if issubclass(op, TextCorruption)}
-IMAGE_OPS = {name: op for name, op in OPS.items() if issubclass(op, ImageCorruption)}
 
 
 # ------------------------------------------------------------------------------------- what a table says, and its truth
@@ -482,13 +481,13 @@ def pixels(path: Path) -> Any:
     return np.asarray(Image.open(path))
 
 
-@pytest.mark.parametrize("name", IMAGE_OPS)
+@pytest.mark.parametrize("name", PIXEL_OPS)
 def test_a_line_for_each_step_that_changed_an_image(run: Any, tmp_path: Path, name: str) -> None:
     source = make_images(tmp_path / "images")
     Image.new("RGB", (20, 20), "white").save(source / "train" / "white.png")
     steps = [
         {"op": "brightness", "id": "light", "amount": 0.4, "rate": 0.7},
-        {**example_step(IMAGE_OPS[name]), "id": "mine", "rate": 0.7},
+        {**example_step(PIXEL_OPS[name]), "id": "mine", "rate": 0.7},
         {"op": "brightness", "id": "glare", "amount": 1, "rate": 0.7},
     ]
     stages = [source, *(run(source, *steps[:i], copies=2).output for i in (1, 2))]
@@ -625,7 +624,7 @@ def test_a_run_that_fails_leaves_no_truth(people: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(truth.Truth, "take", fail)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(SystemProblem, match="the disk is full"):
         noisecli.augment(people, BIG, tmp_path / "out" / "people.csv", truth=True)
     assert sorted(tmp_path.iterdir()) == before
 

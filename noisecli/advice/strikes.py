@@ -43,7 +43,7 @@ def _most_eligible(case: Case, step: StepPlan) -> Iterator[tuple[str, int]]:
     """Say how many cells at the most a step may strike; nothing of parts of texts, and of what lasts."""
     op = step.corruption
     if case.recipe.target == "images":
-        yield "", len(case.prepared.dataset.struck)
+        yield "", sum(1 for _ in case.prepared.dataset.struck_images())
     elif isinstance(op, RowsCorruption | JointCorruption | BlockCorruption):
         yield "", case.rows
     elif isinstance(op, CellCorruption | SeriesCorruption):

@@ -4,20 +4,17 @@ import json
 import os
 import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
+from noisecli.cli.signals import SAID, Terminated, heeded
 from noisecli.errors import CheckFailed, NoiseError
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived; raised so that everything cleans up on the way out."""
 
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that fits."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_guarded())
+    with heeded():
+        code = _guarded()
+    sys.exit(code)
 
 
 def _guarded() -> int:
@@ -32,9 +29,9 @@ def _guarded() -> int:
     except NoiseError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written", 130)
+        return _fail(SAID[signal.SIGINT], 130)
     except Terminated:
-        return _fail("terminated; nothing was written", 143)
+        return _fail(SAID[signal.SIGTERM], 143)
     except BrokenPipeError:
         _close_stdout()
         return 0
@@ -69,7 +66,3 @@ def _fail(message: str, code: int, told: bool = False) -> int:
 def _close_stdout() -> None:
     """Who reads our output has seen enough; the interpreter must not complain when it flushes."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated

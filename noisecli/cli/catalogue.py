@@ -7,6 +7,7 @@ from typing import Any
 
 from noisecli.cli.show import as_json, table
 from noisecli.corruption import (
+    AnyImageCorruption,
     CellCorruption,
     Corruption,
     FileCorruption,
@@ -104,6 +105,8 @@ def describe(op: type[Corruption]) -> dict[str, Any]:
         result["breaks"] = op.breaks
     if issubclass(op, CellCorruption):
         result["fills_nulls"] = op.fills_nulls
+    if issubclass(op, AnyImageCorruption):
+        result["moves"] = op.model_construct().moves()
     if issubclass(op, ImageCorruption) and op.small_severities:
         result["severities_by_side"] = {size: [dict(row) for row in rows] for size, rows in op.small_severities.items()}
     return result
@@ -119,6 +122,8 @@ def _print(op: type[Corruption]) -> None:
         print(f"columns: {', '.join(about['accepts'])}")
     if about.get("fills_nulls"):
         print("missing cells: struck, too, with `nulls: strike`")
+    if about.get("moves"):
+        print("moves what is in the picture: boxes and masks fit no more")
     print(f"rate when the step gives none: {about['default_rate']:g}")
     if about["parameters"]:
         rows = [[key, default_of(p), meaning_of(p)] for key, p in about["parameters"].items()]

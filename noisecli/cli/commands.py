@@ -18,6 +18,7 @@ from noisecli.cli.options import (
     Output,
     Quiet,
     RecipeFile,
+    Resume,
     Seed,
     Set,
     Severity,
@@ -44,6 +45,7 @@ def augment(
     workers: Workers = None,
     force: Force = False,
     if_changed: IfChanged = False,
+    resume: Resume = False,
     stamp: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write a digest there when done, for Make and DVC.", rich_help_panel=RESULT),
@@ -67,7 +69,7 @@ def augment(
 
     to_pipe = output == pipes.PIPE
     if to_pipe:
-        pipes.refuse(json=json, truth=truth, if_changed=if_changed, stamp=stamp, depfile=depfile)
+        pipes.refuse(json=json, truth=truth, if_changed=if_changed, resume=resume, stamp=stamp, depfile=depfile)
     if depfile and str(source) == pipes.PIPE:
         raise UsageProblem("--depfile: stdin has no name that a rule of Make could hold; name the input")
     overrides = overrides_of(set_, seed, copies)
@@ -84,6 +86,7 @@ def augment(
                 allow_code=allow_code,
                 workers=workers,
                 force=force or if_changed,
+                resume=resume,
                 progress=meter,
             )
         else:
@@ -98,6 +101,7 @@ def augment(
                 workers=workers,
                 force=force,
                 if_changed=if_changed,
+                resume=resume,
                 stamp=stamp,
                 depfile=depfile,
                 progress=meter,
@@ -219,7 +223,9 @@ def replay(
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, or its output.")],
     source: Annotated[Path, typer.Option("--input", metavar="PATH", help="The input of that run.")],
     output: Output,
-    allow_code: AllowCode = False,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run its functions, read its files wherever they lie.")
+    ] = False,
     workers: Workers = None,
     force: Force = False,
     if_changed: IfChanged = False,

@@ -1,5 +1,6 @@
 """`noisecli diff`: what differs between two datasets. Heavy imports happen inside, so that `--help` is quick."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,18 +132,18 @@ def _tables(found: "Differences", rows: "RowDifferences") -> None:
 def _images(found: "Differences", limit: int) -> None:
     from noisecli.cli import show
 
-    counts = {
-        how: sum(image.how == how for image in found.images) for how in ("pixels", "size", "metadata", "unreadable")
-    }
+    counts = Counter(image.how for image in found.images)
     print(f"images    {found.compared:,} compared: {counts['pixels']:,} differ in their pixels, ", end="")
     print(f"{counts['size']:,} in size or kind, {counts['metadata']:,} only in metadata or compression")
     if counts["unreadable"]:
         print(f"          {counts['unreadable']:,} cannot be read: steps damaged their files, as the manifest says")
+    if counts["class"] or counts["clone"]:
+        print(f"          {counts['class']:,} have another class, {counts['clone']:,} are clones, as the manifest says")
     if found.images and limit:
         shown = [
             [
                 image.path,
-                " -> ".join(image.sizes) if image.sizes else image.how,
+                " -> ".join(image.sizes or image.classes or [image.how]),
                 "" if image.psnr is None else f"{image.psnr:.2f}",
                 "" if image.ssim is None else f"{image.ssim:.4f}",
             ]

@@ -29,7 +29,7 @@ class _Compact:
         others = panels.pop("Options", [])
         width = max((len(_name(param)) for param in params), default=0)
         for panel, shown in [*panels.items(), *([("Options", others)] if others else [])]:
-            formatter.write(f"{panel}:\n" if panel else "\n")
+            formatter.write(f"{panel}:\n" if panel else "")
             with formatter.indentation():
                 formatter.write_dl([(_name(param).ljust(width), param.help or "") for param in shown])
 

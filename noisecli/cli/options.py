@@ -42,6 +42,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an output that exi
 IfChanged = Annotated[
     bool, typer.Option("--if-changed", help="As --force, but equal files keep their times.", rich_help_panel=RESULT)
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where a run was killed; the result is the same.", rich_help_panel=RESULT)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
 AllowCode = Annotated[

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from noisecli.errors import UsageProblem
 from noisecli.recipe import Recipe
 from noisecli.run.dataset import format_of
+from noisecli.run.guard import told_when_full
 
 PIPE = "-"
 
@@ -28,7 +29,7 @@ def piped(source: Path, output: str) -> Iterator[tuple[Path, str]]:
     with TemporaryDirectory(prefix="noisecli-") as folder:
         if str(source) == PIPE:
             source = Path(folder, "stdin.csv")
-            with source.open("wb") as spool:
+            with told_when_full(source), source.open("wb") as spool:
                 shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
             _refuse_other_formats(source)
         if output != PIPE:

@@ -18,6 +18,7 @@ from noisecli.errors import CheckFailed
 from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
 from noisecli.run import Outcome, Prepared
+from noisecli.run.guard import amount
 
 WIDEST = 10_000
 """More columns of characters than any table has."""
@@ -92,11 +93,13 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
             }
         )
     elif not quiet:
-        struck = sum(not entry.carried for entry in manifest.outputs)
+        struck = sum(not entry.carried or entry.drawn is not None for entry in manifest.outputs)
         files = f"{len(manifest.outputs)} files, {struck} of them changed"
         print(f"output    {done.output}  ({files if done.output.is_dir() else f'{manifest.outputs[0].bytes} bytes'})")
         if done.unchanged:
             print("unchanged every file stands as it stood before the run")
+        if done.resumed:
+            print(f"resumed   tasks that the killed run had done: {done.resumed}")
         print(f"manifest  {done.manifest_path}")
         for key, path in companions.items():
             print(f"{key:<10}{path}")
@@ -107,6 +110,8 @@ def outcome(done: Outcome, json_: bool, quiet: bool) -> None:
             name = done.output.name if entry["path"] == "." else entry["path"]
             print(visible(f"skipped   {name}: {entry['why']}"))
         counts_table(manifest)
+    if done.anew:
+        warn([f"{done.output}: nothing of the killed run could be used, so this one started anew"])
     warn(manifest.warnings)
 
 
@@ -175,17 +180,13 @@ def prepared(found: Prepared, json_: bool, quiet: bool, advice: Sequence[Advice]
         struck = len(dataset.struck)
         print(f"input     {struck} {'file' if struck == 1 else 'files'} to strike ({dataset.target}), ", end="")
         print(f"{len(dataset.files) - len(dataset.struck)} to carry" + (f", {rows:,} rows" if rows else ""))
-        print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {_amount(size * copies)}")
+        print(f"output    {copies} {'copy' if copies == 1 else 'copies'}, about {amount(size * copies)}")
         if spill:
-            print(f"spill     about {_amount(spill)} at a time are put aside beside the output while it runs")
+            print(f"spill     about {amount(spill)} at a time are put aside beside the output while it runs")
         print(f"seed      {found.recipe.seed}\n")
         lines = [[f, s.id, s.corruption.name, ", ".join(s.columns), f"{s.rate:g}"] for f, s in steps]
         _swept(["step", "op", "columns", "rate"], lines, right=3)
     warn([*found.warnings, *map(str, advice or ())])
-
-
-def _amount(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, size // 1000)} kB"
 
 
 def recipe(checked: Recipe, json_: bool) -> None:

@@ -74,11 +74,12 @@ class ImageDifference:
 
     path: str
     how: str
-    """ "pixels", "size", "metadata", or "unreadable": a step damaged the file, as the manifest says."""
+    """ "pixels", "size", "metadata"; or by the manifest "class", "clone", or "unreadable": a step damaged the file."""
     psnr: float | None = None
     """In dB; None where the sizes differ, the pixels are equal, or there are none to be read."""
     ssim: float | None = None
     sizes: tuple[str, str] | None = None
+    classes: tuple[str, str] | None = None
 
 
 @dataclass
@@ -171,6 +172,11 @@ def _images(sides: Sides, found: Differences) -> None:
         if found.truth is not None:
             check_image(sides, pair, looked, found.truth)
         name = pair.noisy.path.name if pair.name == "." else pair.name
+        if pair.is_clone and pair.entry is not None:
+            name = pair.entry.path
+            found.images.append(ImageDifference(name, "clone"))
+        if pair.classes is not None:
+            found.images.append(ImageDifference(name, "class", classes=pair.classes))
         if looked.unreadable:
             found.images.append(ImageDifference(name, "unreadable"))
         elif looked.sizes is not None:

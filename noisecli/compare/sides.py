@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -32,6 +33,23 @@ class Pair:
     def carried(self) -> bool:
         """Whether the manifest says that it was copied byte for byte."""
         return self.entry is not None and self.entry.carried
+
+    @property
+    def is_clone(self) -> bool:
+        """Whether the manifest says that it is an image more, made of another one of the copy."""
+        return any("clone" in got for got in self._drawn.values())
+
+    @property
+    def classes(self) -> tuple[str, str] | None:
+        """The class of an image before and after; None: the manifest says of no step that it changed it."""
+        # An orientation has a number before and after.
+        found = [got for got in self._drawn.values() if isinstance(got.get("before"), str)]
+        return (found[0]["before"], found[-1]["after"]) if found else None
+
+    @property
+    def _drawn(self) -> Mapping[str, Mapping[str, Any]]:
+        drawn = {} if self.entry is None else self.entry.drawn or {}
+        return {step: got for step, got in drawn.items() if isinstance(got, dict)}  # it comes from outside
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,8 @@ def open_sides(clean: Path, noisy: Path, copy: int | None, spool: Path) -> Sides
     if found is None and copy is not None:
         raise UsageProblem(f"--copy: {noisy} has no manifest that tells copies: name the folder of one")
     sides = _unrecorded(clean, noisy, spool) if found is None else _recorded(clean, noisy, copy, spool, *found)
+    if not sides.pairs:
+        _refuse_tars(sides.others)
     if not (sides.pairs or sides.missing or sides.added) and clean.is_file():
         raise _incomparable(clean, noisy)
     return sides
@@ -216,11 +236,18 @@ def _unrecorded(clean: Path, noisy: Path, spool: Path) -> Sides:
     if len(targets) > 1:
         raise UsageProblem(f"{clean}: holds tables and images: give folders of one kind")
     if not targets:
+        _refuse_tars(pairs)
         raise _incomparable(clean, noisy)
     (target,) = targets
     mine = tuple(pair for pair in pairs if _shared_target(pair) == target)
     others = tuple(pair for pair in pairs if _shared_target(pair) != target)
     return Sides(target, mine, others, _only(left, right), _only(right, left), data, swapped=_is_copy(clean, noisy))
+
+
+def _refuse_tars(pairs: Sequence[Pair]) -> None:
+    for pair in pairs:
+        if pair.clean.is_tar:
+            raise UsageProblem(f"{pair.noisy.path}: images in tars are not compared: unpack both sides, and name these")
 
 
 def _is_copy(one: Path, other: Path) -> bool:

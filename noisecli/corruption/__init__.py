@@ -18,6 +18,9 @@ types, files or progress: the engine does. To add an op, write a class with `@re
     SheetCorruption  its header and footer                        what becomes of it
     ImageCorruption  the pixels of one struck image               new pixels
     AdditiveCorruption  the pixels of one struck image            the noise to be added to them
+    MixingCorruption the pixels of one struck image, and of another  new pixels, and the share of its own
+    CloningCorruption  the pixels of a clone of a struck image    new pixels
+    ImageLabelCorruption  the classes of struck images            other classes
     ImageFileCorruption  the bytes of one struck image's file     other bytes
 """
 
@@ -38,7 +41,14 @@ from noisecli.corruption.file import (
     SheetCorruption,
     SpellingCorruption,
 )
-from noisecli.corruption.image import ImageCorruption, ImageFileCorruption
+from noisecli.corruption.image import (
+    AnyImageCorruption,
+    CloningCorruption,
+    ImageCorruption,
+    ImageFileCorruption,
+    ImageLabelCorruption,
+    MixingCorruption,
+)
 from noisecli.corruption.rows import RowsCorruption
 from noisecli.corruption.series import SamplingCorruption, Series, SeriesCorruption
 from noisecli.corruption.table import (
@@ -57,14 +67,18 @@ from noisecli.pixels import Pixels
 
 __all__ = [
     "AdditiveCorruption",
+    "AnyImageCorruption",
     "BlockCorruption",
     "CellCorruption",
+    "CloningCorruption",
     "Corruption",
     "Damage",
     "FileCorruption",
     "ImageCorruption",
     "ImageFileCorruption",
+    "ImageLabelCorruption",
     "JointCorruption",
+    "MixingCorruption",
     "MomentCorruption",
     "MomentTextCorruption",
     "NumberCorruption",

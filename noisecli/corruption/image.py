@@ -1,19 +1,38 @@
-"""The contracts of ops on images: on their pixels, and on their finished files."""
+"""The contracts of ops on images: on their pixels, their labels and their finished files, and on which there are."""
 
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
 
+from noisecli.columns import Column
 from noisecli.corruption.base import Corruption, Preset
 from noisecli.pixels import Pixels
+from noisecli.streams import CounterDraws
 
 
-class ImageCorruption(Corruption):
-    """Changes the pixels of a struck image, in two steps: draw the parameters, then apply them."""
+class AnyImageCorruption(Corruption):
+    """Base of every op on images."""
 
     target = "images"
+
+    def moves(self) -> bool:
+        """Say whether what is in the picture lies elsewhere afterwards, so that boxes and masks would fit no more.
+
+        What blurs does not move: it spreads from where it was.
+        """
+        return False
+
+
+class ImageCorruption(AnyImageCorruption):
+    """Changes the pixels of a struck image, in two steps: draw the parameters, then apply them."""
+
+    unchanged: ClassVar[str] = "no effect (ops on colour have none on grey images)"
+    """Why a struck image may come out as it was; empty: that is part of what the op does."""
     small_severities: ClassVar[Mapping[int, tuple[Preset, ...]]] = {}
     """Published severities for other sizes, by side length in px; `severities` are those for 224 px."""
     shared: ClassVar[bool] = False
@@ -51,13 +70,79 @@ class ImageCorruption(Corruption):
         return {key: _between({size: row[key] for size, row in tables.items()}, side) for key in largest}
 
 
-class ImageFileCorruption(Corruption):
+class MixingCorruption(ImageCorruption):
+    """Mixes struck images with other ones, and labels in the same shares.
+
+    Each training image that has a class is the partner of one other at the most, by a keyed permutation of them all;
+    that it is its own partner can happen. Partners are clean.
+    """
+
+    unchanged = ""
+
+    def pairs_within_class(self) -> bool:
+        """Whether the other image is one of the same class, so that labels stay hard."""
+        return False
+
+    def mix(self, pixels: Pixels, other: Pixels, drawn: Mapping[str, Any]) -> tuple[Pixels, dict[str, Any]]:
+        """Return new pixels, and what is to be told of them: as `share`, which share is the struck image's own.
+
+        Args:
+            pixels: the struck image, as for `apply`; never change it.
+            other: the other one, in the frame of the struck one: of the same shape and dtype.
+            drawn: what `draw` gave.
+        """
+        raise NotImplementedError
+
+    def strike_with(self, pixels: Pixels, other: Pixels, rng: Generator) -> tuple[Pixels, dict[str, Any]]:
+        """Return what becomes of a struck image and another one, and what it got."""
+        drawn = self.draw(pixels, rng)
+        mixed, told = self.mix(pixels, other, drawn)
+        return mixed, {**drawn, **told}
+
+
+class CloningCorruption(ImageCorruption):
+    """Adds clones of struck images; what it does to pixels happens to the clones alone."""
+
+    unchanged = ""
+    default_rate = 0.1
+    is_exact: ClassVar[bool] = False
+    """Whether a clone is its source, byte for byte, so that nobody decodes it for that."""
+
+    clones: PositiveInt = Field(1, le=1_000)
+    """Clones of each struck image."""
+
+    def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
+        return pixels
+
+
+class ImageLabelCorruption(AnyImageCorruption):
+    """Gives struck images another class: they move to its folder, or their metadata say so."""
+
+    default_rate = 0.1
+    exact_by_default = True
+
+    def objection(self, classes: Column) -> str | None:
+        """Say why labels of these classes cannot be struck; None: they can."""
+        return None
+
+    def relabel(self, codes: NDArray[np.intp], classes: Column, draws: CounterDraws) -> NDArray[np.intp]:
+        """Return as many other classes.
+
+        Args:
+            codes: numbers of the classes of struck images.
+            classes: its `categories` are all classes, sorted.
+            draws: one number an image and call.
+        """
+        raise NotImplementedError
+
+
+class ImageFileCorruption(AnyImageCorruption):
     """Damages the finished file of a struck image: its bytes, which nobody decodes for that.
 
     Such ops are the last steps of a recipe, and each sees the file that the one before it left.
     """
 
-    target = "images"
+    unchanged: ClassVar[str] = "no effect"
     default_rate = 0.1
     breaks: ClassVar[str]
     """What goes wrong where such a file is read."""

@@ -46,7 +46,9 @@ class Edits:
 
     def joined(self, type_: pa.DataType) -> tuple[Index, pa.Array]:
         """Return the rows and their cells, in the column's type."""
-        return np.concatenate(self._rows), pa.concat_arrays(self._cells).cast(type_)
+        cells = pa.concat_arrays(self._cells)
+        # Arrow will not cast a missing struct, even to its own type, where a field in it is declared not null.
+        return np.concatenate(self._rows), cells if cells.type == type_ else cells.cast(type_)
 
     @property
     def drawn(self) -> pa.Array | None:

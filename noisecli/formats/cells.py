@@ -69,22 +69,21 @@ def cut(data: bytes, delimiter: str) -> Cuts:
 
 
 def _pairs(view: Bytes, quotes: Places, comma: int) -> tuple[Places, Places]:
-    """Quotes that open cells and those that close them, where other quotes are literal text."""
-    before = view[np.maximum(quotes - 1, 0)]
-    may_open = ((quotes == 0) | (before == comma) | (before == NEWLINE)).tolist()
-    places = quotes.tolist()
-    opening, closing = [], []
-    i = 0
-    while i < len(places):
-        if may_open[i]:
-            opening.append(places[i])
-            i += 1
-            while i + 1 < len(places) and places[i + 1] == places[i] + 1:
-                i += 2
-            if i < len(places):
-                closing.append(places[i])
-        i += 1
-    return np.array(opening, np.intp), np.array(closing, np.intp)
+    """Quotes that open cells and those that close them, where other quotes are literal text.
+
+    Quotes come in runs. One of an odd number ends a cell that is open; where none is, it opens one if it stands at the
+    start of a cell. An even number changes nothing: all are doubled, or the first opens a cell and the last closes it.
+    """
+    first = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
+    starts, ends = quotes[first], quotes[np.append(first[1:], len(quotes)) - 1]
+    before = view[np.maximum(starts - 1, 0)]
+    may_open = (starts == 0) | (before == comma) | (before == NEWLINE)
+    odd = (ends - starts) % 2 == 0
+    turns = np.cumsum(odd & may_open)  # while every cell that may open does, each of these opens one or ends one
+    since = np.maximum.accumulate(np.where(odd & ~may_open, turns, 0))
+    is_open = np.append(False, (turns - since)[:-1] % 2 != 0)
+    opens = ~is_open & may_open
+    return starts[opens], ends[(is_open & odd) | (opens & ~odd)]
 
 
 def blanks(delimiter: str) -> str:

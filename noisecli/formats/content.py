@@ -1,5 +1,6 @@
 """Cells of Arrow tables, in types that can be worked on, and back in those that the table has."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from noisecli.celltext import to_mask
 from noisecli.engine import Index, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, FOUND_OUT, Reading
@@ -16,16 +18,35 @@ from noisecli.formats import AS_IT_CAME, FOUND_OUT, Reading
 INDEX = pa.int32()
 """Indices of a dictionary that is worked on: narrower ones might not hold the new values."""
 
+VIEW = np.dtype("V16")
+"""A text in an array of views: its size, and either itself or where it lies."""
+
+MOST_AT_ONCE = 1 << 31
+"""Who asks for more bytes of memory than this in one piece has mostly read a length that is damaged."""
+
 
 def leaf_types(schema: Iterable[pa.Field]) -> Iterator[pa.DataType]:
     """Types of the columns that Parquet would make of these fields: it stores what is nested leaf by leaf."""
     for field in schema:
         type_ = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
-        inner = [type_.field(i) for i in range(type_.num_fields)]
+        inner = _fields(type_)
         if inner:
             yield from leaf_types(inner)
         else:
             yield type_
+
+
+def legible(schema: Iterable[pa.Field]) -> None:
+    """Fail where a name of a column, of what is nested in one, or of a time zone is not UTF-8."""
+    for field in schema:
+        field.name, getattr(field.type, "tz", "")
+        legible(_fields(field.type))
+
+
+def _fields(type_: pa.DataType) -> list[pa.Field]:
+    """What is nested in a type."""
+    type_ = type_.value_type if pt.is_dictionary(type_) else type_
+    return [type_.field(i) for i in range(type_.num_fields)]
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
@@ -66,6 +87,8 @@ def as_type(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
         return pc.run_end_encode(as_type(column, type_.value_type), run_end_type=type_.run_end_type)
     if pt.is_run_end_encoded(column.type):
         return as_type(pc.run_end_decode(column), type_)
+    if pt.is_string_view(column.type) or pt.is_binary_view(column.type):
+        column = pa.chunked_array(map(_without_loose_views, column.chunks), column.type)
     if not pt.is_dictionary(column.type):
         return column.cast(type_)
     wide = pt.is_dictionary(type_)
@@ -78,10 +101,20 @@ def as_type(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     return column if wide or not chunks else column.cast(type_)
 
 
+def _without_loose_views(cells: pa.Array) -> pa.Array:
+    """The same cells with nothing under their nulls: it may lead anywhere, no validation looks at it, but casts do."""
+    if not cells.null_count:
+        return cells
+    valid, views, *data = cells.buffers()
+    places = np.frombuffer(views, VIEW)[: cells.offset + len(cells)].copy()
+    places[cells.offset :][to_mask(pc.is_null(cells))] = np.zeros((), VIEW)
+    return pa.Array.from_buffers(cells.type, len(cells), [valid, pa.py_buffer(places), *data], offset=cells.offset)
+
+
 def replace_cells(column: pa.ChunkedArray, cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Put cells in the place of a whole column, in its type."""
     if not pt.is_dictionary(column.type):
-        return cells.cast(column.type)
+        return as_type(cells, column.type)
     # The old values keep their places, since the order of categories has a meaning; new ones follow.
     old = column.unify_dictionaries()
     values = old.chunk(0).dictionary if old.num_chunks else pa.array([], column.type.value_type)
@@ -168,8 +201,14 @@ class ArrowData:
         """Tell what pyarrow finds wrong with the file as a DataProblem; trouble with the disk or memory passes."""
         try:
             yield
+        except MemoryError as error:
+            asked = re.search(r"size (\d+)", str(error))
+            if not isinstance(error, pa.ArrowException) or (asked and int(asked[1]) <= MOST_AT_ONCE):
+                raise
+            reason = f"it asks for {int(asked[1]):,} bytes of memory at once" if asked else str(error)
+            raise self._damage(where, reason) from error
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            if isinstance(error, MemoryError) or getattr(error, "errno", None):
+            if getattr(error, "errno", None):
                 raise
             reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
             raise self._damage(where, reason) from error

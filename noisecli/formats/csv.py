@@ -21,7 +21,7 @@ from noisecli.errors import DataProblem
 from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
 from noisecli.formats.grid import Grid, Layout, quoted, unique_names, unquote
 from noisecli.formats.records import Spoil, find_records, read_rows, titles_of
-from noisecli.formats.spliced import SplicedFile
+from noisecli.formats.spliced import SplicedFile, further
 from noisecli.splice import Offsets, splice, splice_rows
 
 SLAB_BYTES = 2 << 20
@@ -76,6 +76,8 @@ class CsvFile(SplicedFile[Grid]):
                 self._refuse_lone_returns(row)
                 return row
         self._refuse_lone_returns(self._head)
+        if len(self._head) >= MAX_HEAD_BYTES - len(BOM):
+            raise DataProblem(f"{self._name}: the first row is over {MAX_HEAD_BYTES >> 20} MB, or a quote never ends")
         raise DataProblem(f"{self._name}: the header opens a quote that never ends")
 
     def _refuse_lone_returns(self, row: bytes) -> None:
@@ -169,7 +171,7 @@ class CsvFile(SplicedFile[Grid]):
             file.seek(start)
             left = end - start
             while left > 0:
-                data = carried + file.read(min(SLAB_BYTES, left))
+                data = carried + file.read(min(further(SLAB_BYTES, len(carried), MAX_ROW_BYTES), left))
                 left = end - file.tell()
                 if left <= 0 and not data.endswith(b"\n"):
                     data += self._line_end
@@ -204,7 +206,8 @@ class CsvFile(SplicedFile[Grid]):
         stop = cuts.stop
         if last and stop < size:
             raise DataProblem(f"{self._name}: a quote opened in or after row {row + 1} never ends")
-        if size - stop > MAX_ROW_BYTES:
+        first = int(cuts.ends[cuts.newline][0]) if stop else 0
+        if max(first, size - stop) > MAX_ROW_BYTES:
             raise DataProblem(f"{self._name}: a row after row {row} is over {MAX_ROW_BYTES >> 20} MB")
         return stop
 

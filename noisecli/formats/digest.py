@@ -54,7 +54,7 @@ class _Cells:
         cells = cells.drop_null()
         if len(cells) == 0:
             return
-        if self._children:
+        if self._tag in ("struct", "map", "list"):  # a struct may have nothing in it
             self._feed_nested(cells)
         elif self._tag in ("string", "binary"):
             data, offsets = string_buffers(cells)

@@ -4,7 +4,6 @@ The codec is told only in the metadata of a batch, a flatbuffer, from which it i
 """
 
 import os
-import re
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
-from noisecli.formats.content import ArrowFile, as_type, moves, plain, spaced, with_index
+from noisecli.formats.content import ArrowFile, as_type, legible, moves, plain, spaced, with_index
 from noisecli.formats.digest import Content
 from noisecli.formats.outgoing import outgoing_schema, reshaped
 
@@ -31,9 +30,6 @@ MAGIC = b"ARROW1"
 FIRST_MESSAGE = 8
 STREAM = b"\xff\xff\xff\xff"
 """What a message starts with, and so an IPC stream."""
-
-UNTHINKABLE = re.compile(r"\d{14}")
-"""More bytes than any memory has, as pyarrow tells them: asked for where a length is damaged."""
 
 Manner = Mapping[str, Any]
 """What the writer is told."""
@@ -161,17 +157,13 @@ class FeatherFile(ArrowFile):
             with self._blaming("the footer"):
                 options = ipc.IpcReadOptions(use_threads=False, included_fields=list(places))
                 source = ipc.open_file(handle, options=options)
+                legible(source.schema)
             yield source
 
     def _read(self, source: ipc.RecordBatchFileReader, number: int) -> tuple[pa.RecordBatch, Any]:
         """One batch and the metadata of its own."""
         with self._blaming(f"record batch {number}"):
-            try:
-                batch, note = source.get_batch_with_custom_metadata(number)
-            except MemoryError as error:
-                if not UNTHINKABLE.search(str(error)):
-                    raise
-                raise pa.ArrowInvalid("a length in it is impossible") from error
+            batch, note = source.get_batch_with_custom_metadata(number)
             # Nothing in the format guards against damage, and the kernels trust what they are given.
             batch.validate(full=True)
         return batch, note
@@ -181,7 +173,9 @@ class FeatherFile(ArrowFile):
         with pa.OSFile(os.fsencode(self.path)) as handle, self._blaming("the file"):
             handle.seek(FIRST_MESSAGE)
             messages = ipc.MessageReader.open_stream(handle)
-            first = messages.read_next_message()
+            first = next(iter(messages), None)
+            if first is None:
+                raise pa.ArrowInvalid("it begins with no schema")
             batch = next((message for message in messages if message.type == "record batch"), None)
             options = ipc.IpcWriteOptions(
                 metadata_version=ipc.MetadataVersion(first.metadata_version),

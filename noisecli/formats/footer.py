@@ -45,8 +45,10 @@ class Manner:
         metadata = source.metadata
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         orders = {group.sorting_columns for group in groups}
-        sort_order = orders.pop() if len(orders) == 1 else ()
         names = owners(schema)
+        sort_order = orders.pop() if len(orders) == 1 else ()
+        if any(not 0 <= column.column_index < len(names) for column in sort_order):
+            raise pa.ArrowInvalid("it is sorted by a column that it does not have")
         options = {**_file_options(source, path, schema), **_column_options(groups, schema, outgoing)}
         return cls(
             {name: value for name, value in options.items() if name in KNOWN_OPTIONS},

@@ -29,6 +29,7 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 from noisecli.corruption import Pixels
 from noisecli.errors import DataProblem, NoiseError
 from noisecli.formats import png
+from noisecli.formats.tar import Member, read_member
 from noisecli.imagefiles.jpeg import JPEG_START, as_segment
 from noisecli.imagefiles.png import PNG_START, whole_chunks
 
@@ -37,6 +38,9 @@ EXACT = ".png"
 
 EXTENSIONS = {".jpeg": "JPEG", ".jpg": "JPEG", ".png": "PNG"}
 """Formats by extension, in lower case."""
+
+OTHER_EXTENSIONS = frozenset({".avif", ".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp"})
+"""Those of pictures that are carried, since their pixels are not read."""
 
 _KINDS = sorted(set(EXTENSIONS.values()))
 
@@ -48,6 +52,9 @@ MOST_BYTES = 1 << 30
 
 JPEG_QUALITY = 95
 PNG_LEVEL = 1
+
+_MOST_DPI = 50_000_000
+"""A PNG has 31 bits for the pixels of a metre; EXIF may claim more, or less than none."""
 
 _OTHER_FORMATS = {
     b"GIF8": "a GIF",
@@ -100,12 +107,12 @@ class ImageFile(ABC):
         return Image.fromarray(canvas[..., 0] if canvas.shape[2] == 1 else canvas)
 
 
-def read_image(path: Path, name: str) -> bytes:
-    """Return the bytes of an image file, unless they are too many."""
-    size = path.stat().st_size
+def read_image(path: Path, name: str, member: Member | None = None) -> bytes:
+    """Return the bytes of an image file, or of a member of a tar, unless they are too many."""
+    size = path.stat().st_size if member is None else member.size
     if size > MOST_BYTES:
         raise DataProblem(f"{name}: {size:,} bytes are too many for an image (at most {MOST_BYTES:,}); remove the file")
-    return path.read_bytes()
+    return path.read_bytes() if member is None else read_member(path, member)
 
 
 def parse_image(data: bytes, name: str) -> ImageFile:
@@ -139,8 +146,13 @@ def salvage(data: bytes) -> Pixels | None:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Return width and height of an image, in px, from the head of its file."""
+    return head_of(path)[0]
+
+
+def head_of(path: Path) -> tuple[tuple[int, int], str]:
+    """Return width and height of an image, in px, and how Pillow calls the way its pixels are stored."""
     with _damage_reported(path.name), Image.open(path, formats=_KINDS) as picture:
-        return picture.size
+        return picture.size, picture.mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,19 +192,29 @@ class JpegFile(ImageFile):
 
     def exact(self) -> "PngFile":
         """Return a PNG with the EXIF, colour profile, resolution, XMP and comment of this file."""
-        kept = {key: self.info[key] for key in ("exif", "icc_profile", "dpi") if key in self.info}
+        kept = {key: self.info[key] for key in ("exif", "icc_profile") if key in self.info}
+        if "dpi" in self.info and all(0 <= dots <= _MOST_DPI for dots in self.info["dpi"]):
+            kept["dpi"] = self.info["dpi"]
         texts = PngInfo()
         if "xmp" in self.info:
             texts.add_itxt("XML:com.adobe.xmp", self.info["xmp"].decode("utf-8", "replace"))
         if "comment" in self.info:
-            texts.add_text("Comment", self.info["comment"].decode("latin-1"))
+            texts.add_text("Comment", _as_text(self.info["comment"]))
         buffer = BytesIO()
         # Pillow makes chunks of these; the pixel beside them is not looked at.
-        Image.new("L" if self.pixels.shape[2] == 1 else "RGB", (1, 1)).save(buffer, "PNG", pnginfo=texts, **kept)
+        Image.new("L", (1, 1)).save(buffer, "PNG", pnginfo=texts, **kept)
         _, *chunks = whole_chunks(buffer.getvalue())
         first = [kind for kind, _ in chunks].index(b"IDAT")
         before, after = (b"".join(chunk for _, chunk in part) for part in (chunks[:first], chunks[first + 1 :]))
         return PngFile(self.pixels, self.alpha, before, after)
+
+
+def _as_text(comment: bytes) -> str:
+    """Nothing says how a comment is encoded; what is no UTF-8 is most likely Latin-1."""
+    try:
+        return comment.decode()
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
 
 
 def _untrue(marker: str, body: bytes) -> bool:

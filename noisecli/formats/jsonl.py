@@ -15,7 +15,7 @@ from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats.objects import Objects, keys, row_ends
-from noisecli.formats.spliced import SplicedFile
+from noisecli.formats.spliced import SplicedFile, further
 from noisecli.formats.tokens import BLANKS
 from noisecli.splice import Offsets
 
@@ -79,17 +79,18 @@ class JsonLinesFile(SplicedFile[Objects]):
         carried = b""
         with path.open("rb") as file:
             file.seek(start)
-            while fresh := file.read(min(SLAB_BYTES, end - file.tell())):
+            while fresh := file.read(min(further(SLAB_BYTES, len(carried), MAX_ROW_BYTES), end - file.tell())):
                 data = carried + fresh
                 if file.tell() == end and not data.endswith(b"\n"):
                     data += self._line_end
                 stop = _whole(data, len(carried))
+                for at, size in (0, data.find(b"\n", len(carried))), (stop, len(data) - stop):
+                    if size > MAX_ROW_BYTES:
+                        begin = file.tell() - len(carried) - len(fresh) + at
+                        raise DataProblem(f"{self._name}: the row at byte {begin} is over {MAX_ROW_BYTES >> 20} MB")
                 if stop:
                     yield data[:stop]
                 carried = data[stop:]
-                if len(carried) > MAX_ROW_BYTES:
-                    begin = file.tell() - len(carried)
-                    raise DataProblem(f"{self._name}: the row at byte {begin} is over {MAX_ROW_BYTES >> 20} MB")
 
     def _stop(self, data: bytes) -> int:
         return _whole(data, 0)

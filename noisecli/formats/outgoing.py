@@ -68,7 +68,7 @@ def outgoing_metadata(
             if name not in known:
                 pandas["columns"].append(known.setdefault(name, {"name": name, "field_name": name}))
             known[name] |= {**_pandas_type(type_), "metadata": None}
-    except (KeyError, TypeError, ValueError):  # there is none, or it is not what pandas writes
+    except (KeyError, RecursionError, TypeError, ValueError):  # there is none, or it is not what pandas writes
         return dict(metadata)
     return {**metadata, PANDAS: json.dumps(pandas).encode()}
 

@@ -21,6 +21,7 @@ from noisecli.formats.arranged import Spill
 from noisecli.formats.content import (
     ArrowFile,
     Vocabulary,
+    legible,
     moves,
     plain,
     spaced,
@@ -50,6 +51,7 @@ class ParquetFile(ArrowFile):
             self._refuse_ambiguous(source.schema_arrow, columns)
             first_row = 0
             for group in range(source.num_row_groups):
+                self._open_columns(source, group)
                 rows = source.metadata.row_group(group).num_rows
                 cells = self._cells(self._read(source, group, columns), columns) if columns else {}
                 yield Part(first_row, rows, group), Slab(first_row, rows, cells)
@@ -83,7 +85,8 @@ class ParquetFile(ArrowFile):
         with self._open() as source:
             self._refuse_ambiguous(source.schema_arrow, columns)
             schema = outgoing_schema(source.schema_arrow, columns, outgoing)
-            manner = Manner.of(source, self.path, schema, outgoing)
+            with self._blaming("the footer"):
+                manner = Manner.of(source, self.path, schema, outgoing)
             sort_order = sort_order and manner.sorted_by.isdisjoint(outgoing)
             content = Content(schema)
             vocabulary = Vocabulary(source.schema_arrow, set(columns) - set(outgoing))
@@ -105,7 +108,8 @@ class ParquetFile(ArrowFile):
                     chunks = table.columns
                     del table
                     table = self._outgoing(chunks, schema, struck, moved, outgoing)
-                    writer.write_table(table, row_group_size=max(1, table.num_rows))
+                    with self._blaming("the encoding of columns"):
+                        writer.write_table(table, row_group_size=max(1, table.num_rows))
                     content.feed(table)
                     vocabulary.add(table)
                     rows += table.num_rows
@@ -161,7 +165,8 @@ class ParquetFile(ArrowFile):
             whole = source.schema_arrow
             coded = [field.name for field in whole if pt.is_dictionary(field.type)]
             schema = outgoing_schema(whole, coded, AS_IT_CAME)
-            manner = Manner.of(source, self.path, schema, AS_IT_CAME)
+            with self._blaming("the footer"):
+                manner = Manner.of(source, self.path, schema, AS_IT_CAME)
             content, vocabulary = Content(schema), Vocabulary(whole, coded)
             spill = stack.enter_context(closing(Spill(self.path, schema)))
             sizes = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
@@ -197,7 +202,7 @@ class ParquetFile(ArrowFile):
                     coerce_int96_timestamp_unit=int96_unit,
                     page_checksum_verification=True,
                 )
-                source.schema_arrow  # noqa: B018 - made when asked for, and it can fail
+                legible(source.schema_arrow)
                 footer = int.from_bytes(handle.read_at(4, handle.size() - 8), "little")
             if footer - source.metadata.serialized_size == SIGNATURE:
                 raise self._encrypted()
@@ -231,6 +236,11 @@ class ParquetFile(ArrowFile):
                 raise pa.ArrowInvalid("it has another number of rows than the footer says")
         # A dot in a name can also mean a path, and so bring more columns than were asked for.
         return table if columns is None else table.select(list(columns))
+
+    def _open_columns(self, source: pq.ParquetFile, group: int) -> None:
+        """Read one row: to ask for the codec of a column aborts the process where the footer tells nonsense of it."""
+        with self._blaming(f"row group {group}"):
+            next(source.iter_batches(1, row_groups=[group], use_threads=False), None)
 
     def _check_ends(self) -> None:
         with self.path.open("rb") as file:

@@ -205,6 +205,11 @@ class SplicedFile(ABC, Generic[R]):
         """Write what became of a run, with some more columns after all others."""
 
 
+def further(slab: int, carried: int, longest: int) -> int:
+    """How much is read next: the more of a row has not ended yet, since all of it is looked at anew each time."""
+    return max(slab, min(carried // 2, longest - carried))
+
+
 def _without_end(rows: bytes) -> bytes:
     """Take the line end off the last row, whichever it is."""
     return rows.removesuffix(b"\n").removesuffix(b"\r")

@@ -8,21 +8,28 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from noisecli.corruption import CloningCorruption
 from noisecli.engine import ImageEngine
 from noisecli.errors import DataProblem
 from noisecli.formats.content import spaced
-from noisecli.formats.images import ImageFile, apart, parse_image, read_image, salvage
+from noisecli.formats.images import ImageFile, apart, parse_image, salvage
 from noisecli.imagefiles import read_exif
 from noisecli.imagefiles.exif import orientation
-from noisecli.plan import Plan, StepPlan
+from noisecli.pixels.frame import upright
+from noisecli.plan import Plan, StepPlan, clone_address
 from noisecli.preview.asked import Asked
 from noisecli.preview.choose import cover
 from noisecli.preview.model import ImageShown, ImagesPreview, StepCount, StepOnImage
 from noisecli.preview.sheet import MOST, Block, Tile, check_place, draw, most_columns, save, side_for, thumbnail
 from noisecli.recipe.models import Encode
 from noisecli.run import prepare, settle_files
-from noisecli.run.dataset import InputFile, discover, missing_entries
-from noisecli.run.work import StruckImageFile, strike_image
+from noisecli.run.dataset import InputFile
+from noisecli.run.images.annotated import annotations_of, carried_masks, check_annotated
+from noisecli.run.images.arrange import Arrangement
+from noisecli.run.images.classes import find_classes
+from noisecli.run.images.tars import check_tars
+from noisecli.run.images.write import StruckImageFile, strike_image
+from noisecli.run.unread import missing_entries
 from noisecli.streams import Mask
 
 DEFAULT_SHEET = "preview.png"
@@ -35,25 +42,39 @@ BY_SEVERITY = 2
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What a viewer does to pixels of an EXIF orientation other than 1."""
-
 
 @dataclass(frozen=True)
 class _Variant:
     """One combination of a sweep, or the recipe itself."""
 
-    folder: str
-    plan: Plan
-    encode: Encode
+    arrangement: Arrangement
+    """Of its first copy."""
+
+    @property
+    def folder(self) -> str:
+        """Its folder in an output."""
+        return self.arrangement.variant
+
+    @property
+    def plan(self) -> Plan:
+        """Its plan."""
+        return self.arrangement.plan
+
+    @property
+    def encode(self) -> Encode:
+        """How its images are encoded."""
+        return self.arrangement.recipe.head.encode
+
+    def strikes(self, file: InputFile) -> list[StepPlan]:
+        """Return the steps that strike an image, those that move or clone it after the others."""
+        image, *clones = self.arrangement.made_of(file)
+        on_set = {*image.relabelled, *(step.id for clone in clones for step, _ in clone.clones)}
+        striking = ImageEngine(self.plan, 1).strikes(image.address, image.label)
+        return [*striking, *(step for step in self.plan.steps if step.id in on_set)]
+
+    def can_show(self, file: InputFile, step: StepPlan | None) -> bool:
+        """Say whether a step could strike an image; what has no class has no partner."""
+        return step is None or not step.needs_class or next(self.arrangement.made_of(file)).label is not None
 
 
 class _Content:
@@ -61,31 +82,40 @@ class _Content:
 
     def __init__(self, file: InputFile, side: int) -> None:
         self.file = file
-        self._raw = read_image(file.path, file.name)
+        self._raw = file.read_image()
         self.image = parse_image(self._raw, file.name)
         self._side = side
-        self._turn = TURNS.get(orientation(read_exif(self._raw)))
+        self._turn = orientation(read_exif(self._raw))
         self.clean = Tile(self._upright(self.image), file.name)
 
     @property
     def is_turned(self) -> bool:
         """Whether a viewer shows it in another way than it is stored."""
-        return self._turn is not None
+        return self._turn != 1
 
     def _upright(self, image: ImageFile) -> Image.Image:
         picture = thumbnail(image.pixels, image.alpha, self._side)
-        return picture if self._turn is None else picture.transpose(self._turn)
+        return Image.fromarray(upright(np.asarray(picture), self._turn)) if self.is_turned else picture
 
     def struck(self, variant: _Variant, step: StepPlan | None) -> StruckImageFile:
         """Return what one step makes of it, or all steps that strike it do, as it is written."""
-        engine = ImageEngine(variant.plan, 1)
-        striking = engine.strikes(self.file.address)
-        steps = striking if step is None else [step]
-        return strike_image(self.file, self._raw, engine, steps, variant.encode, self.image)
+        image, *_ = variant.arrangement.made_of(self.file)
+        if step is not None and isinstance(step.corruption, CloningCorruption):
+            image = replace(image, address=clone_address(image.address, step.id, 1), clones=((step, 1),))
+        steps = variant.strikes(self.file) if step is None else [step]
+        on_each = [step for step in steps if not step.on_image_set]
+        return strike_image(image, self._raw, ImageEngine(variant.plan, 1), on_each, variant.encode, self.image)
+
+    def moved(self, variant: _Variant, step: StepPlan | None) -> str:
+        """Say to which class one step, or all, move it; empty where they do not."""
+        image, *_ = variant.arrangement.made_of(self.file)
+        found = [change for name, change in image.relabelled.items() if step is None or step.id == name]
+        return f"{found[0]['before']} > {found[-1]['after']}" if found else ""
 
     def tile(self, variant: _Variant, step: StepPlan | None, caption: str) -> Tile:
         """Draw what becomes of it; a damaged file as far as a viewer can show it."""
         done = self.struck(variant, step)
+        caption = ", ".join(filter(None, [caption, self.moved(variant, step)]))
         if done.content is not None:
             return Tile(self._upright(parse_image(done.data, "")), caption)
         values = salvage(done.data)
@@ -116,8 +146,9 @@ class _Column:
 
     def tile(self, content: _Content) -> Tile:
         """Make the picture of an image."""
-        struck = [step.id for step in ImageEngine(self.variant.plan, 1).strikes(content.file.address)]
-        if not self.forced and (not struck or (self.step is not None and self.step.id not in struck)):
+        struck = [step.id for step in self.variant.strikes(content.file)]
+        shows = self.variant.can_show(content.file, self.step) if self.forced else bool(struck)
+        if not shows or (not self.forced and self.step is not None and self.step.id not in struck):
             return Tile(content.clean.picture, "not struck", faint=True)
         return content.tile(self.variant, self.step, "" if self.step or self.alone else ", ".join(struck))
 
@@ -137,17 +168,22 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
     """
     check_place(sheet, asked.source, force)
     recipe = asked.checked
-    dataset = discover(asked.source, "images", recipe.head.purpose, prepare.reading(recipe))
+    dataset = prepare.find(recipe, asked.source)
     settle_files(recipe)
-    addresses = [file.address for file in dataset.struck]
-    encode = recipe.head.encode
-    variants = [_Variant(v.folder, prepare.plan_images(v.recipe, addresses), encode) for v in recipe.variants]
-    last = variants[-1]
-    looked_at = [dataset.struck[i] for i in _spread(len(addresses), most)]
+    check_tars(recipe, dataset)
+    images = list(dataset.struck_images())
+    addresses = [image.address for image in images]
+    classes = None if dataset.single else find_classes(recipe, dataset)
+    plans = {v.folder: prepare.plan_images(v.recipe, addresses, classes) for v in recipe.variants}
+    check_annotated(recipe, dataset, annotations_of(dataset), plans)
+    variants = [_Variant(Arrangement(recipe, dataset, classes, folder, plan, 1)) for folder, plan in plans.items()]
+    masks, last = carried_masks(recipe, dataset), variants[-1]
+    places = _spread(len(images), most)
+    looked_at = [images[i] for i in places]
     found = [_strikes(variant, looked_at) for variant in variants]
     struck, counts = np.hstack([mask for mask, _ in found]), [count for _, mine in found for count in mine]
     some = np.argsort(~struck.any(axis=1), kind="stable")  # those that no step strikes are of the least interest
-    chosen = sorted((looked_at[some[i]] for i in cover([struck[some]], most)), key=dataset.struck.index)
+    chosen = [images[i] for i in sorted(places[some[i]] for i in cover([struck[some]], most))]
     columns = _columns(variants)
     side = side_for(min(most_columns(), max(len(columns), len(SEVERITIES)) + 1))
     contents, skipped = _open(chosen, side)
@@ -165,7 +201,7 @@ def preview_images(asked: Asked, most: int, sheet: Path, force: bool) -> ImagesP
         shown=last.folder or None,
         images=tuple(shown),
         counts=tuple(counts),
-        notes=[*missing_entries(dataset), *skipped, *_notes(shown, found[-1][1]), *_turned(contents, last)],
+        notes=[*missing_entries(dataset), *masks, *skipped, *_notes(shown, found[-1][1]), *_turned(contents, last)],
     )
 
 
@@ -192,9 +228,8 @@ def _spread(count: int, most: int) -> list[int]:
 
 def _strikes(variant: _Variant, files: Sequence[InputFile]) -> tuple[Mask, list[StepCount]]:
     """Find out which steps strike which images."""
-    engine = ImageEngine(variant.plan, 1)
     steps = variant.plan.steps
-    struck = np.array([[step in hit for step in steps] for hit in (engine.strikes(file.address) for file in files)])
+    struck = np.array([[step in hit for step in steps] for hit in map(variant.strikes, files)])
     sums = struck.sum(axis=0).tolist()
     return struck, [
         StepCount(variant.folder or None, step.id, step.corruption.name, "", len(files), count, None, step.rate)
@@ -272,7 +307,9 @@ def _at(step: StepPlan, severity: int) -> StepPlan:
 
 
 def _shown(content: _Content, variant: _Variant) -> ImageShown:
-    drawn = content.struck(variant, None).drawn
+    image, *clones = variant.arrangement.made_of(content.file)
+    made = {step.id: {"clones": number} for clone in clones for step, number in clone.clones}
+    drawn = {**image.relabelled, **made, **content.struck(variant, None).drawn}
     on = (StepOnImage(step.id, step.id in drawn, drawn.get(step.id)) for step in variant.plan.steps)
     height, width = content.image.pixels.shape[:2]
     return ImageShown(content.file.relative, (width, height), tuple(on))

@@ -13,9 +13,10 @@ from noisecli.preview.asked import Asked
 from noisecli.preview.model import FactsUsed, StepCount, TablePreview
 from noisecli.preview.telling import Told, scattering, tell
 from noisecli.run import Outcome, Prepared, augment, inspect, prepare
-from noisecli.run.dataset import Dataset, discover, format_of, missing_entries
+from noisecli.run.dataset import Dataset, discover, format_of
 from noisecli.run.excerpt import Excerpt, excerpt
 from noisecli.run.recorded import to_facts
+from noisecli.run.unread import missing_entries
 
 WHOLE_BYTES = 1 << 20
 """An input up to this size is looked at as a whole; over all combinations of a sweep."""

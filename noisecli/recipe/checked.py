@@ -105,6 +105,11 @@ class Recipe:
         return self.sweep or (Variant("", self),)
 
     @property
+    def steps_of_all(self) -> tuple[PlannedStep, ...]:
+        """The steps of all variants."""
+        return tuple(step for variant in self.variants for step in variant.recipe.steps)
+
+    @property
     def seed(self) -> int:
         """The seed; settled when a run starts."""
         assert self.head.seed is not None

@@ -27,10 +27,13 @@ from noisecli.recipe.dirt import check_dirt
 from noisecli.recipe.mechanisms import Burst
 from noisecli.recipe.models import STEPS, Head, Step, TableStep
 from noisecli.recipe.override import Override, override, raw_steps, set_severity
-from noisecli.recipe.sets import check_sets
+from noisecli.recipe.sets import check_image_steps, check_sets
 from noisecli.recipe.source import Loc, Source, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
+
+Holding = Target | Literal["both", "imagefolder"]
+"""What an input holds: tables, images, both, or images with metadata in tables."""
 
 _MANY = {"table": "tables", "images": "images"}
 
@@ -38,17 +41,19 @@ _MANY = {"table": "tables", "images": "images"}
 def load(
     recipe: str | Path | Mapping[str, Any],
     *,
-    target: Target | Literal["both"] | None = None,
+    target: Holding | None = None,
     overrides: Sequence[Override] = (),
     severity: int | None = None,
+    seed: int | None = None,
 ) -> Recipe:
     """Read and check a recipe.
 
     Args:
         recipe: a YAML file, `file#key`, `builtin:NAME`, or the recipe as a mapping.
-        target: what the input holds, or that it holds tables and images; None when there is no input.
+        target: what the input holds; None when there is no input.
         overrides: values that replace or add to what the recipe says.
         severity: replaces the severity of every step that has one, 0..5.
+        seed: what a recipe gets that has none; None: fresh entropy.
 
     Raises:
         RecipeProblem: with every fault, each at its place.
@@ -69,9 +74,9 @@ def load(
     for key in [key for key in said if isinstance(swept, dict) and key in swept]:
         given.faults.append(f"{said[key]}: the recipe sweeps that; change the sweep instead")
     settled = _settle_target(given, target)
-    result = _check(given, settled)
+    result = _check(given, settled, seed)
     if result is not None:
-        check_sets(given, result.head, settled)
+        check_sets(given, result)
     given.raise_faults()
     assert result is not None
     return replace(result, sweep=_sweep(given, result)) if result.head.sweep else result
@@ -93,6 +98,9 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> Source:
 
 def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
     """Check every combination as if it had been written down."""
+    if (count := sweeps.count(given.data["sweep"])) > sweeps.MOST:
+        given.fault(("sweep",), f"{count:,} combinations are too many: at most {sweeps.MOST:,}", at_key=True)
+        given.raise_faults()
     combinations = sweeps.levels(recipe, given.data["sweep"])
     folders = [sweeps.folder(combination, recipe.head.layout) for combination in combinations]
     if len(set(folders)) < len(folders):
@@ -116,22 +124,24 @@ def _sweep(given: Source, recipe: Recipe) -> tuple[Variant, ...]:
     return tuple(result)
 
 
-def _settle_target(source: Source, target: Target | Literal["both"] | None) -> Target:
+def _settle_target(source: Source, target: Holding | None) -> Target:
     """Find out what the recipe is for: it says so, or the input does, or the ops leave no choice."""
     said = plain(source.data.get("target"))
-    if target is not None and target != "both":
+    said = said if isinstance(said, str) else None  # what is no text is a fault later
+    if target in ("table", "images"):
         if said in STEPS and said != target:
             source.fault(("target",), f"the recipe is for {_MANY[said]}, the input holds {_MANY[target]}")
         return target
     if said in STEPS:
-        return said  # type: ignore[no-any-return]
+        return said
     steps = [step for step in raw_steps(source) if isinstance(step, dict)]
     ops = {str(step.get("op")) for step in steps}
     fits: list[Target] = [t for t in STEPS if all((t, op) in registered() for op in ops)]
     if len(fits) == 1:
         return fits[0]
-    on_columns = any("columns" in step for step in steps) or "data" in source.data
-    on_images = any("scale" in step for step in steps)
+    names_columns = any("columns" in step for step in steps)
+    on_columns = names_columns or ("data" in source.data and target != "imagefolder")
+    on_images = any("scale" in step for step in steps) or (target == "imagefolder" and not names_columns)
     are_ops = bool(ops) and ops <= {name for _, name in registered()}
     if target == "both" and said is None and are_ops and (not fits or on_columns == on_images):
         source.fault((), "the input holds tables and images: add `target: table` or `target: images`")
@@ -139,7 +149,7 @@ def _settle_target(source: Source, target: Target | Literal["both"] | None) -> T
     return "images" if on_images and not on_columns else "table"
 
 
-def _check(source: Source, target: Target) -> Recipe | None:
+def _check(source: Source, target: Target, seed: int | None = None) -> Recipe | None:
     raw = source.data
     head = _validate(source, Head, {k: v for k, v in raw.items() if k != "steps"}, (), also=("steps",))
     time = None if head is None else head.data.time
@@ -152,13 +162,16 @@ def _check(source: Source, target: Target) -> Recipe | None:
         steps = [_check_step(source, target, step, ("steps", i), time) for i, step in enumerate(raw["steps"])]
         check_together(source, raw["steps"], steps)
         check_columns(source, raw.get("data"), steps)
-        check_soft_labels(source, raw.get("data"), steps)
+        if target == "table":
+            check_soft_labels(source, raw.get("data"), steps)
+        elif head is not None:
+            check_image_steps(source, head, steps)
         if head is not None:
             check_dirt(source, head, steps)
     if source.faults or head is None:
         return None
     if head.seed is None:
-        head = head.model_copy(update={"seed": secrets.randbits(63)})
+        head = head.model_copy(update={"seed": secrets.randbits(63) if seed is None else seed})
     settled = tuple(step for step in steps if step is not None)
     return Recipe(source, head, target, settled, _document(head, target, settled))
 
@@ -264,7 +277,10 @@ def _report(source: Source, model: type[BaseModel], fault: Any, loc: Loc, also: 
     where, key = (*loc, *inner), str(inner[-1]) if inner else ""
     if fault["type"] == "extra_forbidden":
         known = [*model.model_fields, *also] if len(inner) == 1 else _nested_keys(model, inner)
-        source.fault(where, f"unknown key {key!r}{of}{did_you_mean(key, known)}", at_key=True)
+        elsewhere = next((target for target, step in STEPS.items() if of and key in step.model_fields), None)
+        kind = "tables" if elsewhere == "table" else elsewhere
+        why = did_you_mean(key, known) if kind is None else f": it is for steps on {kind}"
+        source.fault(where, f"unknown key {key!r}{of}{why}", at_key=True)
     elif fault["type"] == "missing":
         what = ": the format of the recipe, `noisecli: 1`" if key == "noisecli" else ""
         source.fault(where[:-1], f"missing key {key!r}{of}{what}")

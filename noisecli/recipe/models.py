@@ -74,6 +74,9 @@ class Data(Parameters):
     provenance: bool = False
     """true: the metadata of a folder of images get columns more, and are made where there are none: `_copy`, `_source`,
     the path of the image in the input, and `_steps`, those that changed it."""
+    masks: Annotated[list[str], _NAMES] | None = None
+    """Which pictures of a folder are masks, and carried as they are: globs over paths in the input, in which `*` stands
+    for anything, `/` too; []: none is. When left out they are found by their names."""
     time: str | None = None
     """The column that says when."""
     entity: str | None = None

@@ -5,13 +5,14 @@ YAML 1.2: `no` is text and `1e-3` a number. Aliases are expanded up to a limit; 
 
 import difflib
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from noisecli.errors import RecipeProblem
@@ -20,10 +21,14 @@ from noisecli.parameters import Scalar
 Loc = tuple[str | int, ...]
 """Path of keys and indexes to a value."""
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18
+"""A recipe is read at some 30 us a byte."""
 MAX_NODES = 50_000
 MAX_DEPTH = 40
+MOST_FAULTS = 100
 LONGEST_NAME = 60
+LONGEST_LINE = 160
+LONGEST_MESSAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,13 @@ class Place:
 
     def show(self, message: str) -> str:
         """Render a message with its place, and the offending line under it."""
+        message = shorten(message, LONGEST_MESSAGE)
         if self.line < 0:
             return f"{self.source}: {message}"
         head = f"{self.source}:{self.line + 1}:{self.column + 1}: {message}"
-        return f"{head}\n    {self.text}\n    {' ' * self.column}^" if self.text.strip() else head
+        start = max(0, self.column - LONGEST_LINE // 2) if len(self.text) > LONGEST_LINE else 0
+        text = self.text[start : start + LONGEST_LINE]
+        return f"{head}\n    {text}\n    {' ' * (self.column - start)}^" if text.strip() else head
 
 
 @dataclass
@@ -59,7 +67,14 @@ class Source:
         while place is None:
             place = self.values.get(loc, Place(self.name) if not loc else None)
             loc = loc[:-1]
-        self.faults.append(place.show(message))
+        self.add(place.show(message))
+
+    def add(self, fault: str) -> None:
+        """Note a fault that says where it is; so many of them are enough."""
+        self.faults.append(fault)
+        if len(self.faults) >= MOST_FAULTS:
+            self.faults.append(f"{self.name}: there may be more faults than these {MOST_FAULTS}")
+            self.raise_faults()
 
     def raise_faults(self) -> None:
         """Raise all faults together, if there are any."""
@@ -71,11 +86,13 @@ def read(spec: str) -> Source:
     """Read a recipe file, or one key of it: `params.yaml#noise`."""
     name, _, key = spec.partition("#")
     try:
-        raw = Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise RecipeProblem(f"{name}: no such recipe file") from None
     except IsADirectoryError:
         raise RecipeProblem(f"{name}: is a folder, not a recipe file") from None
+    _refuse_large(len(raw), name)
     try:
         source = parse(raw.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
@@ -85,12 +102,13 @@ def read(spec: str) -> Source:
 
 def parse(text: str, name: str) -> Source:
     """Parse YAML text; `name` is what faults call it."""
-    if len(text) > MAX_BYTES:
-        raise RecipeProblem(f"{name}: larger than {MAX_BYTES} bytes")
+    _refuse_large(len(text), name)
     if _nesting(text) > 5 * MAX_DEPTH:
         raise RecipeProblem(f"{name}: not valid YAML: nested too deeply")
     try:
-        root = YAML(typ="rt", pure=True).compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # the last one before an alias counts
+            root = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _place(name, text.splitlines(), mark) if mark else Place(name)
@@ -98,11 +116,19 @@ def parse(text: str, name: str) -> Source:
     except (YAMLError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         raise RecipeProblem(f"{name}: not valid YAML: {reason}") from None
+    except (ValueError, OverflowError):
+        raise RecipeProblem(f"{name}: not valid YAML: an escape like \\U stands for no character") from None
     if root is None:
         raise RecipeProblem(f"{name}: empty, a recipe needs at least `noisecli: 1` and `steps:`")
     builder = _Builder(name, text.splitlines())
     builder.source.data = builder.build(root, ())
     return builder.source
+
+
+def _refuse_large(size: int, name: str) -> None:
+    if size > MAX_BYTES:
+        what = "too many for a recipe; long lists of words can stand in files of their own"
+        raise RecipeProblem(f"{name}: more than {MAX_BYTES:,} bytes are {what}")
 
 
 def from_data(data: Any, name: str) -> Source:
@@ -133,9 +159,9 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
 
 
-def shorten(name: str) -> str:
+def shorten(name: str, longest: int = LONGEST_NAME) -> str:
     """Cut a name that is too long for a message: the wrong encoding can make one of a whole file."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
+    return name if len(name) <= longest else f"{name[: longest - 3]}..."
 
 
 def _nesting(text: str) -> int:
@@ -171,12 +197,12 @@ class _Builder:
         for key_node, value_node in node.value:
             place = _place(self.source.name, self._lines, key_node.start_mark)
             if not isinstance(key_node, ScalarNode):
-                self.source.faults.append(place.show("a key must be plain text"))
+                self.source.add(place.show("a key must be plain text"))
                 continue
             key = key_node.value
             if key in result:
                 first = self.source.keys[*loc, key].line + 1
-                self.source.faults.append(place.show(f"duplicate key {key!r} (first in line {first})"))
+                self.source.add(place.show(f"duplicate key {key!r} (first in line {first})"))
                 continue
             self.source.keys[*loc, key] = place
             result[key] = self.build(value_node, (*loc, key))

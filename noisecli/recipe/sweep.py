@@ -1,5 +1,6 @@
 """Sweeps: one recipe, several variants of it."""
 
+import math
 from copy import deepcopy
 from dataclasses import replace
 from itertools import product
@@ -17,6 +18,9 @@ EMPTY_LEVEL = "__HIVE_DEFAULT_PARTITION__"
 LONGEST = 255
 """Bytes that the name of a folder may have."""
 
+MOST = 4_000
+"""Combinations that are checked; each is a recipe of its own, and a copy of the data at least."""
+
 Level = tuple[str, Any]
 """A swept key and one of its values; None where the key does not apply."""
 
@@ -26,6 +30,11 @@ def merge(given: Source) -> None:
     parts = given.data.get("sweep")
     if isinstance(parts, list) and parts and all(isinstance(part, dict) for part in parts):
         given.data["sweep"] = {key: values for part in parts for key, values in part.items()}
+
+
+def count(sweep: dict[str, Any]) -> int:
+    """How many combinations there are, all steps together."""
+    return math.prod(len(values) for key, values in sweep.items() if key != "steps")
 
 
 def levels(recipe: Recipe, sweep: dict[str, Any]) -> list[tuple[Level, ...]]:

@@ -4,16 +4,30 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from noisecli import listing
 from noisecli import manifest as manifests
-from noisecli.corruption import CellCorruption, JointCorruption, TableCorruption
+from noisecli.columns import Column
+from noisecli.corruption import (
+    CellCorruption,
+    ImageCorruption,
+    ImageFileCorruption,
+    ImageLabelCorruption,
+    JointCorruption,
+    MixingCorruption,
+    TableCorruption,
+)
 from noisecli.corruptions.table.relabel import label_of
 from noisecli.engine import Counts, Tally
 from noisecli.engine.edits import MOST_CATEGORIES
 from noisecli.manifest import Manifest, StepEntry
 from noisecli.mechanism import ByCurve, ByGroup, Position, Runs
 from noisecli.plan import Plan, StepPlan
-from noisecli.run.execute import Prepared, Record
+from noisecli.run.execute import Prepared
+from noisecli.run.images.classes import Classes
+from noisecli.run.outside import packages
+from noisecli.run.record import Record
 from noisecli.run.recorded import to_facts
 
 
@@ -38,7 +52,7 @@ def account(prepared: Prepared, record: Record, space: Path) -> tuple[Manifest, 
 def _manifest(prepared: Prepared, record: Record) -> Manifest:
     recipe = prepared.recipe
     return Manifest(
-        environment=manifests.environment(_packages(prepared)),
+        environment=manifests.environment(packages(recipe)),
         purpose=recipe.head.purpose,
         seed=recipe.seed,
         rng=manifests.rng(),
@@ -47,7 +61,7 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
         inputs=[record.inputs[path] for path in sorted(record.inputs)],
         facts=to_facts(prepared.plans),
         steps=[
-            _step_entry(folder, plan, step, record.tallies.get(folder, {}))
+            _step_entry(folder, plan, step, record.tallies.get(folder, {}), prepared.classes)
             for folder, plan in prepared.plans.items()
             for step in plan.steps
         ],
@@ -59,13 +73,6 @@ def _manifest(prepared: Prepared, record: Record) -> Manifest:
     )
 
 
-def _packages(prepared: Prepared) -> set[str]:
-    """The packages, besides those of noisecli, that ops need or come with."""
-    ops = [step.corruption for variant in prepared.recipe.variants for step in variant.recipe.steps]
-    needed = {package for op in ops for package in op.packages()}
-    return needed | {op.package for op in ops if op.package is not None}
-
-
 def _code_warnings(record: Record) -> list[str]:
     code = record.outside.code
     return [f"{name} is not noisecli's code: a replay depends on it, and on what it imports" for name in code]
@@ -75,39 +82,59 @@ def _rates(prepared: Prepared, record: Record) -> list[str]:
     """Say each shortfall once, with the first combination of a sweep that it is about."""
     found: dict[str, list[str]] = {}
     for folder, plan in prepared.plans.items():
-        for line in shortfalls(plan, record.tallies.get(folder, {})):
+        tally = record.tallies.get(folder, {})
+        emptied = _emptied(plan, tally, prepared.classes, prepared.recipe.head.copies)
+        for line in [*shortfalls(plan, tally), *emptied]:
             found.setdefault(line, []).append(folder)
     return [f"{_and_more(folders)}: {line}" if folders[0] else line for line, folders in found.items()]
+
+
+def _emptied(plan: Plan, tally: Tally, classes: Classes | None, copies: int) -> Iterator[str]:
+    """Say which classes have no training image left: their folders are gone, and readers number classes by folders."""
+    if classes is None:
+        return
+    left = np.array(classes.as_column.counts) * copies
+    for step in plan.steps:
+        if isinstance(step.corruption, ImageLabelCorruption) and (step.id, "") in tally:
+            for (old, new), count in tally[step.id, ""].transitions.items():
+                left[old] -= count
+                left[new] += count
+    names = [repr(classes.names[i]) for i in np.flatnonzero(left == 0)]
+    if names:
+        yield f"no training image is left in class {', '.join(names[:3])}" + (" and more" if len(names) > 3 else "")
 
 
 def _and_more(folders: Sequence[str]) -> str:
     return folders[0] + (f" and {len(folders) - 1} more" if len(folders) > 1 else "")
 
 
-def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally) -> StepEntry:
+def _step_entry(folder: str, plan: Plan, step: StepPlan, tally: Tally, classes: Classes | None) -> StepEntry:
     mine = {column: counts for (name, column), counts in tally.items() if name == step.id}
-    tells = isinstance(step.corruption, CellCorruption) and step.corruption.tells_transitions
+    op = step.corruption
+    labels = {"": classes.as_column} if classes is not None and isinstance(op, ImageLabelCorruption) else {}
+    tells = bool(labels) or (isinstance(op, CellCorruption) and op.tells_transitions)
+    pairs = isinstance(op, MixingCorruption) or (isinstance(op, JointCorruption) and op.pairs)
     return StepEntry(
         sweep=folder or None,
         id=step.id,
-        op=step.corruption.name,
+        op=op.name,
         rate=step.rate,
         exact=step.exact,
-        parameters=step.corruption.model_dump(mode="json"),
+        parameters=op.model_dump(mode="json"),
         columns={column: counts.numbers() for column, counts in mine.items()},
         rates=None if step.patterns is None else {column: step.rate_of(column) for column in step.columns},
-        transitions=_transitions(plan, mine) if tells else None,
+        transitions=_transitions({**plan.columns, **labels}, mine) if tells else None,
         cer={name: round(c.edited / c.characters, 6) for name, c in mine.items() if c.characters} or None,
-        pairs=True if isinstance(step.corruption, JointCorruption) and step.corruption.pairs else None,
+        pairs=pairs or None,
         outgoing={name: str(type_) for name, type_ in step.outgoing.items()} or None,
     )
 
 
-def _transitions(plan: Plan, counts: Mapping[str, Counts]) -> dict[str, dict[str, dict[str, int]]]:
+def _transitions(columns: Mapping[str, Column], counts: Mapping[str, Counts]) -> dict[str, dict[str, dict[str, int]]]:
     """Say by name how often each category of each column became each other one, in the order of the categories."""
     told: dict[str, dict[str, dict[str, int]]] = {}
     for column, found in counts.items():
-        names = [label_of(category) for category in plan.columns[column].categories or ()]
+        names = [label_of(category) for category in columns[column].categories or ()]
         if 0 < len(names) <= MOST_CATEGORIES:
             told[column] = {}
             for (old, new), count in sorted(found.transitions.items()):
@@ -133,9 +160,9 @@ def _remarks(plan: Plan, step: StepPlan) -> Iterator[tuple[str, Callable[[str, C
     """What may have to be said of a step, and how many cells of a column it is about."""
     on_table = isinstance(step.corruption, TableCorruption)
     op = step.corruption
-    unchanged = "no effect (ops on colour have none on grey images)"
-    if isinstance(op, TableCorruption):
-        unchanged = "" if op.keeps_some() else op.unchanged
+    unchanged = op.unchanged if isinstance(op, TableCorruption | ImageCorruption | ImageFileCorruption) else ""
+    if isinstance(op, TableCorruption) and op.keeps_some():
+        unchanged = ""
     lost = "could not be changed any more after an earlier step" if on_table else "cannot be read and are carried"
     narrow = [f"its `{key}`" for key, said in (("where", step.where), ("window", step.window)) if said]
     yield "nothing is eligible" + (f"; see {' and '.join(narrow)}" if narrow else ""), lambda _, c: c.eligible == 0

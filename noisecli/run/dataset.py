@@ -2,21 +2,29 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Literal
 
+from noisecli.annotations import find_masks, masks_by_name
 from noisecli.corruption import Target
 from noisecli.errors import DataProblem, UsageProblem
-from noisecli.formats import FOUND_OUT, Reading, TableFile, images
+from noisecli.formats import FOUND_OUT, Reading, TableFile, images, tar
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.feather import FEATHER
 from noisecli.formats.jsonl import JsonLinesFile
 from noisecli.formats.parquet import ParquetFile
 from noisecli.formats.plain import COMPRESSED
 from noisecli.manifest import COMPANIONS
+from noisecli.plan import TRAINING
+from noisecli.recipe.load import Holding
 from noisecli.run.walk import Entry, walk
+
+METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+"""Names of tables that tell of the images around and below them, in what Hugging Face calls an imagefolder."""
 
 TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     ".csv": CsvFile,
@@ -27,15 +35,17 @@ TABLES: dict[str, Callable[[Path, str, Reading], TableFile]] = {
     **FEATHER,
 }
 IMAGES = frozenset(images.EXTENSIONS)
-OTHER_IMAGES = frozenset({".avif", ".bmp", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp"})
-"""Pictures that are carried, since their pixels are not read."""
+OTHER_IMAGES = images.OTHER_EXTENSIONS
+TAR = ".tar"
+PEEKED = 64
+"""Among so many files at the beginning of a tar there is an image, or it is no tar of images."""
 HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "holdout"})
 """Folder names, and stems of single files, that mean data to be left alone under `purpose: train`."""
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of the input."""
+    """One file of the input, or an image in a tar."""
 
     path: Path
     relative: str
@@ -44,17 +54,66 @@ class InputFile:
     """Copied as it is: of another kind, or held out."""
     reading: Reading = FOUND_OUT
     """How it is read as a table."""
+    spares: bool = False
+    """Whether held-out folders in a tar are left alone."""
+    mask_globs: tuple[str, ...] | None = None
+    """Where the masks are in a tar; None: their names tell."""
+    member: tar.Member | None = None
+    """Where an image lies in a tar; `path` is that of the tar."""
 
     @property
     def address(self) -> str:
         """What random numbers are keyed by: a single file may be renamed."""
-        return "" if self.relative == "." else unicodedata.normalize("NFC", self.relative)
+        return "" if self.relative == "." else _normal(self.relative)
 
     @property
     def name(self) -> str:
         """What faults call it."""
         name = self.path.name if self.relative == "." else self.relative
+        if self.member is not None and self.relative == self.member.name:
+            name = f"{self.path.name}/{name}"
         return name if name.isprintable() else repr(name)
+
+    @property
+    def is_tar(self) -> bool:
+        """Whether images lie in it."""
+        return self.member is None and self.path.suffix.lower() == TAR
+
+    def images(self) -> Iterator["InputFile"]:
+        """Yield the images that lie in it, if it is a tar, or else the image that it is."""
+        if not self.is_tar:
+            yield self
+            return
+        for member in self._members():
+            carried = member.name in self.masks or (self.spares and _is_held_out(member.name, "images"))
+            yield replace(self, relative=self._inside(member), carried=carried, member=member)
+
+    @cached_property
+    def masks(self) -> frozenset[str]:
+        """The images in a tar that are masks, by their names in it."""
+        if self.mask_globs is None:
+            return masks_by_name([member.name for member in self._members()])
+        here = ((member.name, self._inside(member)) for member in self._members())
+        return frozenset(name for name, path in here if any(lies_at(path, glob) for glob in self.mask_globs))
+
+    def _inside(self, member: tar.Member) -> str:
+        return member.name if self.relative == "." else f"{self.relative}/{member.name}"
+
+    def _members(self) -> Iterator[tar.Member]:
+        """Yield the images in a tar as members."""
+        try:
+            with self.path.open("rb") as file:
+                yield from filter(_is_image, tar.members(file, self.name))
+        except DataProblem as error:
+            if self.reading.skip_errors:
+                raise
+            raise DataProblem(f"{error} (`on_error: skip` carries such tars untouched)") from error
+
+    def read_image(self) -> bytes:
+        """Read it as the file of an image."""
+        if self.member is not None and self.member.objection:
+            raise DataProblem(f"{self.name}: {self.member.objection}")
+        return images.read_image(self.path, self.name, self.member)
 
     def table(self) -> TableFile:
         """Open it as a table."""
@@ -71,6 +130,8 @@ class Dataset:
     """Sorted by address, so that the order on disk does not matter."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Name to why the entry is no part of the input, where that is no error."""
+    masks: frozenset[str] = frozenset()
+    """Relative paths of pictures that are annotations; they are carried."""
 
     def spooled(self, folder: Path) -> "Dataset":
         """Return the same input, with plain copies of its files in a folder where they need some."""
@@ -87,24 +148,22 @@ class Dataset:
         """Files that the recipe may strike."""
         return [file for file in self.files if not file.carried]
 
+    @property
+    def images(self) -> list[InputFile]:
+        """Images that are no masks, those too that are held out or of a kind that is not read."""
+        found = (file for file in self.files if file.relative not in self.masks)
+        return [file for file in found if file.path.suffix.lower() in IMAGES | OTHER_IMAGES]
 
-def missing_entries(dataset: Dataset) -> list[str]:
-    """Warn of entries that are left out: who counts the files of a copy expects all of them."""
-    if not dataset.left_out:
-        return []
-    (name, why), *others = dataset.left_out.items()
-    count = f"{len(others) + 1:,} entries are left out, as the manifest lists; the first is " if others else ""
-    return [f"{count or '1 entry is left out: '}{name}: {why}"]
-
-
-def unread_images(dataset: Dataset) -> list[str]:
-    """Warn of pictures beside those that are struck: who mixes formats expects noise on all of them."""
-    suffixes = [suffix for file in dataset.files if (suffix := file.path.suffix.lower()) in OTHER_IMAGES]
-    if not suffixes:
-        return []
-    images = "1 image is" if len(suffixes) == 1 else f"{len(suffixes):,} images are"
-    kinds = ", ".join(sorted(set(suffixes)))
-    return [f"{images} of a kind that is not read, and carried without noise ({kinds}): convert them to PNG or JPEG"]
+    def struck_images(self) -> Iterator[InputFile]:
+        """Yield the images that the recipe may strike, those in tars too."""
+        for file in self.struck:
+            try:
+                found = [image for image in file.images() if not image.carried]
+            except DataProblem:
+                if not file.reading.skip_errors:
+                    raise
+                continue  # such a tar is carried
+            yield from found
 
 
 def table_suffix(path: Path) -> str:
@@ -119,25 +178,48 @@ def format_of(path: Path) -> str | None:
     suffix = path.suffix.lower()
     if suffix in COMPRESSED and table_suffix(path):
         return table_suffix(path) + suffix
-    return images.EXTENSIONS.get(suffix) or (suffix if suffix in TABLES else None)
+    if path.name.lower().endswith(tar.COMPRESSED):
+        return suffix
+    return images.EXTENSIONS.get(suffix) or (suffix if suffix in TABLES or suffix == TAR else None)
 
 
-def find_target(root: Path) -> Target | Literal["both"]:
-    """Say what the input holds: tables, images, or a folder of both."""
+def find_target(root: Path) -> Holding:
+    """Say what the input holds: tables, images, or a folder of both; in an imagefolder all tables are metadata."""
     entries = list(walk(root))
-    found = {target for entry in entries if (target := _target(entry.path, entry.relative))}
+    found: set[Target] = set()
+    broken: list[DataProblem] = []
+    for entry in entries:
+        try:
+            target = _target(entry)
+        except DataProblem as problem:
+            broken.append(problem)
+        else:
+            found |= {target} if target else set()
     if not found:
         _refuse(root, [entry for entry in entries if entry.objection])
-        kinds = ", ".join([*TABLES, *sorted(IMAGES)])
+        if broken:
+            raise broken[0]
+        kinds = ", ".join([*TABLES, *sorted(IMAGES), TAR])
         raise DataProblem(f"{root}: {'no' if root.is_dir() else 'is no'} file that noisecli reads ({kinds})")
-    return found.pop() if len(found) == 1 else "both"
+    if len(found) == 1:
+        return found.pop()
+    tables = (entry.path.name for entry in entries if _is_of(entry, "table"))
+    return "imagefolder" if METADATA.issuperset(tables) else "both"
 
 
-def discover(root: Path, target: Target, purpose: str, reading: Reading) -> Dataset:
-    """List the files of the input and settle which are carried, and how the others are read."""
+def discover(root: Path, target: Target, purpose: str, reading: Reading, masks: Sequence[str] | None = None) -> Dataset:
+    """List the files of the input and settle which are carried, and how the others are read.
+
+    Args:
+        root: the input.
+        target: what is struck.
+        purpose: as the recipe says.
+        reading: how files of text are read.
+        masks: globs of the masks in a folder of images; None: they are found by their names.
+    """
     train_only = purpose == "train"
     whole = root.resolve()
-    if train_only and (_means_held_out(whole) or any(name.lower() in HELD_OUT for name in whole.parts[-2:])):
+    if train_only and (_means_held_out(whole) or any(map(_names_held_out, whole.parts[-2:]))):
         raise UsageProblem(
             f"{root}: looks like held-out data, which `purpose: train` leaves alone; to strike it, add the line "
             "`purpose: evaluate` to the recipe"
@@ -146,18 +228,39 @@ def discover(root: Path, target: Target, purpose: str, reading: Reading) -> Data
     objectionable = [entry for entry in entries if entry.objection]
     if not reading.skip_errors:
         _refuse(root, objectionable, " (`on_error: skip` leaves such entries out)")
-    files = []
+    taken = {entry.relative: entry.path for entry in entries if not entry.objection}
+    known_masks = _find_masks(taken, masks) if target == "images" else frozenset()
+    files, globs = [], None if masks is None else tuple(masks)
     for entry in entries:
         if not entry.objection:
             held_out = train_only and entry.relative != "." and _is_held_out(entry.relative, target)
-            carried = held_out or _target(entry.path, entry.relative) != target
-            files.append(InputFile(entry.path, entry.relative, carried, reading))
+            carried = held_out or not _is_of(entry, target) or entry.relative in known_masks
+            files.append(InputFile(entry.path, entry.relative, carried, reading, train_only, globs))
     left_out = {entry.name: entry.objection for entry in objectionable}
-    dataset = Dataset(root, target, tuple(sorted(files, key=lambda file: file.address.encode())), left_out)
+    ordered = tuple(sorted(files, key=lambda file: file.address.encode()))
+    dataset = Dataset(root, target, ordered, left_out, known_masks)
     if not dataset.struck:
-        _refuse(root, [entry for entry in objectionable if _target(entry.path, entry.relative) == target])
+        _refuse(root, [entry for entry in objectionable if _is_of(entry, target)])
+        if known_masks:
+            what = f"{len(known_masks):,} masks, which are carried"
+            raise DataProblem(f"{root}: no image to strike beside {what}: say `data: {{masks: []}}` if they are none")
         raise DataProblem(f"{root}: every file of {target} is held out under `purpose: train`")
     return dataset
+
+
+def _find_masks(files: Mapping[str, Path], globs: Sequence[str] | None) -> frozenset[str]:
+    if globs is None:
+        return find_masks(files)
+    return frozenset(name for name in files if any(lies_at(name, glob) for glob in globs))
+
+
+def lies_at(path: str, glob: str) -> bool:
+    """Whether a path is one of those that a glob stands for, however their letters are composed."""
+    return fnmatchcase(_normal(path), _normal(glob))
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _refuse(root: Path, entries: Sequence[Entry], advice: str = "") -> None:
@@ -167,17 +270,52 @@ def _refuse(root: Path, entries: Sequence[Entry], advice: str = "") -> None:
         raise DataProblem(f"{root / first.name}: {first.objection}{more}{advice}")
 
 
-def _target(path: Path, relative: str) -> Target | None:
-    if relative != "." and path.name.endswith(tuple(COMPANIONS.values())):
+def _is_of(entry: Entry, target: Target) -> bool:
+    """Whether a file is of a kind; a tar that cannot be read is one that should hold images."""
+    try:
+        return _target(entry) == target
+    except DataProblem:
+        return target == "images"
+
+
+def _target(entry: Entry) -> Target | None:
+    if entry.relative != "." and entry.path.name.endswith(tuple(COMPANIONS.values())):
         return None  # an earlier run left it beside its output
-    return "table" if table_suffix(path) in TABLES else "images" if path.suffix.lower() in IMAGES else None
+    suffix = entry.path.suffix.lower()
+    if suffix == TAR:
+        return "images" if not entry.objection and any(first_images(entry.path, str(entry.path))) else None
+    return "table" if table_suffix(entry.path) in TABLES else "images" if suffix in IMAGES else None
+
+
+def first_images(path: Path, name: str) -> Iterator[str]:
+    """Yield the names of the images at the beginning of a tar; `name` is what faults call it."""
+    with path.open("rb") as file:
+        yield from (member.name for member in islice(tar.members(file, name), PEEKED) if _is_image(member))
+
+
+def _is_image(member: tar.Member) -> bool:
+    return PurePosixPath(member.name).suffix.lower() in IMAGES
+
+
+def names_split(folder: str) -> bool:
+    """Whether a folder's name means a split, not a class: `train`, `split=test`, `val2017`."""
+    return _split_of(folder) in HELD_OUT | TRAINING
+
+
+def _names_held_out(folder: str) -> bool:
+    return _split_of(folder) in HELD_OUT
+
+
+def _split_of(folder: str) -> str:
+    """The name of a split without the year that COCO and VOC give it."""
+    return re.sub(r"[-_]?(19|20)[0-9]{2}$", "", folder.rpartition("=")[2].lower())
 
 
 def _is_held_out(relative: str, target: Target) -> bool:
-    """Whether a folder on the way names a held-out split (`val/`, `split=test/`), or a table does (`test.csv`)."""
+    """Whether a folder on the way names a held-out split (`val/`, `split=test/`), or a table or tar (`test.csv`)."""
     path = PurePosixPath(relative)
-    folders = (part.rpartition("=")[2].lower() for part in path.parts[:-1])
-    return not HELD_OUT.isdisjoint(folders) or (target == "table" and _means_held_out(path))
+    holds_many = target == "table" or path.suffix.lower() == TAR
+    return any(map(_names_held_out, path.parts[:-1])) or (holds_many and _means_held_out(path))
 
 
 def _means_held_out(path: PurePath) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from noisecli.formats.content import spaced
 from noisecli.run.dataset import Dataset, InputFile
-from noisecli.run.work import copy_bytes
+from noisecli.run.images.write import copy_bytes
 
 MOST_FILES = 16
 """How many files an excerpt is made of."""

@@ -17,18 +17,24 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare, work
 from noisecli.run.choose import settle_choosers
-from noisecli.run.commit import check_output, settle_output
-from noisecli.run.dataset import Dataset, discover, find_target, missing_entries, unread_images
+from noisecli.run.commit import check_place, check_standing, settle_output
+from noisecli.run.dataset import Dataset, find_target
 from noisecli.run.dirt import leave_dirt_out, refuse_dirt
-from noisecli.run.execute import Meter, Prepared, Progress, check_names
+from noisecli.run.execute import Meter, Prepared, Progress
 from noisecli.run.facts import Widen, find_facts, misfit_warnings
+from noisecli.run.images.annotated import annotations_of, carried_masks, check_annotated
+from noisecli.run.images.boxes import find_followers
+from noisecli.run.images.checks import changes_names, check_labels
+from noisecli.run.images.classes import find_classes
+from noisecli.run.images.tars import addresses, check_tars
 from noisecli.run.joint import settle_covariances
-from noisecli.run.labels import check_labels
+from noisecli.run.layout import check_names
 from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.outside import only_own_code, settle_code, settle_files
 from noisecli.run.pairing import columns_of_partners
 from noisecli.run.recorded import plan_from_facts
 from noisecli.run.selection import left_out, select
+from noisecli.run.unread import missing_entries, unread_images
 from noisecli.survey import Request, Survey
 
 
@@ -42,6 +48,7 @@ def inspect(
     allow_code: bool | None = None,
     workers: int | None = 1,
     force: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
     widen: Widen | None = None,
 ) -> Prepared:
@@ -52,9 +59,9 @@ def inspect(
     """
     root = as_path(source, "source")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
-    dataset = discover(root, checked.target, checked.head.purpose, prepare.reading(checked))
+    dataset = prepare.find(checked, root)
     if output is not None:
-        settle_place(dataset, checked, output, force)
+        settle_place(dataset, checked, output, force, mend=False, resume=resume)
     settle_files(checked)
     if allow_code is not None:
         settle_code(checked, allow_code)
@@ -67,13 +74,21 @@ def prepare_run(
     recipe: Recipe, dataset: Dataset, facts: Facts | None, pool: Pool, meter: Meter, widen: Widen | None = None
 ) -> Prepared:
     """Settle every plan of a run; without facts, survey the data for those that the recipe asks for."""
+    check_tars(recipe, dataset)
     check_names(recipe, dataset)
-    check_labels(recipe, dataset)
+    classes = None if dataset.single else find_classes(recipe, dataset)
+    check_labels(recipe, dataset, classes)
     missing = missing_entries(dataset)
     if dataset.target == "images":
-        addresses = [file.address for file in dataset.struck]
-        plans = {variant.folder: prepare.plan_images(variant.recipe, addresses) for variant in recipe.variants}
-        return Prepared(recipe, dataset, plans, {}, [*missing, *unread_images(dataset)])
+        paths = addresses(recipe, dataset)
+        plans = {variant.folder: prepare.plan_images(variant.recipe, paths, classes) for variant in recipe.variants}
+        annotations = annotations_of(dataset)
+        check_annotated(recipe, dataset, annotations, plans)
+        warnings = [*missing, *unread_images(dataset), *carried_masks(recipe, dataset)]
+        prepared = Prepared(recipe, dataset, plans, {}, warnings, classes=classes)
+        if dataset.single or not changes_names(recipe):
+            return prepared
+        return replace(prepared, annotations=annotations, followers=find_followers(dataset, annotations))
     fields = dataset.struck[0].table().fields()
     selections = [select(variant.recipe, fields, dataset.struck[0].name) for variant in recipe.variants]
     wanted = prepare.request_all(recipe, selections, fields) if facts is None else Request({})
@@ -153,12 +168,16 @@ def makes_several(dataset: Dataset, recipe: Recipe) -> bool:
     return not dataset.single or len(recipe.head.written) > 1 or bool(recipe.sweep)
 
 
-def settle_place(dataset: Dataset, recipe: Recipe, given: str | Path, force: bool) -> Path:
-    """Return where the output will stand, after checking that it may."""
+def settle_place(
+    dataset: Dataset, recipe: Recipe, given: str | Path, force: bool, mend: bool, resume: bool = False
+) -> Path:
+    """Return where the output will stand, after checking that it may, as `check_standing` does."""
     into = str(given).endswith(("/", os.sep))
-    named = dataset.root.with_suffix(EXACT) if dataset.single and recipe.head.encode == "exact" else dataset.root
+    renamed = dataset.single and recipe.head.encode == "exact" and not dataset.files[0].is_tar
+    named = dataset.root.with_suffix(EXACT) if renamed else dataset.root
     output = settle_output(Path(given), named, makes_several(dataset, recipe), into)
-    check_output(output, dataset.root, force)
+    check_place(output, dataset.root)
+    check_standing(output, force, mend, resume)
     return output
 
 

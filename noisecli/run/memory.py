@@ -89,8 +89,8 @@ def corrupt(
 
     What no step struck is as it was: order and labels of columns, index, types, metadata, attributes. Rows that a step
     duplicates repeat their index labels. NaN, NaT and None count as missing. What the manifest of a file would have as
-    warnings are `NoiseWarning`s here. `encode`, `keep_original`, `layout`, `on_error` and `data.provenance`, which are
-    about files, have no effect.
+    warnings are `NoiseWarning`s here. `encode`, `keep_original`, `layout`, `on_error`, `data.masks` and
+    `data.provenance`, which are about files, have no effect.
 
     Args:
         data: never changed. One of
@@ -231,6 +231,7 @@ def _strike_images(recipe: Recipe, data: NDArray[Any], copy: int) -> tuple[NDArr
     images = NumpyImages(data)
     addresses = images.addresses()
     plan = prepare.plan_images(recipe, addresses)
+    prepare.refuse_sets(recipe, "images in memory have no folders")
     engine = ImageEngine(plan, copy)
     new: dict[int, Pixels] = {}
     for i, (address, pixels) in enumerate(zip(addresses, images.pixels(), strict=True)):

@@ -2,14 +2,16 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from noisecli.corruptions.table.custom import load
 from noisecli.errors import DataProblem, RecipeProblem, UsageProblem
 from noisecli.manifest import Manifest
-from noisecli.recipe import Recipe
+from noisecli.recipe import PlannedStep, Recipe
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,41 @@ class Outside:
     """Files, as the recipe names them."""
 
 
+def packages(recipe: Recipe) -> set[str]:
+    """Return the packages, besides those of noisecli, that ops need or come with."""
+    ops = [step.corruption for step in recipe.steps_of_all]
+    needed = {package for op in ops for package in op.packages()}
+    return needed | {op.package for op in ops if op.package is not None}
+
+
 def only_own_code(recipe: Recipe) -> bool:
     """Say whether no step runs code of a plug-in or of the user's own."""
-    ops = [step.corruption for variant in recipe.variants for step in variant.recipe.steps]
+    ops = [step.corruption for step in recipe.steps_of_all]
     return all(op.package is None and op.code() is None for op in ops)
 
 
-def settle_outside(recipe: Recipe, allow_code: bool, recorded: Manifest | None = None) -> Outside:
+def settle_outside(recipe: Recipe, allow_code: bool) -> Outside:
     """Read what the steps of a recipe take from outside, as `settle_code` and `settle_files` do."""
-    code = settle_code(recipe, allow_code, None if recorded is None else recorded.code)
-    return Outside(code, settle_files(recipe, None if recorded is None else recorded.read))
+    return Outside(settle_code(recipe, allow_code), settle_files(recipe))
+
+
+def settle_again(recipe: Recipe, allow_code: bool, recorded: Manifest, folder: Path) -> Outside:
+    """Read it for a replay: it must be what the manifest records, whose folder this is.
+
+    Who made the manifest may not be the user, so nothing but code that is allowed reads files from anywhere.
+    """
+    code = settle_code(recipe, allow_code, recorded.code)
+    if not allow_code:
+        homes = [os.path.realpath(home) for home in (folder, Path.cwd())]
+        for name in sorted({name for v in recipe.variants for s in v.recipe.steps for name in _names(s)}):
+            if not any(Path(os.path.realpath(name.replace("\0", ""))).is_relative_to(home) for home in homes):
+                what = "the manifest names a file that is neither in its folder nor in this one"
+                raise UsageProblem(f"{name}: {what}: --allow-code reads it")
+    return Outside(code, settle_files(recipe, recorded.read))
+
+
+def _names(step: PlannedStep) -> Iterable[str]:
+    return step.corruption.files().values()
 
 
 def settle_files(recipe: Recipe, recorded: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -53,7 +80,9 @@ def settle_files(recipe: Recipe, recorded: Mapping[str, str] | None = None) -> d
                 continue
             seen.add((op.name, key, name))
             try:
-                digests[name] = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+                digests[name] = _digest(name)
+                if recorded is not None and recorded.get(name) != digests[name]:
+                    raise DataProblem(f"{name}: is not the file that the manifest records: replay needs the same")
                 op.read_file(key, name)
             except OSError as error:
                 variant.source.fault(("steps", step.number, key), f"{name!r} cannot be read: {error.strerror}", True)
@@ -61,11 +90,16 @@ def settle_files(recipe: Recipe, recorded: Mapping[str, str] | None = None) -> d
                 variant.source.fault(("steps", step.number, key), f"{name!r} is no name of a file", True)
             except RecipeProblem as error:
                 variant.source.fault(("steps", step.number, key), str(error), True)
-            else:
-                if recorded is not None and recorded.get(name) != digests[name]:
-                    raise DataProblem(f"{name}: is not the file that the manifest records: replay needs the same")
         variant.source.raise_faults()
     return digests
+
+
+def _digest(name: str) -> str:
+    """SHA-256 of a file. What is none might be read for ever."""
+    if not stat.S_ISREG(Path(name).stat().st_mode) and not Path(name).is_dir():
+        raise RecipeProblem(f"{name!r} is no file")
+    with Path(name).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def settle_code(recipe: Recipe, allowed: bool, recorded: Mapping[str, str] | None = None) -> dict[str, str]:

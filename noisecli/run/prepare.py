@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,22 @@ import pyarrow as pa
 
 from noisecli.celltext import NULLS
 from noisecli.columns import MOMENT, NUMBER, Column, Kind, kind_of
-from noisecli.corruption import MomentCorruption, SeriesCorruption, TableCorruption
+from noisecli.corruption import (
+    CloningCorruption,
+    ImageLabelCorruption,
+    MixingCorruption,
+    MomentCorruption,
+    SeriesCorruption,
+    TableCorruption,
+)
 from noisecli.formats import Reading
 from noisecli.plan import Plan, QuotaKey, StepPlan, class_of
 from noisecli.quota import KeySample, Quota, cell_keys
 from noisecli.recipe import PlannedStep, Recipe
 from noisecli.recipe.source import did_you_mean
 from noisecli.run.choose import facts_to_choose
+from noisecli.run.dataset import Dataset, discover
+from noisecli.run.images.classes import Classes
 from noisecli.run.joint import (
     COVARIANCES,
     check_joint,
@@ -28,7 +38,7 @@ from noisecli.run.joint import (
 )
 from noisecli.run.selection import Selection
 from noisecli.run.series import plan_series, series_columns
-from noisecli.streams import Stream
+from noisecli.streams import Stream, Words
 from noisecli.survey import QuotaRequest, Request, Survey, settle_quota
 
 
@@ -37,6 +47,12 @@ def reading(recipe: Recipe) -> Reading:
     data = recipe.head.data
     nulls = NULLS if data.null_values is None else tuple(data.null_values)
     return Reading(data.delimiter, data.encoding, data.header, nulls, recipe.head.on_error == "skip")
+
+
+def find(recipe: Recipe, root: Path) -> Dataset:
+    """List the files of the input, as the recipe takes them."""
+    head = recipe.head
+    return discover(root, recipe.target, head.purpose, reading(recipe), head.data.masks)
 
 
 def check_reading(recipe: Recipe, settings: frozenset[str] = frozenset()) -> None:
@@ -126,21 +142,55 @@ def plan_table(recipe: Recipe, selection: Selection, survey: Survey) -> Plan:
     return replace(plan, columns=kept, quotas=quotas)
 
 
-def plan_images(recipe: Recipe, addresses: Iterable[str]) -> Plan:
-    """Settle the plan for images; only exact steps need to know which there are."""
+def plan_images(recipe: Recipe, addresses: Iterable[str], classes: Classes | None = None) -> Plan:
+    """Settle the plan for images; only exact steps need to know which there are, and some of which class."""
     steps = tuple(_bare_step(step) for step in recipe.steps)
     quotas: dict[QuotaKey, Quota] = {}
     paths = list(addresses)
+    if paths == [""]:
+        refuse_sets(recipe, "this is one image")
     for asked, step in zip(recipe.steps, steps, strict=True):
         _check_choice(recipe, asked.number, step, paths)
-        admitted = [path for path in paths if step.admits(path)]
+        _check_classes(recipe, asked.number, step, classes)
         for copy in range(1, recipe.head.copies + 1) if step.exact else ():
-            sample = KeySample(step.rate)
-            keys = [cell_keys(Stream(recipe.seed, copy, step.id, path), "", 0)[:1] for path in admitted]
-            sample.add(np.concatenate(keys))
-            wanted = QuotaRequest(step.id, "", step.rate, False, False)
-            quotas[step.id, "", copy] = settle_quota({None: sample}, wanted, (None,))
+            quotas[step.id, "", copy] = _image_quota(recipe.seed, step, copy, paths, classes)
     return Plan(recipe.seed, steps, quotas=quotas)
+
+
+def refuse_sets(recipe: Recipe, why: str) -> None:
+    """Refuse steps that look at a whole folder of images, where there is none."""
+    for step in recipe.steps:
+        if isinstance(step.corruption, CloningCorruption | ImageLabelCorruption | MixingCorruption):
+            what = f"op {step.corruption.name!r} is for folders of images, and {why}: leave it out"
+            recipe.source.fault(("steps", step.number, "op"), what)
+    recipe.source.raise_faults()
+
+
+def _image_quota(seed: int, step: StepPlan, copy: int, paths: Iterable[str], classes: Classes | None) -> Quota:
+    """Find how an exact step chooses images: a share of all, or of each class if it looks at these."""
+    known = classes.of if classes is not None and step.needs_class else None
+    keys: dict[str | None, list[Words]] = {}
+    for path in filter(step.admits, paths):
+        if known is None or path in known:
+            stratum = None if known is None else known[path]
+            keys.setdefault(stratum, []).append(cell_keys(Stream(seed, copy, step.id, path), "", 0, 1))
+    samples: dict[object, KeySample] = {}
+    for stratum, mine in keys.items():
+        samples[stratum] = KeySample(step.rate)
+        samples[stratum].add(np.concatenate(mine))
+    strata = (None,) if known is None or classes is None else classes.names
+    return settle_quota(samples, QuotaRequest(step.id, "", step.rate, known is not None, False), strata)
+
+
+def _check_classes(recipe: Recipe, number: int, step: StepPlan, classes: Classes | None) -> None:
+    """Refuse a step that cannot do anything to labels of these classes."""
+    op = step.corruption
+    if isinstance(op, ImageLabelCorruption) and classes is not None:
+        objection = op.objection(classes.as_column)
+        if objection is not None:
+            where = "the folder" if classes.column is None else f"column {classes.column!r}"
+            recipe.source.fault(("steps", number), f"{where} {objection}")
+    recipe.source.raise_faults()
 
 
 def _check_choice(recipe: Recipe, number: int, step: StepPlan, paths: Sequence[str]) -> None:

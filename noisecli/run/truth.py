@@ -39,6 +39,8 @@ SCHEMA = pa.schema(
     }
 )
 
+IMAGE_SCHEMA = pa.schema([SCHEMA.field(name) for name in ("column", "step", "before", "after", "drawn")])
+
 PIECE = 4_096
 """Rows of which the lines are sorted and written at once."""
 
@@ -158,11 +160,12 @@ class Truth(Lines):
                 self.add(lines if places is None else lines.take(_placed(lines)))
         shard.unlink()
 
-    def images(self, about: Mapping[str, Any], drawn: Mapping[str, Any]) -> None:
-        """Add a line for each step that changed an image."""
-        if drawn:
-            texts = [json.dumps(values, sort_keys=True) for values in drawn.values()]
-            self.add_file(about, pa.table({"step": pa.array(drawn, pa.string()), "drawn": texts}))
+    def images(self, about: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add lines about an image, each with a step and other columns of the schema; `drawn` is written as JSON."""
+        told = [
+            {**line, "drawn": json.dumps(line["drawn"], sort_keys=True)} if "drawn" in line else line for line in lines
+        ]
+        self.add_file(about, pa.Table.from_pylist(told, IMAGE_SCHEMA))
 
     def add_file(self, about: Mapping[str, Any], lines: pa.Table) -> None:
         """Add lines about a file, in their order."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noisecli.errors import UsageProblem
+from noisecli.run.workspace import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,12 @@ def walk(root: Path) -> Iterator[Entry]:
             continue
         for item in items:
             path = Path(item.path)
-            if item.is_dir(follow_symlinks=False):
+            relative = path.relative_to(root).as_posix()
+            if item.is_dir(follow_symlinks=False) and item.name.startswith(PREFIX):
+                yield Entry(path, relative, "where a run works, or one that was killed did: let it end, or remove it")
+            elif item.is_dir(follow_symlinks=False):
                 folders.append(path)
             else:
-                relative = path.relative_to(root).as_posix()
                 yield Entry(path, relative, _objection(path, relative, item, whole))
 
 

@@ -1,25 +1,20 @@
 """What a worker does: survey one file, or write a stretch of one copy. Files go in and out, never cells or pixels."""
 
-import hashlib
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from noisecli.engine import ImageEngine, OutOfOrder, TableEngine, Tally
+from noisecli.engine import OutOfOrder, TableEngine, Tally
 from noisecli.errors import DataProblem
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.arranged import keyed
-from noisecli.formats.images import ImageFile, parse_image, read_image
 from noisecli.manifest import digest
-from noisecli.plan import Plan, StepPlan
-from noisecli.recipe.models import Encode
+from noisecli.plan import Plan
 from noisecli.run.dataset import InputFile
 from noisecli.run.intervals import IntervalShard
 from noisecli.run.truth import Shard
@@ -34,6 +29,11 @@ class SurveyTask:
     request: Request
     known: tuple[str, int] | None = None
     """SHA-256 and size of the file, if an earlier pass has found them."""
+
+    @property
+    def name(self) -> str:
+        """The file, for faults."""
+        return self.file.name
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ class TableTask:
     """Where the shard of the intervals goes; None: they are not asked for, or nothing lasts."""
 
     @property
+    def name(self) -> str:
+        """The file, for faults."""
+        return self.file.name
+
+    @property
     def whole(self) -> tuple[str, int, str]:
         """Tells the outgoing file that the parts belong to."""
         return self.variant, self.copy, self.file.relative
@@ -122,157 +127,3 @@ def write_table(task: TableTask) -> TableDone:
         except OutOfOrder as error:
             raise DataProblem(f"{task.file.path}: {error}") from None
     return TableDone(written, engine.tally)
-
-
-@dataclass(frozen=True)
-class FilesTask:
-    """Write one copy of some files: images are struck, what is carried is copied."""
-
-    files: Sequence[InputFile]
-    targets: Sequence[Path]
-    plan: Plan
-    copy: int
-    variant: str = ""
-    encode: Encode = "struck"
-
-
-@dataclass
-class FileDone:
-    """What came of one file."""
-
-    relative: str
-    source: tuple[str, int]
-    """SHA-256 and size of what was read."""
-    result: tuple[str, int]
-    """SHA-256 and size of what was written."""
-    content: str | None = None
-    drawn: dict[str, Any] | None = None
-    changed: tuple[str, ...] = ()
-    """Steps that really changed an image."""
-    skipped: str = ""
-    """Why an image that should have been struck was carried."""
-
-
-@dataclass
-class FilesDone:
-    """What came of some files."""
-
-    files: list[FileDone] = field(default_factory=list)
-    tally: Tally = field(default_factory=dict)
-
-
-def write_files(task: FilesTask) -> FilesDone:
-    """Write some files."""
-    engine = ImageEngine(task.plan, task.copy)
-    done = FilesDone(tally=engine.tally)
-    for file, target in zip(task.files, task.targets, strict=True):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        steps = [] if file.carried or task.copy == 0 else engine.strikes(file.address)
-        try:
-            if steps or (task.encode != "struck" and not file.carried):
-                done.files.append(_write_image(file, target, engine, steps, task.encode))
-            else:
-                done.files.append(carry(file, target))
-        except DataProblem as error:
-            if not file.reading.skip_errors:
-                raise DataProblem(f"{error} (`on_error: skip` carries such images untouched)") from error
-            skipped = str(error).removeprefix(f"{file.name}: ")
-            done.files.append(replace(carry(file, _unconverted(file, target)), skipped=skipped))
-            for step in steps:
-                engine.tally[step.id, ""].void += 1
-    return done
-
-
-def _unconverted(file: InputFile, target: Path) -> Path:
-    """Where a file goes in its own format; a target without extension is the output itself."""
-    return target.with_suffix(file.path.suffix) if target.suffix else target
-
-
-def _write_image(file: InputFile, target: Path, engine: ImageEngine, steps: list[StepPlan], encode: Encode) -> FileDone:
-    raw = read_image(file.path, file.name)
-    done = strike_image(file, raw, engine, steps, encode)
-    target.write_bytes(done.data)
-    read, written = ((hashlib.sha256(data).hexdigest(), len(data)) for data in (raw, done.data))
-    return FileDone(file.relative, read, written, done.content, done.drawn, done.changed)
-
-
-@dataclass(frozen=True)
-class StruckImageFile:
-    """What became of an image and its file."""
-
-    data: bytes
-    content: str | None
-    """Digest of the pixels; None where a step damaged the file, so that readers disagree about them."""
-    drawn: dict[str, Any]
-    changed: tuple[str, ...]
-    """Steps that really changed it."""
-
-
-def strike_image(
-    file: InputFile,
-    raw: bytes,
-    engine: ImageEngine,
-    steps: list[StepPlan],
-    encode: Encode = "struck",
-    image: ImageFile | None = None,
-) -> StruckImageFile:
-    """Return an image file after the steps that strike it.
-
-    Where all of them are on the file it is not decoded, unless every image is encoded anew.
-
-    Args:
-        file: the file.
-        raw: its bytes.
-        engine: what strikes.
-        steps: which do.
-        encode: as the recipe says.
-        image: the file taken apart, if that has been done.
-    """
-    content: str | None = None
-    drawn: dict[str, Any] = {}
-    changed: tuple[str, ...] = ()
-    finished = raw
-    if encode != "struck" or not all(step.on_image_file for step in steps):
-        image = image or parse_image(raw, file.name)
-        image = image.exact() if encode == "exact" else image
-        with _naming(file):
-            struck = engine(file.address, image.pixels, steps)
-        content, finished = image.digest(struck.result), image.encode(struck.result)
-        drawn, changed = struck.drawn, struck.changed
-    with _naming(file):
-        damaged = engine.damage(file.address, finished, steps)
-    content = None if damaged.changed else content
-    return StruckImageFile(damaged.result, content, {**drawn, **damaged.drawn}, (*changed, *damaged.changed))
-
-
-@contextmanager
-def _naming(file: InputFile) -> Iterator[None]:
-    try:
-        yield
-    except DataProblem as error:
-        raise DataProblem(f"{file.name}: {error}") from None
-
-
-def carry(file: InputFile, target: Path) -> FileDone:
-    """Copy a file as it is."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    copy_bytes(file.path, target)
-    found = digest(target)
-    return FileDone(file.relative, found, found)
-
-
-def copy_bytes(source: Path, target: Path) -> None:
-    """Copy a file, sharing its blocks where the file system can."""
-    try:
-        with source.open("rb") as read, target.open("wb") as write:
-            left = os.fstat(read.fileno()).st_size
-            while left > 0:
-                sent = os.copy_file_range(read.fileno(), write.fileno(), left)
-                if sent == 0:
-                    break
-                left -= sent
-            if left == 0:
-                return
-    except (AttributeError, OSError):
-        pass  # not this system, or not between these two file systems
-    shutil.copyfile(source, target)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from noisecli.corruption import Target
-from noisecli.errors import DataProblem, NoiseError
+from noisecli.errors import DataProblem, NoiseError, UsageProblem
 from noisecli.formats import FOUND_OUT, Reading
 from noisecli.run.dataset import Dataset, InputFile, discover, find_target
 from noisecli.run.excerpt import Excerpt, excerpt
@@ -69,11 +69,15 @@ def open_input(source: Path, folder: Path) -> Opened:
     """Find out what an input is, and make an excerpt of it in a folder."""
     target = find_target(source)
     root = Path(os.path.abspath(source))  # noqa: PTH100 - a link stays one
-    settled: Target = target if target != "both" else _larger(root)
+    settled: Target = "images" if target == "imagefolder" else target if target != "both" else _larger(root)
     try:
         dataset, purpose = discover(root, settled, "train", FOUND_OUT), "train"
     except NoiseError:
         dataset, purpose = discover(root, settled, "evaluate", FOUND_OUT), "evaluate"
+    if any(file.is_tar for file in dataset.struck):
+        raise UsageProblem(
+            f"{source}: a starter recipe is made of images in folders, not in tars: unpack one, and name it"
+        )
     folder.mkdir()
     return Opened(dataset, purpose, target == "both", excerpt(dataset, folder, SIZE, PLACES))
 

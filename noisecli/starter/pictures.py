@@ -53,7 +53,8 @@ class ImageLook:
 
 def look_at_images(opened: Opened) -> ImageLook:
     """Count the images, and open some."""
-    files = [file for file in opened.dataset.files if file.path.suffix.lower() in _suffixes(opened)]
+    pictures = (file for file in opened.dataset.files if file.relative not in opened.dataset.masks)
+    files = [file for file in pictures if file.path.suffix.lower() in _suffixes(opened)]
     sizes, modes = set(), Counter[str]()
     some = sorted(path for path in [opened.excerpt.root, *opened.excerpt.root.rglob("*")] if path.is_file())
     for path in some:

@@ -25,11 +25,14 @@ from pydantic import ValidationError
 
 from noisecli.columns import Column, Kind, to_text
 from noisecli.corruption import (
+    CloningCorruption,
     Corruption,
     FileCorruption,
     ImageCorruption,
     ImageFileCorruption,
+    ImageLabelCorruption,
     JointCorruption,
+    MixingCorruption,
     RowsCorruption,
     SamplingCorruption,
     SeriesCorruption,
@@ -61,6 +64,13 @@ C = TypeVar("C", bound=Corruption)
 
 OPS = {"-".join(key): op for key, op in registered().items()}
 """Every op by target-name."""
+
+PIXEL_OPS = {
+    name: op
+    for name, op in OPS.items()
+    if issubclass(op, ImageCorruption) and not issubclass(op, MixingCorruption | CloningCorruption)
+}
+"""Those that change the pixels of a picture on its own."""
 
 
 def example(op: type[Corruption]) -> str:
@@ -141,8 +151,8 @@ def backwards(cells: pa.Array) -> pa.Array:
 
 def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path:
     """Write a dataset on which the op's example can run: a table, or a folder of images."""
-    if issubclass(op, ImageCorruption):
-        return make_images(folder / "images")
+    if issubclass(op, ImageCorruption | ImageLabelCorruption):
+        return make_images(folder / "images", classes=needs_classes(op))
     if issubclass(op, ImageFileCorruption):  # its bytes count, and those of a compressor may differ between machines
         return make_images(folder / "images", compress_level=0)
     assert issubclass(op, TableCorruption)
@@ -167,11 +177,16 @@ def make_input(op: type[Corruption], folder: Path, suffix: str = ".csv") -> Path
     return path
 
 
-def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES, **how: Any) -> Path:
-    """Write a PNG of every mode and size, height first, under train/ and one under val/."""
+def needs_classes(op: type[Corruption]) -> bool:
+    """Whether the op strikes images that have a class, and no others."""
+    return issubclass(op, MixingCorruption | ImageLabelCorruption)
+
+
+def make_images(folder: Path, sizes: Sequence[tuple[int, int]] = SIZES, *, classes: bool = False, **how: Any) -> Path:
+    """Write a PNG of every mode and size, height first, under train/ and one under val/; modes may be classes."""
     for name, mode in [("train", mode) for mode in MODES] + [("val", "RGB")]:
         for size in sizes if name == "train" else sizes[:1]:
-            path = folder / name / f"{mode}_{size[0]}x{size[1]}.png"
+            path = folder / name / (mode if classes else "") / f"{mode}_{size[0]}x{size[1]}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(
                 picture(*size, MODES[mode]).squeeze(2) if mode == "L" else picture(*size, MODES[mode])
@@ -199,7 +214,7 @@ def digest(op: type[Corruption], folder: Path) -> str:
     folder.mkdir(exist_ok=True)
     source, step = make_input(op, folder), example_step(op)
     if issubclass(op, ImageCorruption):
-        make_wide_images(source / "train")
+        make_wide_images(source / "train" / ("RGB" if needs_classes(op) else ""))
         step["rate"] = 1
     said = {"noisecli": 1, "seed": 7, **head(op), "steps": [step]}
     entries = augment(source, said, folder / f"output{source.suffix}", allow_code=True).manifest.outputs

@@ -44,7 +44,7 @@ class JpegCompression(ImageCorruption):
     """JPEG quality: 1 is the worst, 100 the best."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        return _compressed(pixels, JpegImageFile, self.name, quality=self.quality)
+        return compressed_as_jpeg(pixels, self.quality, self.name)
 
 
 @register
@@ -74,13 +74,22 @@ class WebpCompression(ImageCorruption):
         return _compressed(pixels, WebPImageFile, self.name, quality=self.quality, method=4)
 
 
+def compressed_as_jpeg(pixels: Pixels, quality: int, op: str) -> Pixels:
+    """Return what JPEG of a quality from 1 to 100 leaves of a picture.
+
+    Raises:
+        DataProblem: the picture is larger than JPEG can hold.
+    """
+    return _compressed(pixels, JpegImageFile, op, quality=quality)
+
+
 def _compressed(pixels: Pixels, codec: type[ImageFile], op: str, **settings: int) -> Pixels:
     """Return what a codec of 8 bits leaves of a picture."""
     name = str(codec.format)
     if max(pixels.shape) > LONGEST_SIDE[name]:
         height, width = pixels.shape[:2]
         raise DataProblem(f"{op}: {name} holds {LONGEST_SIDE[name]} px a side, the image is {width} x {height}")
-    levels = _in_8_bits(pixels)
+    levels = in_8_bits(pixels)
     grey = all(np.array_equal(levels[..., 0], levels[..., i]) for i in range(1, levels.shape[2]))
     compressed = BytesIO()
     Image.fromarray(levels[..., 0] if grey else levels).save(compressed, name, **settings)
@@ -90,10 +99,16 @@ def _compressed(pixels: Pixels, codec: type[ImageFile], op: str, **settings: int
     if grey:
         # WebP gives grey as colour, and a channel of it may be off by one.
         result = np.repeat(result.reshape(*levels.shape[:2], -1)[..., :1], levels.shape[2], axis=2)
-    return result if result.dtype == pixels.dtype else result.astype(pixels.dtype) * _STEP
+    return in_depth_of(pixels, result)
 
 
-def _in_8_bits(pixels: Pixels) -> Pixels:
+def in_depth_of(pixels: Pixels, levels: Pixels) -> Pixels:
+    """Return levels of 8 bits in the depth of a picture."""
+    return levels if levels.dtype == pixels.dtype else levels.astype(pixels.dtype) * _STEP
+
+
+def in_8_bits(pixels: Pixels) -> Pixels:
+    """Round pixels to the nearest of 256 levels."""
     if pixels.dtype == np.uint8:
         return pixels
     return ((pixels.astype(np.uint32) + _STEP // 2) // _STEP).astype(np.uint8)

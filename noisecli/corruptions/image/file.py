@@ -99,6 +99,9 @@ class WrongOrientation(ImageFileCorruption):
         "no difference."
     )
 
+    def moves(self) -> bool:
+        return True  # as it is shown
+
     def strike(self, data: bytes, rng: Generator) -> tuple[bytes, dict[str, Any]]:
         exif, drawn = read_exif(data), int(rng.integers(7))
         before = orientation(exif)

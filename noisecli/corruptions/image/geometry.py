@@ -62,6 +62,9 @@ class Elastic(ImageCorruption):
     affine: Annotated[float, Field(ge=0, le=1e3)] = 4.88
     """How far the corners of the triangle move at most, down and right each, in px."""
 
+    def moves(self) -> bool:
+        return self.alpha > 0 or self.affine > 0
+
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
         return {"corners": (2 * rng.random((3, 2)) - 1).tolist()}
 
@@ -113,6 +116,9 @@ class PixelShift(ImageCorruption):
     most: Annotated[int, Field(ge=0, le=10_000)] = 8
     """Largest offset, down and right each, in px."""
 
+    def moves(self) -> bool:
+        return self.most > 0
+
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
         down, right = (2 * rng.random(2) - 1).tolist()
         return {"down": down, "right": right}
@@ -142,6 +148,9 @@ class Perspective(ImageCorruption):
 
     amount: Annotated[float, Field(ge=0, le=0.3)] = 0.15
     """How far in a corner comes from at most, as a share of the sides; a third would fold the picture."""
+
+    def moves(self) -> bool:
+        return self.amount > 0
 
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
         return dict(zip(SIDES, (2 * rng.random(4) - 1).tolist(), strict=True))

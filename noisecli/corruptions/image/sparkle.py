@@ -152,6 +152,9 @@ class CausticRefraction(ImageCorruption):
     light: Annotated[float, Field(ge=0, le=10)] = 0.98
     """What a flank as steep as 1 in 1 gains or loses, as a share of the range from black to white."""
 
+    def moves(self) -> bool:
+        return self.depth > 0
+
     def draw(self, pixels: Pixels, rng: Generator) -> dict[str, Any]:
         time, period, *origin = rng.random(4).tolist()
         return {"time": 0.5 + 1.5 * time, "period_px": (0.75 + 0.5 * period) * side_of(pixels), "origin": origin}

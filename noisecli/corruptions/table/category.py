@@ -11,7 +11,7 @@ from pydantic import PositiveInt, model_validator
 from noisecli.columns import CATEGORY, Column, Kind
 from noisecli.corruption import CellCorruption, register
 from noisecli.corruptions.table.relabel import RATES, relabel
-from noisecli.corruptions.table.transitions import Matrix, check_given, matrix_objection, transitions
+from noisecli.corruptions.table.transitions import WithMatrix, check_given, matrix_objection, transitions
 from noisecli.streams import BlockDraws, Floats, uniform_choice
 
 Codes = NDArray[np.intp]
@@ -40,15 +40,10 @@ class CategoryShift(CellCorruption):
         raise NotImplementedError
 
 
-class ByMatrix(CategoryShift):
+class ByMatrix(WithMatrix, CategoryShift):
     """Base of those that take a transition matrix."""
 
     unchanged = "the column has one category only"
-
-    matrix: Matrix | None = None
-    """What struck cells of each class become, with shares, as in {A: {B: 0.7, C: 0.3}}; each row is scaled to sum to 1.
-    The step's rate says how many are struck. A class's share in its own row is that of struck cells that stay, so a
-    matrix of probabilities, diagonal and all, goes with `rate: 1`. Cells of a class without a row stay."""
 
     def keeps_some(self) -> bool:
         return self.matrix is not None

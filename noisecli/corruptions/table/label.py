@@ -1,25 +1,25 @@
 """Wrong labels: what an annotator, a crawler or a rule gets wrong."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from noisecli import celltext
 from noisecli.columns import TEXT, Column
 from noisecli.corruption import CellCorruption, register
-from noisecli.corruptions.table.category import ByMatrix, Codes, uniform_other
+from noisecli.corruptions.table.category import ByMatrix
+from noisecli.corruptions.table.flips import FlipKinds
 from noisecli.corruptions.table.number import GaussianNoise
 from noisecli.corruptions.table.relabel import RATES
-from noisecli.corruptions.table.transitions import check_given
-from noisecli.streams import BlockDraws, scramble, uniform_choice
+from noisecli.streams import BlockDraws, uniform_choice
 
 
 @register
-class LabelFlip(ByMatrix):
+class LabelFlip(FlipKinds, ByMatrix):
     """Give rows a wrong class; an exact share of the rows, and of each class in proportion.
 
     Errors that depend on the row take a mechanism. With `mechanism: {mar: {columns: margin, tail: mid}}`, where the
@@ -41,50 +41,8 @@ class LabelFlip(ByMatrix):
     exact_by_default = True
     unchanged = "the column has one class only"
 
-    kind: Literal["symmetric", "pair", "matrix", "annotator"] = "symmetric"
-    """symmetric: every other class is equally likely; pair: the next class in sorted order, the last one to the
-    first; matrix: as `matrix` says; annotator: one of some annotators, drawn by chance, answers anew, and may be right.
-    Then the step's rate is the share that is answered anew: `rate: 1` gives all labels to them."""
-
-    include_self: bool = False
-    """true: symmetric flips draw from all classes, the right one too, so that of c classes one struck row in c keeps
-    its label; false: every struck row gets a wrong one."""
-
-    annotators: PositiveInt = Field(3, le=1_000_000)
-    """How many annotators there are, for `kind: annotator`."""
-
-    accuracy: float = Field(0.8, ge=0, le=1)
-    """Share of an annotator's answers that are right, 0 to 1. A wrong answer is always the same: each annotator has one
-    class for which he takes the right one, fixed by his number and that of the class, the same in every run."""
-
     def keeps_some(self) -> bool:
         return super().keeps_some() or self.include_self or self.kind == "annotator"
-
-    @model_validator(mode="after")
-    def _kind_has_what_it_takes(self) -> "LabelFlip":
-        check_given(self.matrix, self.kind == "matrix", "kind")
-        if self.include_self and self.kind != "symmetric":
-            raise ValueError("include_self is for `kind: symmetric`")
-        if self.kind != "annotator" and self.model_fields_set & {"annotators", "accuracy"}:
-            raise ValueError("annotators and accuracy are for `kind: annotator`: say that too")
-        return self
-
-    def choose(self, codes: Codes, column: Column, draws: BlockDraws) -> Codes:
-        size = len(column.categories or ())
-        if self.kind == "pair":
-            return np.where(codes >= 0, codes + 1, 0) % size
-        uniform = draws.uniform()
-        if self.kind == "annotator":
-            who = uniform_choice(self.annotators, uniform)
-            return np.where((draws.uniform() < self.accuracy) | (codes < 0), codes, mistaken(who, codes, size))
-        return np.asarray(uniform_choice(size, uniform)) if self.include_self else uniform_other(codes, size, uniform)
-
-
-def mistaken(annotators: Codes, codes: Codes, size: int) -> Codes:
-    """Return the wrong class that each annotator takes a class for, always the same; of one class only that one."""
-    habits = scramble(annotators.astype(np.uint64), codes) % np.uint64(max(size - 1, 1))
-    wrong: Codes = (codes + 1 + habits.astype(np.intp)) % size
-    return wrong
 
 
 @register

@@ -1,6 +1,6 @@
 """Rows that get something of other rows: values in their place, mixtures, soft labels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -46,20 +46,20 @@ class Permute(JointCorruption):
         return {name: rows.partners[name] for name in rows.cells}
 
 
-def symmetric_beta(alpha: float, draws: BlockDraws) -> Floats:
-    """Return Beta(alpha, alpha) variates, from a fixed number of draws for any alpha.
+def symmetric_beta(alpha: float, normals: Sequence[Floats], exponentials: Sequence[Floats]) -> Floats:
+    """Return Beta(alpha, alpha) variates, each made of two standard normal numbers and three exponential ones.
 
     Half of one plus the cosine of a random angle times a random radius is Beta(a, a) for a above 1/2 (Devroye 1986,
     "Non-Uniform Random Variate Generation", IX.3.2). It serves for a = alpha + 1; and the ratio of two gammas of shape
     alpha + 1, each times a uniform to the power of 1 / alpha, is that of two gammas of shape alpha.
     """
-    x, y, radius = draws.normal(), draws.normal(), draws.exponential()
-    first, second = draws.exponential(), draws.exponential()
+    (x, y), (radius, first, second) = normals, exponentials
     reach = np.sqrt(1 - exp(-2 * radius / (2 * alpha + 1)))
     wide = (1 + reach * x / np.sqrt(x * x + y * y)) / 2
     # By logarithms of their uniforms, which are exponential: small powers would run out of digits.
     first_less = first <= second
-    ratio = exp(-np.abs(second - first) / alpha)
+    with np.errstate(over="ignore"):  # where alpha is next to 0
+        ratio = exp(-np.abs(second - first) / alpha)
     mine, theirs = np.where(first_less, 1.0, ratio), np.where(first_less, ratio, 1.0)
     return wide * mine / (wide * mine + (1 - wide) * theirs)
 
@@ -96,7 +96,9 @@ class Mixup(JointCorruption):
         return "" if self.within == "class" else None
 
     def corrupt(self, rows: Rows, columns: Mapping[str, Column], draws: Draws) -> Cells:
-        share = symmetric_beta(self.alpha, draws[""])
+        own = draws[""]
+        normals, exponentials = [own.normal() for _ in range(2)], [own.exponential() for _ in range(3)]
+        share = symmetric_beta(self.alpha, normals, exponentials)
         new: dict[str, Any] = {"": share}
         for name, mine in rows.cells.items():
             other = rows.partners[name]

@@ -237,7 +237,8 @@ class MultiplicativeNoise(NumberCorruption):
     """Standard deviation of the natural logarithm of the factor; 0.1 is about 10 % of each value."""
 
     def corrupt(self, values: Floats, column: Column, draws: BlockDraws) -> Floats:
-        return values * exp(self.sigma * draws.normal())
+        # A factor that is finite: an infinite one would make 0 what is no number.
+        return values * np.minimum(exp(self.sigma * draws.normal()), np.finfo(np.float64).max)
 
 
 @register

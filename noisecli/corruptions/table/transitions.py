@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat
 
 from noisecli.columns import Column
 from noisecli.corruptions.table.relabel import Weighted, by_label, lacks
+from noisecli.parameters import Parameters
 
 
 def _rows_weigh(matrix: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -18,6 +19,15 @@ def _rows_weigh(matrix: dict[str, dict[str, float]]) -> dict[str, dict[str, floa
 
 Matrix = Annotated[dict[str, dict[str, NonNegativeFloat]], Field(min_length=1), AfterValidator(_rows_weigh)]
 """Class to what it becomes, with shares; rows need not sum to 1."""
+
+
+class WithMatrix(Parameters):
+    """The parameter of ops that may take a transition matrix."""
+
+    matrix: Matrix | None = None
+    """What each class becomes where it is struck, with shares, as in {A: {B: 0.7, C: 0.3}}; each row is scaled to sum
+    to 1. The step's rate says how many are struck. A class's share in its own row is that of the struck ones that stay,
+    so a matrix of probabilities, diagonal and all, goes with `rate: 1`. A class without a row stays."""
 
 
 def check_given(matrix: object, asked: bool, key: str) -> None:
