@@ -67,7 +67,7 @@ OWN_CODE = """
 
     def hears_nothing(rows, rng):
         '''Works on, as numpy does, whatever signals arrive.'''
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         (HERE / "deaf").touch()
         time.sleep(60)
         return rows
@@ -116,7 +116,7 @@ def test_a_task_that_kills_every_worker_fails_the_run_and_is_named(own_code: Pat
     assert not [path for path in own_code.iterdir() if "made" in path.name]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_signal_ends_a_run_in_the_midst_of_a_long_calculation(
     own_code: Path, number: int, code: int, workers: int

@@ -107,6 +107,19 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     assert tree(out.parent) == tree(tmp_path / "usual")
 
 
+def test_a_part_that_was_edited_is_done_again(source: Path, tmp_path: Path, tree: Tree) -> None:
+    """Its size says nothing, and the manifest would vouch for it."""
+    out = tmp_path / "new" / "out"
+    kill(source, ON_TABLES, out, after=3)
+    edited = sorted((folder_for(out) / "data").rglob("*.csv"))
+    assert edited
+    for path in edited:
+        path.write_bytes(path.read_bytes().replace(b"some", b"same"))
+    augment(source, ON_TABLES, out, resume=True)
+    augment(source, ON_TABLES, tmp_path / "usual" / "out")
+    assert tree(out.parent) == tree(tmp_path / "usual")
+
+
 def test_what_is_done_is_not_done_again(source: Path, tmp_path: Path, tree: Tree, monkeypatch: Any) -> None:
     """Of two tasks for each of three copies, the second run does all but three."""
     out, asked, write = tmp_path / "new" / "out", [], execute.work.write_table
