@@ -39,7 +39,14 @@ def matches(cells: pa.Array, pattern: str) -> Mask:
 
 def to_mask(flags: pa.Array) -> Mask:
     """Arrow booleans as numpy ones, null as false."""
+    if not flags.null_count:
+        return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
     return np.asarray(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def are_valid(cells: pa.Array) -> Mask:
+    """Which cells are not null."""
+    return to_mask(pc.is_valid(cells)) if cells.null_count else np.ones(len(cells), bool)
 
 
 def holds(cells: pa.Array, characters: bytes) -> bool:

@@ -157,14 +157,19 @@ class TableEngine:
                 continue
             chosen = self._chosen(step, column.name, block, slab) & eligible[block.rows]
             struck = np.flatnonzero(chosen)
-            values = current[block.rows].take(pa.array(struck))
-            alive = now.eligible(values, op.as_number, step.nulls)
+            values = current[block.rows]
+            if len(struck) < len(values):
+                values = values.take(pa.array(struck))
             counts.struck += len(struck)
-            counts.void += int(np.count_nonzero(~alive))
-            struck, values = struck[alive], values.filter(pa.array(alive))
+            alive = now.eligible(values, op.as_number, step.nulls)
+            if not alive.all():
+                counts.void += int(np.count_nonzero(~alive))
+                struck, values = struck[alive], values.filter(pa.array(alive))
             draws = value_draws(self._stream(step), step, column.name, block, struck, slab)
             new, changed = apply(op, column, values, draws, counts, step.decimals)
-            edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
+            if not changed.all():
+                struck, new = struck[changed], new.filter(pa.array(changed))
+            edits.add(struck + block.rows.start, new)
         return edits
 
     def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:
