@@ -67,6 +67,7 @@ class Line:
 
     name: str
     work: str
+    """What noisecli does; `{part}` where there are several."""
     against: str
     aim: float | None
     sides: Callable[[Place], tuple[Side, Side]]
@@ -234,7 +235,7 @@ LINES = [
     ),
     Line(
         "tab-err",
-        "DataFrame of 1 M rows x 12 in memory, 10 % of one column",
+        "{part} in 10 % of one column of a DataFrame of 1 M rows x 12",
         "tab_err, the same",
         0.10,
         _tab_err,
@@ -249,7 +250,7 @@ LINES = [
     ),
     Line(
         "imagenet-c",
-        "Ops of ImageNet-C at severity 3 on 500 x 375 in memory",
+        "{part} of ImageNet-C at severity 3 on 500 x 375 in memory",
         "imagecorruptions-imaug, the same",
         1.0,
         _images("imagecorruptions_ops", IMAGENET_C),
@@ -258,7 +259,7 @@ LINES = [
     ),
     Line(
         "albumentations",
-        "Ops at severity 3 on 500 x 375 in memory",
+        "{part} at severity 3 on 500 x 375 in memory",
         "albumentations at the same strength",
         None,
         _images("albumentations_ops", ALBUMENTATIONS),

@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for line in LINES:
         if line.name in arguments.lines:
-            print(f"\n{line.name}: {line.work}; one worker, seconds under the profiler")
+            print(f"\n{line.name}: {line.work.format(part='ops')}; one worker, seconds under the profiler")
             print("\n".join(profiled(line, Inputs(arguments.data, arguments.scale))))
 
 

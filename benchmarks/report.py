@@ -64,13 +64,21 @@ def rows(line: Line, parts: dict[str, dict[str, Any]]) -> Iterator[Row]:
     """Yield the rows of a line: one for each part, and first the median of all where that has an aim."""
     if line.overall is not None:
         medians = [statistics.median(pair) for pair in zip(*(part["ratios"] for part in parts.values()), strict=True)]
-        work = f"{line.work}: median of {len(parts)}"
+        work = line.work.format(part=f"Median of {len(parts)} ops")
         ours, theirs = (_together([part[side] for part in parts.values()]) for side in ("ours", "theirs"))
         yield Row(line.name, work, line.against, medians, line.overall, ours, theirs)
     for name, part in parts.items():
-        work = f"{line.work}: {name}" if name else line.work
         label = f"{line.name}: {name}" if name else line.name
-        yield Row(label, work, line.against, part["ratios"], line.aim, part["ours"], part["theirs"], line.most_mb)
+        yield Row(
+            label,
+            line.work.format(part=name),
+            line.against,
+            part["ratios"],
+            line.aim,
+            part["ours"],
+            part["theirs"],
+            line.most_mb,
+        )
 
 
 def all_rows(results: dict[str, Any]) -> Iterator[Row]:
