@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import platform
+import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,10 +34,17 @@ def main() -> None:
         "environment": environment(),
         "lines": {},
     }
+    failed = []
     for line in chosen:
-        results["lines"][line.name] = measure(line, inputs, arguments.pairs)
+        try:
+            results["lines"][line.name] = measure(line, inputs, arguments.pairs)
+        except RuntimeError as error:
+            print(f"{line.name:34} failed: {error}", flush=True)
+            failed.append(line.name)
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 def parse() -> argparse.Namespace:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -121,8 +122,12 @@ def run(side: Side, watch: bool = False) -> Run:
             stderr=complained,
             start_new_session=True,
         )
-        peak = _watch(process.pid) if watch else 0
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            peak = _watch(process.pid) if watch else 0
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         cpu = usage.ru_utime + usage.ru_stime + _left_behind()
