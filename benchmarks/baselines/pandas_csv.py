@@ -14,7 +14,7 @@ from benchmarks.baselines.proof import sha256, sha256_beside, sync
 
 NOISY = ["f0", "f1", "f2", "f3", "f4"]
 MISSING = ["f5", "f6", "f7"]
-DECIMALS = {"f0": 3, "f1": 2, "f2": 3, "f3": 2, "f4": 3}
+DECIMALS = {"f0": 3, "f1": 2, "f2": 3, "f3": 3, "f4": 3}
 ROWS = 200_000
 
 
