@@ -38,7 +38,7 @@ def main() -> None:
     for line in chosen:
         try:
             results["lines"][line.name] = measure(line, inputs, arguments.pairs)
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:
             print(f"{line.name:34} failed: {error}", flush=True)
             failed.append(line.name)
         if arguments.json:

@@ -40,11 +40,7 @@ class Place:
 
     def noisecli(self, source: Path, *steps: dict[str, Any], workers: int | None = None, **recipe: Any) -> Side:
         """Return `noisecli augment` of these steps, one file or folder in, one out."""
-        written = self.scratch / "recipe.yaml"
-        number = 0
-        while written.exists():
-            number += 1
-            written = self.scratch / f"recipe-{number}.yaml"
+        written = self.scratch / f"recipe-{len(list(self.scratch.iterdir()))}.yaml"
         written.write_text(json.dumps({"noisecli": 1, "seed": 1, "steps": list(steps), **recipe}), encoding="utf-8")
         output = self.scratch / f"noisecli-{source.name}"
         options = ["--workers", str(workers or self.workers), "--quiet"]

@@ -1,18 +1,29 @@
 """The table of the benchmark; nothing is measured here."""
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results.json"
 
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(ROOT)
     return importlib.import_module("benchmarks.report")
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="`make bench` has not been run yet")
+def test_the_page_holds_what_was_measured_of_every_line(report: Any) -> None:
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert (ROOT / "docs" / "BENCHMARKS.md").read_text(encoding="utf-8") == report.page(results)
+    assert list(results["lines"]) == [line.name for line in report.LINES]
+    assert results["scale"] == 1
+    assert all(len(row.ratios) == results["pairs"] >= 5 for row in report.all_rows(results))
 
 
 def test_a_row_tells_the_median_and_by_how_much_an_aim_is_missed(report: Any) -> None:
