@@ -124,7 +124,7 @@ def _tab_err(place: Place) -> tuple[Side, Side]:
 
 def _images(program: str, ops: list[str]) -> Callable[[Place], tuple[Side, Side]]:
     def sides(place: Place) -> tuple[Side, Side]:
-        count = str(max(place.inputs.count(8), 1))
+        count = str(place.inputs.count(16))
         ours = Side(["-m", "benchmarks.in_memory", "images", count, *ops], timed_inside=True)
         return ours, Side(["-m", f"benchmarks.baselines.{program}", count], timed_inside=True)
 
