@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,7 @@ def main() -> None:
     arguments = parse()
     chosen = [line for line in LINES if line.name in arguments.lines or not arguments.lines]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended, and its output removed
     adopt_orphans()
     inputs = Inputs(arguments.data, arguments.scale)
     results: dict[str, Any] = {
