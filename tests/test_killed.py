@@ -80,8 +80,8 @@ def own_code(tmp_path: Path) -> Path:
     place = tmp_path / "own"
     place.mkdir()
     (place / "own_code.py").write_text(textwrap.dedent(OWN_CODE))
-    lines = (b"%d,some words to fill the line with %d\n" % (i, i) for i in range(220_000))
-    (place / "in.csv").write_bytes(b"x,y\n" + b"".join(lines))
+    words = b"some words to fill the line with " * 7
+    (place / "in.csv").write_bytes(b"x,y\n" + b"".join(b"%d,%s\n" % (i, words) for i in range(40_000)))
     return place
 
 
@@ -155,11 +155,11 @@ def killed(
 def test_a_killed_run_leaves_nothing_that_looks_like_a_result(
     sample: Path, tmp_path: Path, tree: Tree, name: str, steps: dict[str, Any]
 ) -> None:
-    steps = {**steps, "copies": 9}
     begun = folder_for(tmp_path / "1" / "out") / "data" / "copy=2"
-    out = killed(tmp_path, 1, sample / name, steps, 1 + (name == "images"), begun.exists)
+    many = {**steps, "copies": 200}  # not done before the kill, however late that comes
+    out = killed(tmp_path, 1, sample / name, many, 1 + (name == "images"), begun.exists)
     assert not out.exists()
-    augment(sample / name, steps, out, force=True)
+    augment(sample / name, {**steps, "copies": 2}, out, force=True)
     assert sorted(path.name for path in out.parent.iterdir()) == ["out", "out.noisecli.json"]
     assert verify(out)[1] == []
 

@@ -86,7 +86,7 @@ def chi_square_bound(freedom: int) -> float:
 
 def test_every_order_is_as_likely_as_any_other() -> None:
     """Each row at each place alike, and each of the 24 orders of four rows alike."""
-    rows, copies = 12, 1500
+    rows, copies = 12, 480
     recipe = a_recipe(copies=copies)
     orders = np.array([noisecli.corrupt(np.arange(rows), recipe, copy=copy + 1) for copy in range(copies)])
     found = np.array([np.bincount(orders[:, place], minlength=rows) for place in range(rows)])

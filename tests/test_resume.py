@@ -61,8 +61,8 @@ def kill(source: Path, recipe: dict[str, Any], out: Path, after: int, workers: i
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table that two tasks write."""
     monkeypatch.setattr(execute, "TASK_SLABS", 1)
-    place, words = tmp_path / "in.csv", b"some words to fill the line with " * 4
-    place.write_bytes(b"x,y\n" + b"".join(b"%d,%s\n" % (i, words) for i in range(20_000)))
+    place, words = tmp_path / "in.csv", b"some words to fill the line with " * 16
+    place.write_bytes(b"x,y\n" + b"".join(b"%d,%s\n" % (i, words) for i in range(5_000)))
     return place
 
 
