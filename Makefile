@@ -2,6 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH := .venv-bench
+LOCK := .ci/locked.txt
+OLDEST := .venv-oldest
+
+# Of what builds packages the versions are locked, too; since pip 25.3 the second variable says so.
+INSTALL = PIP_CONSTRAINT=$(LOCK) PIP_BUILD_CONSTRAINT=$(LOCK) $(BIN)/python -m pip install --quiet --editable
 
 .PHONY: help
 help: ## List the targets
@@ -17,6 +22,10 @@ test: $(BIN)/.dev ## Run lint, type checks and the test suite
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto -m "not stress"
+
+.PHONY: test-oldest
+test-oldest: $(OLDEST)/.dev ## Run the tests on the oldest versions of dependencies, on Python 3.11
+	$(OLDEST)/bin/pytest -n auto -m "not stress" -W ignore::DeprecationWarning
 
 .PHONY: stress
 stress: $(BIN)/.dev ## Run the long tests: large files, memory, many random inputs
@@ -50,20 +59,33 @@ bench-quick: $(BENCH)/.installed ## The same on small inputs, one pair a line: s
 profile: $(BENCH)/.installed ## Show where time goes (LINES="csv-floats parquet-mixed" chooses)
 	$(BENCH)/bin/python -m benchmarks.profile $(LINES)
 
+.PHONY: lock
+lock: ## Lock the newest versions that go together, on Python 3.11: .ci/locked.txt, and .venv with them
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev,report]'
+	{ sed '/^#/!d' $(LOCK); $(BIN)/python -m pip freeze --exclude-editable; } > $(LOCK).new
+	mv $(LOCK).new $(LOCK)
+
 .PHONY: clean
 clean: ## Remove the environments, caches and the demo
-	rm -rf .venv $(BENCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv $(OLDEST) $(BENCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
-$(BIN)/.installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[report]'
+$(BIN)/.installed: $(BIN)/python pyproject.toml $(LOCK)
+	$(INSTALL) '.[report]'
 	@touch $@
 
 $(BIN)/.dev: $(BIN)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(INSTALL) '.[dev]'
+	@touch $@
+
+$(OLDEST)/.dev: pyproject.toml .ci/oldest.txt
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --constraint .ci/oldest.txt --editable '.[dev]'
 	@touch $@
 
 # An environment of its own: what noisecli is compared with holds pandas and others back. One that cannot be installed is absent.

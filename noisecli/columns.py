@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,11 @@ def kind_of(type_: pa.DataType) -> Kind:
         (Kind.DATETIME, pa.types.is_timestamp),
     )
     return next((kind for kind, test in tests if test(type_)), Kind.OTHER)
+
+
+def numpy_dtype(type_: pa.DataType) -> np.dtype[Any]:
+    """The dtype of numpy that holds numbers of a type; `to_pandas_dtype` needs pandas where pyarrow is old."""
+    return pa.array([], type_).to_numpy().dtype  # type: ignore[no-any-return]
 
 
 LARGEST_INTEGER = 2.0**53
@@ -201,7 +207,7 @@ class Column:
         if pa.types.is_decimal(self.storage):
             cells, clipped = _to_decimals(values, self.storage)
             return cells, self.to_numbers(cells), clipped
-        dtype = self.storage.to_pandas_dtype()
+        dtype = numpy_dtype(self.storage)
         if self.kind is Kind.INTEGER:
             info = np.iinfo(dtype)
             # float64 cannot hold 2^63 - 1: the largest float below is the last that casts back.

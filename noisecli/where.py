@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from noisecli import celltext, dates
-from noisecli.columns import NUMBER, Column, Kind
+from noisecli.columns import NUMBER, Column, Kind, numpy_dtype
 from noisecli.streams import Mask
 
 ORDERED = {"gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal}
@@ -101,7 +101,7 @@ def _comparable(
         known: NDArray[Any] = column.to_numbers(cells)
         numbers = np.array([_number(value) for value in values], np.float64)
         if pa.types.is_floating(column.storage):
-            numbers = numbers.astype(column.storage.to_pandas_dtype()).astype(np.float64)  # 0.1 as the cells hold it
+            numbers = numbers.astype(numpy_dtype(column.storage)).astype(np.float64)  # 0.1 as the cells hold it
         return known, numbers, present & ~np.isnan(known)
     if column.kind is Kind.BOOL:
         said = pc.utf8_lower(cells.cast(pa.string()))

@@ -291,7 +291,7 @@ def test_few_levels_of_grey_become_8_bits(tmp_path: Path, depth: int, transparen
     assert image.alpha is None
     written = image.encode(image.pixels)
     assert np.array_equal(opened(written), levels[..., 0] * (255 // white))
-    if depth == 1 or not transparent:
+    if not transparent:
         assert np.array_equal(opened(written, "RGBA"), opened(data, "RGBA"))
     special = [(b"tRNS", b"\0\xff"), (b"bKGD", struct.pack(">H", 255 // white))] if transparent else []
     assert chunks_of(written) == [*OTHERS, *special, TEXT, (b"IEND", b"")]

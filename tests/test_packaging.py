@@ -5,14 +5,18 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ("noisecli", "tests", "benchmarks", "sample_data", "examples", "docs")
+KEPT = ("noisecli", "tests", "benchmarks", "sample_data", "examples", "docs", ".ci")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def files(folder: Path) -> set[str]:
@@ -23,6 +27,38 @@ def files(folder: Path) -> set[str]:
         for path in found
         if not {"__pycache__", ".mypy_cache", ".pytest_cache", ".hypothesis"} & set(path.parts)
     }
+
+
+def requirements(*extras: str) -> list[Requirement]:
+    """What runs need, and these extras."""
+    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
+    return [Requirement(line) for lines in lists for line in lines]
+
+
+def pinned(name: str) -> dict[str, str]:
+    """The versions of a file in .ci, by canonical name; every line is a plain pin, good for any registry."""
+    lines = (ROOT / ".ci" / name).read_text(encoding="utf-8").splitlines()
+    pins = [line.partition("==") for line in lines if not line.startswith("#")]
+    assert all(equals and version.replace(".", "").isalnum() for _, equals, version in pins), pins
+    return {canonicalize_name(package): version for package, _, version in pins}
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    bounds = {
+        canonicalize_name(needed.name): bound.version
+        for needed in requirements("report", "tokens")
+        for bound in needed.specifier
+        if bound.operator == ">="
+    }
+    assert pinned("oldest.txt") == bounds
+
+
+def test_everything_is_locked_within_its_range() -> None:
+    locked = pinned("locked.txt")
+    wanted = requirements("report", "tokens", "dev")
+    assert not [needed.name for needed in wanted if canonicalize_name(needed.name) not in locked], "run `make lock`"
+    outside = [needed for needed in wanted if locked[canonicalize_name(needed.name)] not in needed.specifier]
+    assert not outside, "run `make lock`"
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,9 @@ from noisecli.formats import Written, footer
 from noisecli.formats.digest import Content
 from noisecli.formats.parquet import ParquetFile
 
+OLD = int(pa.__version__.partition(".")[0]) < 25
+"""This pyarrow reads no null among lists of a fixed size, makes no bloom filters, and takes no UUID as one."""
+
 ROWS = 10
 TIMES = pa.array([i if i % 4 else None for i in range(ROWS)], pa.timestamp("us", "UTC"))
 COLUMNS: dict[str, pa.Array] = {
@@ -46,7 +49,7 @@ COLUMNS: dict[str, pa.Array] = {
     "list": pa.array([[1], [2, None], None, [], [3]] * 2),
     "lists": pa.array([[["a"], None], None, [], [[]], [["b", None]]] * 2),
     "views": pa.array([["a"], None] * 5, pa.list_(pa.string_view())),
-    "pair": pa.array([[1, 2], None] * 5, pa.list_(pa.int8(), 2)),
+    "pair": pa.array([[1, 2], [3, 4] if OLD else None] * 5, pa.list_(pa.int8(), 2)),
     "struct": pa.array([{"a": 1, "b": None}, None] * 5, pa.struct({"a": pa.int64(), "b": pa.string()})),
     "map": pa.array([[("k", 1)], [], None, [("l", None), ("m", 2)], []] * 2, pa.map_(pa.string(), pa.int64())),
     "a.b": pa.array(range(ROWS)),
@@ -175,7 +178,7 @@ def test_nan_payloads_and_signed_zeros_are_carried(lab: Lab) -> None:
     assert (pq.read_table(lab.sink)["x"].to_numpy().view(np.uint64) == bits).all()
 
 
-@pytest.mark.parametrize("name", [name for name in COLUMNS if name != "nothing"])
+@pytest.mark.parametrize("name", [name for name in COLUMNS if name != "nothing" and not (OLD and name == "uuid")])
 def test_any_column_can_be_replaced_and_the_others_stay(lab: Lab, name: str) -> None:
     cells = TABLE[name].to_pylist()
     new = [*cells[1:], cells[0]]
@@ -332,12 +335,14 @@ def test_format_version_stays(lab: Lab, version: str) -> None:
     assert after.schema.equals(before.schema)
 
 
+@pytest.mark.skipif(OLD, reason="this pyarrow makes no bloom filters")
 @pytest.mark.parametrize("change", [untouched, backwards])
 def test_bloom_filters_stay_where_they_were(lab: Lab, change: Change) -> None:
     lab.give(TABLE.select(["int", "text"]), bloom_filter_options={"text": True}).write(change)
     assert [offset is not None for offset in chunks(lab.footers()[1], "bloom_filter_offset")[0]] == [False, True]
 
 
+@pytest.mark.skipif(OLD, reason="this pyarrow makes no bloom filters")
 def test_bloom_filters_that_cannot_be_written_are_left_out_with_a_warning(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from noisecli.celltext import to_mask
+from noisecli.columns import numpy_dtype
 from noisecli.engine import Index, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, FOUND_OUT, Reading
@@ -134,7 +135,7 @@ class Vocabulary:
     def __init__(self, schema: pa.Schema, columns: Iterable[str]) -> None:
         types = {name: schema.field(name).type for name in columns}
         narrow = {n: t for n, t in types.items() if pt.is_dictionary(t) and t.index_type.bit_width < INDEX.bit_width}
-        self._room = {name: np.iinfo(type_.index_type.to_pandas_dtype()).max + 1 for name, type_ in narrow.items()}
+        self._room = {name: np.iinfo(numpy_dtype(type_.index_type)).max + 1 for name, type_ in narrow.items()}
         self._values = {name: pa.array([], plain(type_)) for name, type_ in narrow.items()}
 
     @property

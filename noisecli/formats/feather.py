@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from pyarrow import ipc
 
-from noisecli.columns import Column
+from noisecli.columns import Column, numpy_dtype
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
@@ -252,7 +252,7 @@ def _narrowed(schema: pa.Schema, known: Mapping[str, pa.Array]) -> pa.Schema:
     for name, values in known.items():
         place = schema.get_field_index(name)
         field = schema.field(place)
-        if len(values) > np.iinfo(field.type.index_type.to_pandas_dtype()).max + 1:
+        if len(values) > np.iinfo(numpy_dtype(field.type.index_type)).max + 1:
             schema = schema.set(place, field.with_type(with_index(field.type)))
     return schema
 
