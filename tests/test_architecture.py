@@ -17,7 +17,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = [
     {"elementary", "errors", "imagefiles", "normal", "pixels", "splice", "streams"},
-    {"celltext", "columns", "dates", "distance", "graphemes", "parameters", "text"},
+    {"celltext", "columns", "dates", "digits", "distance", "graphemes", "parameters", "text"},
     {"census", "summaries", "corruption", "mechanism", "partners", "quota", "vocabulary", "where"},
     {"corruptions"},
     {"recipe"},

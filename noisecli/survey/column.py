@@ -50,14 +50,11 @@ class ColumnSurvey:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
         chosen = training & celltext.to_mask(pc.is_valid(cells))
         self.filled += int(np.count_nonzero(chosen))
-        numeric = chosen
-        if self.as_text:
-            found = self.census.add(cells, self.format)
-            self.census.null_spellings.update(null_spellings)
-            numeric = chosen & found
+        read = self.census.add(cells, self.format) if self.as_text else None
+        self.census.null_spellings.update(null_spellings)
         if self.wanted - NO_FIGURES and (self.as_text or kind_of(self.storage) in NUMBER):
-            numbers = celltext.parse_numbers(cells) if self.as_text else self._probe.to_numbers(cells)
-            values = np.where(numeric, numbers, np.nan)
+            numbers = self._probe.to_numbers(cells) if read is None else read.values
+            values = np.where(chosen, numbers, np.nan)
             if keys is not None and self.wanted & set(QUARTILES):
                 self.sample.add(keys, values)
             if "mode" in self.wanted:
@@ -147,6 +144,6 @@ class ColumnSurvey:
             return None
         if kind is Kind.INTEGER and self.as_text:
             texts = pa.array(list(self.categories), self.storage)
-            texts = texts.filter(pa.array(celltext.matches(texts, celltext.NUMBER)))  # what is no number is carried
+            texts = texts.filter(pa.array(celltext.is_number(texts)))  # what is no number is carried
             return tuple(text for _, text in sorted(zip(celltext.parse_numbers(texts), texts.to_pylist(), strict=True)))
         return tuple(sorted(self.categories, key=lambda v: v.encode() if isinstance(v, str) else v))  # type: ignore[return-value,arg-type]
