@@ -22,6 +22,10 @@ RETRIES = 2
 """How often a task is done again after the process that worked on it has died."""
 
 
+MALLOC = {-1: 64 << 20, -3: 32 << 20}
+"""How much free memory malloc keeps at the top of the heap, and from which size on it maps pages of their own."""
+
+
 class Task(Protocol):
     """What a pool is given to do. Done again after half of it was done it comes to the same."""
 
@@ -199,6 +203,19 @@ def _hide_pandas() -> None:
         pa.array([0])
 
 
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed, as far as 64 MB: to get new pages for every slab is a fifth of the time.
+
+    This, too, is for processes of our own. Elsewhere than in Linux's usual library nothing is changed.
+    """
+    import ctypes  # not needed by who only imports this
+
+    with suppress(AttributeError, OSError):
+        library = ctypes.CDLL(None)
+        for option, size in MALLOC.items():
+            library.mallopt(option, size)
+
+
 @contextmanager
 def local(workers: int, lean: bool = False) -> Iterator[Pool]:
     """Give a pool of local processes, or this process when one worker is enough; lean ones can do without pandas.
@@ -252,6 +269,7 @@ def _work(channel: Connection, lean: bool) -> None:
     """Do what comes through a pipe until it is closed; this is all that a worker does."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     if lean:
         _hide_pandas()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
