@@ -21,7 +21,7 @@ from noisecli.engine.bursts import Bursts
 from noisecli.engine.choose import allowed_rows, chosen_cells, row_words, site_chances, value_draws
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
-from noisecli.engine.edits import Edits, apply
+from noisecli.engine.edits import Edits, apply, some
 from noisecli.engine.flow import Flow, Move
 from noisecli.engine.intervals import Intervals
 from noisecli.engine.joint import JointStrike
@@ -155,14 +155,14 @@ class TableEngine:
                 continue
             chosen = self._chosen(step, column.name, block, slab) & eligible[block.rows]
             struck = np.flatnonzero(chosen)
-            values = current[block.rows].take(pa.array(struck))
+            values = some(current[block.rows], chosen)
             alive = now.eligible(values, op.as_number, step.nulls)
             counts.struck += len(struck)
             counts.void += int(np.count_nonzero(~alive))
-            struck, values = struck[alive], values.filter(pa.array(alive))
+            struck, values = struck[alive], some(values, alive)
             draws = value_draws(self._stream(step), step, column.name, block, struck, slab)
             new, changed = apply(op, column, values, draws, counts, step.decimals)
-            edits.add(struck[changed] + block.rows.start, new.filter(pa.array(changed)))
+            edits.add(struck[changed] + block.rows.start, some(new, changed))
         return edits
 
     def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:

@@ -283,19 +283,23 @@ class CsvFile(SplicedFile[Grid]):
         changed = np.stack([struck.changed[name] for name in names] or [np.zeros(len(order), bool)], axis=1)
         if grid.misfits is not None:
             changed[grid.misfits[order]] = False
-        rows, which = np.nonzero(changed)
-        texts, places, base = [], np.zeros(len(rows), np.int64), 0
-        number = np.array([self._names.index(name) for name in names], np.int64)
-        starts, stops = grid.bounds(order[rows], number[which])
+        starts, stops, places = np.empty((3, *changed.shape), np.int64)
+        texts, base = [], 0
         for i, name in enumerate(names):
-            mine = which == i
-            new = struck.cells[name].filter(pa.array(changed[:, i]))
-            null = self._layout.null(columns[name].null)
-            text, starts[mine], stops[mine] = grid.write(new, starts[mine], stops[mine], null)
+            mine, number = changed[:, i], self._names.index(name)
+            new, (first, end) = struck.cells[name], grid.column(number)
+            if struck.order is not None:
+                first, end = first[order], end[order]
+            if not mine.all():
+                new, first, end = new.filter(pa.array(mine)), first[mine], end[mine]
+            at = slice(None) if mine.all() else mine
+            text, starts[at, i], stops[at, i] = grid.write(new, first, end, self._layout.null(columns[name].null))
             texts.append(text)
-            places[mine] = base + np.arange(len(new))
-            base += len(new)
-        replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())
+            places[at, i] = np.arange(base, base + len(text))
+            base += len(text)
+        rows = np.repeat(np.arange(len(order)), np.count_nonzero(changed, axis=1))
+        starts, stops, places = starts[changed], stops[changed], places[changed]
+        replacements = pa.concat_arrays(texts) if texts else pa.array([], pa.string())
         if added:
             fits = np.flatnonzero(~grid.misfits[order]) if grid.misfits is not None else np.arange(len(order))
             ends = grid.bounds(order[fits], self._layout.width - 1)[1]
@@ -303,7 +307,8 @@ class CsvFile(SplicedFile[Grid]):
             by_row = np.argsort(np.concatenate([rows, fits]), kind="stable")  # what is added to a row comes last in it
             rows = np.concatenate([rows, fits])[by_row]
             starts, stops = np.concatenate([starts, ends])[by_row], np.concatenate([stops, ends])[by_row]
-            replacements = pa.concat_arrays([replacements, more]).take(pa.array(by_row))
+            places = np.concatenate([places, np.arange(base, base + len(more))])[by_row]
+            replacements = pa.concat_arrays([replacements, more])
         if struck.order is None:
-            return splice(grid.data, starts, stops, replacements)
-        return splice_rows(grid.data, starts, stops, replacements, rows, grid.row_bounds(), order)
+            return splice(grid.data, starts, stops, replacements, places)
+        return splice_rows(grid.data, starts, stops, replacements, rows, grid.row_bounds(), order, places)
