@@ -166,6 +166,8 @@ class Pool:
     def __init__(self, executor: Executor, workers: int) -> None:
         self._executor = executor
         self._in_flight = 2 * workers
+        self.shared = workers > 1
+        """Whether there are several workers."""
 
     def map(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
         """Yield the results in the order of the tasks; only a few are under way at a time, so memory is bounded."""

@@ -38,11 +38,6 @@ class Cuts:
         last = len(self.ends) - 1 - back
         return int(self.ends[last]) + 1 if last >= 0 and self.newline[last] else 0
 
-    def whole(self) -> "Cuts":
-        """Return the cuts of whole rows only."""
-        count = int(np.searchsorted(self.ends, self.stop))
-        return Cuts(self.ends[:count], self.newline[:count], self.closing, self.quotes)
-
     def widths(self) -> Places:
         """Count the cells of each whole row."""
         return np.diff(np.flatnonzero(self.newline), prepend=-1)
@@ -69,6 +64,14 @@ def cut(data: bytes, delimiter: str) -> Cuts:
         is_end &= np.cumsum(inside[:-1], dtype=np.int8) == 0
     ends = np.flatnonzero(is_end)
     return Cuts(ends, view[ends] == NEWLINE, closing, is_quoted)
+
+
+def row_ends(data: bytes, delimiter: str) -> NDArray[np.int64]:
+    """Find the newlines that end rows of text that begins with a row."""
+    if b'"' not in data:
+        return np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE)
+    found = cut(data, delimiter)
+    return found.ends[found.newline]
 
 
 def _pairs(view: Bytes, quotes: Places, comma: int) -> tuple[Places, Places]:

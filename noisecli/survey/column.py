@@ -12,7 +12,7 @@ from noisecli import celltext
 from noisecli.census import Census
 from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.errors import DataProblem
-from noisecli.streams import Mask, Words
+from noisecli.streams import Floats, Mask, Words
 from noisecli.summaries import QUARTILES, Cutter, Frequencies, Moments, Sample
 from noisecli.survey.request import QuotaRequest
 from noisecli.vocabulary import Vocabulary
@@ -45,6 +45,8 @@ class ColumnSurvey:
     cutter: Cutter = field(default_factory=Cutter)
     filled: int = 0
     """Training cells that are not missing."""
+    apart: list[Moments] | None = None
+    """Those of each block, where they are to be merged elsewhere."""
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
@@ -60,7 +62,7 @@ class ColumnSurvey:
             if "mode" in self.wanted:
                 self.frequencies.add(values)
             for block in self.cutter.add(values):
-                self.moments.add(block)
+                self._sum_up(block)
         if "words" in self.wanted and kind_of(self.storage) is Kind.TEXT:
             self.vocabulary.add(cells.filter(pa.array(chosen)))
         countable = kind_of(self.storage) is not Kind.OTHER
@@ -72,7 +74,15 @@ class ColumnSurvey:
     def end_file(self) -> None:
         """Close the last block of a file."""
         for block in self.cutter.end():
-            self.moments.add(block)
+            self._sum_up(block)
+
+    def _sum_up(self, block: Floats) -> None:
+        figures = Moments()
+        figures.add(block)
+        if self.apart is None:
+            self.moments.merge(figures)
+        else:
+            self.apart.append(figures)
 
     def eligible(self, cells: pa.Array, quota: QuotaRequest) -> Mask:
         """Which cells may be struck, before the type of the column is known."""
@@ -89,9 +99,10 @@ class ColumnSurvey:
         return Column(self.name, Kind.FLOAT, self.storage, decimals, clean_text=False, format=self.format)
 
     def merge(self, later: "ColumnSurvey") -> None:
-        """Take what was gathered in the next file."""
+        """Take what was gathered in the next file, or in the next part of the same."""
         self.census.merge(later.census)
-        self.moments.merge(later.moments)
+        for figures in [later.moments] if later.apart is None else later.apart:
+            self.moments.merge(figures)
         self.sample.merge(later.sample)
         self.frequencies.merge(later.frequencies)
         self.categories.update(later.categories)
