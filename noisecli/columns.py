@@ -118,7 +118,7 @@ class Column:
         """Cells of a date or datetime column as microseconds since 1970, and which of them are times at all."""
         if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
             return dates.parse_times(cells, self.format)
-        return _micros(cells), celltext.to_mask(pc.is_valid(cells))
+        return _micros(cells), celltext.is_valid(cells)
 
     def eligible(self, cells: pa.Array, as_number: bool, nulls: bool = False) -> Mask:
         """Which cells may be struck: not null, not NaN, and a finite number, date or time where such is needed.
@@ -127,7 +127,7 @@ class Column:
         """
         if nulls:
             return self.eligible(cells, as_number) | ~self.eligible(cells, False)
-        valid = celltext.to_mask(pc.is_valid(cells))
+        valid = celltext.is_valid(cells)
         if pa.types.is_floating(self.storage):
             valid &= ~celltext.to_mask(pc.is_nan(cells))
             if as_number:

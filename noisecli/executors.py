@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from noisecli.errors import SystemProblem
@@ -234,6 +235,13 @@ def local(workers: int, lean: bool = False) -> Iterator[Pool]:
         executor.shutdown(cancel_futures=True)
         raise
     executor.shutdown()
+
+
+def start_early(workers: int | None, source: Path) -> None:
+    """Start the server that forks the workers of a run on a large file, while this process imports what it needs."""
+    with suppress(OSError):  # it is for the run to say so
+        if min(workers or available_cores(), source.stat().st_size >> 22) > 1:
+            _start_server()
 
 
 def _start_server() -> None:

@@ -86,11 +86,11 @@ def string_buffers(array: pa.Array) -> tuple[pa.Buffer, Offsets]:
     if len(array) == 0 or offsets_buffer is None:
         return pa.py_buffer(b""), np.zeros(len(array) + 1, np.int64)
     raw = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)[array.offset : array.offset + len(array) + 1]
-    offsets = raw.astype(np.int64)
-    first, last = int(offsets[0]), int(offsets[-1])
+    first, last = int(raw[0]), int(raw[-1])
+    offsets = np.subtract(raw, first, dtype=np.int64) if first else raw.astype(np.int64)
     if data is None:
         data = pa.py_buffer(b"")
-    return data.slice(first, last - first), offsets - first
+    return data.slice(first, last - first), offsets
 
 
 def exchanged(swap: Mask) -> Offsets:

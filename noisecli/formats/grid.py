@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from noisecli.celltext import holds, to_mask
+from noisecli.celltext import holds, is_valid, to_mask
 from noisecli.columns import to_text
 from noisecli.errors import DataProblem
 from noisecli.formats.cells import QUOTE, RETURN, Bytes, Cuts, blanks
@@ -159,10 +159,13 @@ class Grid:
     def write(self, cells: pa.Array, starts: Offsets, stops: Offsets, null: str) -> tuple[pa.Array, Offsets, Offsets]:
         """Say what to write for new cells, and over which bytes: padding is kept around a text without quotes."""
         inner_starts, inner_stops, is_quoted = self.trim(starts, stops)
-        needs = (is_quoted | needs_quotes(cells, self._layout)) & to_mask(pc.is_valid(cells))
+        valid = is_valid(cells)
+        needs = (is_quoted | needs_quotes(cells, self._layout)) & valid
         cells = _wrapped(cells, needs)
-        whole = needs | to_mask(pc.is_null(cells))
-        return pc.fill_null(cells, null), np.where(whole, starts, inner_starts), np.where(whole, stops, inner_stops)
+        if not self._bare:
+            whole = needs | ~valid
+            inner_starts, inner_stops = np.where(whole, starts, inner_starts), np.where(whole, stops, inner_stops)
+        return cells if valid.all() else pc.fill_null(cells, null), inner_starts, inner_stops
 
     def more(self, columns: Sequence[pa.Array]) -> pa.Array:
         """Say what to write at the end of rows for the cells of some more columns, delimiters included."""
@@ -173,7 +176,7 @@ class Grid:
 
 def quoted(cells: pa.Array, layout: Layout) -> pa.Array:
     """Texts with quotes around those that need them."""
-    return _wrapped(cells, needs_quotes(cells, layout) & to_mask(pc.is_valid(cells)))
+    return _wrapped(cells, needs_quotes(cells, layout) & is_valid(cells))
 
 
 def _wrapped(cells: pa.Array, needs: Mask) -> pa.Array:
@@ -187,9 +190,10 @@ def _wrapped(cells: pa.Array, needs: Mask) -> pa.Array:
 def _among(cells: pa.Array, texts: Sequence[str]) -> Mask:
     """Which cells are one of some texts; only those that are as short are looked up."""
     longest = max((len(text.encode()) for text in texts), default=0)
-    short = np.flatnonzero(np.diff(string_buffers(cells)[1]) <= longest)
+    is_short = np.diff(string_buffers(cells)[1]) <= longest
     found = np.zeros(len(cells), bool)
-    if len(short):
+    if is_short.any():
+        short = np.flatnonzero(is_short)
         found[short] = to_mask(pc.is_in(cells.take(pa.array(short)), pa.array(texts, pa.string())))
     return found
 

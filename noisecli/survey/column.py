@@ -50,7 +50,7 @@ class ColumnSurvey:
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
-        chosen = training & celltext.to_mask(pc.is_valid(cells))
+        chosen = training & celltext.is_valid(cells)
         self.filled += int(np.count_nonzero(chosen))
         read = self.census.add(cells, self.format) if self.as_text else None
         self.census.null_spellings.update(null_spellings)
