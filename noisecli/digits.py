@@ -72,21 +72,22 @@ def _read(padded: NDArray[np.uint8], starts: Offsets, stops: Offsets, found: Dec
     negative = padded[starts + SIDE] == ord("-")
     length = stops - starts - negative
     last = words[stops]
-    points = _zero_bytes(last ^ POINTS) & LAST[np.clip(length, 0, SIDE)]
+    points = _zero_bytes(last ^ POINTS) & LAST[np.minimum(length, SIDE)]
     pointed = points != 0
     before = (points & -points) - ONE  # bits before the first point; all of them where there is none
     decimals = MOST - (np.bitwise_count(before) >> 3).astype(np.int64)
     decimals *= pointed
     part, odd = _digits_of(last, decimals)
     width = length - decimals - pointed
-    whole, odder = _digits_of(words[stops - decimals - pointed], np.clip(width, 0, SIDE))
+    whole, odder = _digits_of(words[stops - decimals - pointed], np.minimum(width, SIDE))
     odd |= odder
     plain = found.plain[piece]
     np.equal(odd, 0, out=plain)
     plain &= (width >= 1) & (width <= SIDE)
     plain &= (padded[starts + (SIDE + negative)] != ord("0")) | (width == 1)
     plain &= pointed == (decimals > 0)
-    values = (whole.view(np.int64) * POWERS[decimals] + part.view(np.int64)) / POWERS[decimals]
+    scale = POWERS[decimals]
+    values = (whole.view(np.int64) * scale + part.view(np.int64)) / scale
     np.negative(values, out=values, where=negative)
     found.values[piece], found.decimals[piece] = values, decimals
 

@@ -305,23 +305,28 @@ class CsvFile(SplicedFile[Grid]):
         changed = np.stack([struck.changed[name] for name in names] or [np.zeros(len(order), bool)], axis=1)
         if grid.misfits is not None:
             changed[grid.misfits[order]] = False
-        starts, stops, places = np.empty((3, *changed.shape), np.int64)
+        starts, stops, places = np.empty((3, changed.size), np.int64)
         texts, base = [], 0
         for i, name in enumerate(names):
             mine, number = changed[:, i], self._names.index(name)
             new, (first, end) = struck.cells[name], grid.column(number)
+            at: slice | Index = slice(i, None, len(names))
             if struck.order is not None:
                 first, end = first[order], end[order]
             if not mine.all():
-                new, first, end = new.filter(pa.array(mine)), first[mine], end[mine]
-            at = slice(None) if mine.all() else mine
-            text, starts[at, i], stops[at, i] = grid.write(new, first, end, self._layout.null(columns[name].null))
+                rows = np.flatnonzero(mine)
+                new, first, end = new.filter(pa.array(mine)), first[rows], end[rows]
+                at = rows * len(names) + i
+            text, starts[at], stops[at] = grid.write(new, first, end, self._layout.null(columns[name].null))
             texts.append(text)
-            places[at, i] = np.arange(base, base + len(text))
+            places[at] = np.arange(base, base + len(text))
             base += len(text)
-        rows = np.repeat(np.arange(len(order)), np.count_nonzero(changed, axis=1))
-        starts, stops, places = starts[changed], stops[changed], places[changed]
+        if not changed.all():
+            starts, stops, places = (each[changed.ravel()] for each in (starts, stops, places))
         replacements = pa.concat_arrays(texts) if texts else pa.array([], pa.string())
+        if struck.order is None and not added:
+            return splice(grid.data, starts, stops, replacements, places)
+        rows = np.nonzero(changed)[0]
         if added:
             fits = np.flatnonzero(~grid.misfits[order]) if grid.misfits is not None else np.arange(len(order))
             ends = grid.bounds(order[fits], self._layout.width - 1)[1]
