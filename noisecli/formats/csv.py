@@ -188,7 +188,7 @@ class CsvFile(SplicedFile[Grid]):
         with path.open("rb") as file:
             file.seek(start)
             left = end - start
-            while left > 0:
+            while left > 0 or carried:
                 most = max(SLAB_BYTES // 2, SLAB_BYTES - len(carried))
                 data = carried + file.read(min(further(most, len(carried), MAX_ROW_BYTES), left))
                 left = end - file.tell()
@@ -196,10 +196,12 @@ class CsvFile(SplicedFile[Grid]):
                     data += self._line_end
                 ends = row_ends(data, self._layout.delimiter)
                 self._check(ends, len(data), row, last=left <= 0)
-                if left > 0:
-                    whole = max(0, len(ends) - (row + len(ends)) % BLOCK)
-                    near = BLOCK * len(data) < 2 * SLAB_BYTES * len(ends)  # as far as rows are alike
-                    ends = ends[:whole] if whole or near else ends
+                whole = max(0, len(ends) - (row + len(ends)) % BLOCK)
+                near = BLOCK * len(data) < 2 * SLAB_BYTES * len(ends)  # as far as rows are alike
+                if whole and (left > 0 or len(data) > SLAB_BYTES):
+                    ends = ends[:whole]
+                elif left > 0 and near:
+                    ends = ends[:0]
                 stop = int(ends[-1]) + 1 if len(ends) else 0
                 if stop:
                     yield data[:stop], ends
