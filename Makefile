@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH := .venv-bench
 
 .PHONY: help
 help: ## List the targets
@@ -36,9 +37,22 @@ docs: $(BIN)/.dev ## Make docs/catalogue.md, tables of docs/images.md and the pi
 	$(BIN)/python docs/make_overview.py
 	$(BIN)/python docs/make_comparison.py
 
+.PHONY: bench
+bench: $(BENCH)/.installed ## Measure noisecli beside its alternatives: docs/BENCHMARKS.md (LINES="csv-floats" prints only these)
+	$(BENCH)/bin/python -m benchmarks $(or $(LINES),--json benchmarks/results.json)
+	$(if $(LINES),,$(BENCH)/bin/python -m benchmarks.report benchmarks/results.json > docs/BENCHMARKS.md)
+
+.PHONY: bench-quick
+bench-quick: $(BENCH)/.installed ## The same on small inputs, one pair a line: shows that all lines run, and no more
+	$(BENCH)/bin/python -m benchmarks $(LINES) --scale 0.02 --pairs 1
+
+.PHONY: profile
+profile: $(BENCH)/.installed ## Show where time goes (LINES="csv-floats parquet-mixed" chooses)
+	$(BENCH)/bin/python -m benchmarks.profile $(LINES)
+
 .PHONY: clean
-clean: ## Remove the environment, caches and the demo
-	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove the environments, caches and the demo
+	rm -rf .venv $(BENCH) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -50,4 +64,11 @@ $(BIN)/.installed: $(BIN)/python pyproject.toml
 
 $(BIN)/.dev: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# An environment of its own: what noisecli is compared with holds pandas and others back. One that cannot be installed is absent.
+$(BENCH)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --editable .
+	-$(BENCH)/bin/python -m pip install --quiet --editable '.[bench]'
 	@touch $@

@@ -49,17 +49,15 @@ def to_mask(flags: pa.Array) -> Mask:
     return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def is_valid(cells: pa.Array) -> Mask:
-    """Which cells are not null."""
-    if cells.null_count == 0 and (pt.is_string(cells.type) or pt.is_primitive(cells.type)):
-        return np.ones(len(cells), bool)
-    return to_mask(pc.is_valid(cells))
-
-
 def _bits(buffer: pa.Buffer, start: int, count: int) -> Mask:
     first = start // 8
     bits = np.frombuffer(buffer, np.uint8)[first : (start + count + 7) // 8]
     return np.unpackbits(bits, bitorder="little")[start - 8 * first :][:count].view(bool)
+
+
+def are_valid(cells: pa.Array) -> Mask:
+    """Which cells are not null."""
+    return to_mask(pc.is_valid(cells)) if cells.null_count else np.ones(len(cells), bool)
 
 
 def holds(cells: pa.Array, characters: bytes) -> bool:
@@ -127,7 +125,7 @@ def _read_plain(cells: pa.Array) -> tuple[Mask, digits.Decimals]:
     """Read the plain numbers, and say which cells are such."""
     data, bounds = string_buffers(cells)
     read = digits.read(data, bounds[:-1], bounds[1:])
-    return read.plain & is_valid(cells), read
+    return read.plain & are_valid(cells), read
 
 
 def _cast(cells: pa.Array) -> Floats:

@@ -112,13 +112,15 @@ class Column:
         if pa.types.is_decimal(cells.type):  # by way of text, since Arrow's own cast is off by a bit now and then
             cells = cells.cast(pa.string())
         values = pc.cast(cells, pa.float64(), safe=False)
+        if not values.null_count:
+            return np.asarray(values)
         return np.asarray(pc.fill_null(values, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
 
     def to_times(self, cells: pa.Array) -> tuple[dates.Micros, Mask]:
         """Cells of a date or datetime column as microseconds since 1970, and which of them are times at all."""
         if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
             return dates.parse_times(cells, self.format)
-        return _micros(cells), celltext.is_valid(cells)
+        return _micros(cells), celltext.are_valid(cells)
 
     def eligible(self, cells: pa.Array, as_number: bool, nulls: bool = False) -> Mask:
         """Which cells may be struck: not null, not NaN, and a finite number, date or time where such is needed.
@@ -127,8 +129,11 @@ class Column:
         """
         if nulls:
             return self.eligible(cells, as_number) | ~self.eligible(cells, False)
-        valid = celltext.is_valid(cells)
+        valid = celltext.are_valid(cells)
         if pa.types.is_floating(self.storage):
+            if pa.types.is_floating(cells.type) and not cells.null_count:
+                numbers = cells.to_numpy()
+                return np.asarray(np.isfinite(numbers) if as_number else ~np.isnan(numbers))
             valid &= ~celltext.to_mask(pc.is_nan(cells))
             if as_number:
                 valid &= celltext.to_mask(pc.is_finite(cells))
@@ -202,6 +207,8 @@ class Column:
             rounded = np.rint(values)
             settled = np.clip(rounded, float(info.min), top)
             return pa.array(settled.astype(dtype), self.storage), settled, settled != rounded
+        if dtype == np.float64 and np.isfinite(values).all():
+            return pa.array(values, self.storage), values, np.zeros(len(values), bool)
         width = np.finfo(dtype)
         finite = values if special else np.clip(values, float(width.min), float(width.max))
         with np.errstate(over="ignore"):  # what single precision cannot hold becomes infinite

@@ -33,6 +33,10 @@ class DataProblem(NoiseError):
     exit_code = 3
 
 
+class RowProblem(DataProblem):
+    """It shows in a row; the message begins with the row, and gets the name of the file where that is known."""
+
+
 class CheckFailed(NoiseError):
     """`verify` or `replay` found a difference."""
 

@@ -247,15 +247,15 @@ def start_early(workers: int | None, source: Path) -> None:
 def _start_server() -> None:
     """Start the server that forks the workers.
 
-    It is deaf to Ctrl-C, and so are they: the signal reaches the whole group, but this process alone decides what
-    happens.
+    It is deaf to Ctrl-C and to a terminal that is closed, and so are they: the signal reaches the whole group, but this
+    process alone decides what happens.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["noisecli.run.work", "noisecli.run.images.tars"])
     resource_tracker.ensure_running()  # unblocks signals when it starts, so it comes first
-    with _deferred(signal.SIGINT, signal.SIGTERM):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _deferred(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         forkserver.ensure_running()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
 
 
 @contextmanager
@@ -278,7 +278,8 @@ def _deferred(*signals: signal.Signals) -> Iterator[None]:
 def _work(channel: Connection, lean: bool) -> None:
     """Do what comes through a pipe until it is closed; this is all that a worker does."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     keep_freed_memory()
     if lean:
         _hide_pandas()

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.random import SFC64, Generator, SeedSequence
@@ -20,6 +20,8 @@ from noisecli.normal import log, quantile
 
 FORMAT = 1
 """Version of the key derivation: part of every key, so that a change of it cannot go unnoticed."""
+
+N = TypeVar("N", bound=np.generic)
 
 BLOCK = 16_384
 """Rows that share one generator. Part of the output format: changing it changes every result."""
@@ -91,19 +93,22 @@ class BlockDraws:
 
     def uniform(self) -> Floats:
         """Uniform on [0, 1)."""
-        return self._generator.random(BLOCK)[self._struck]
+        return self._of_struck(self._generator.random(BLOCK))
 
     def normal(self) -> Floats:
         """Standard normal."""
-        return self._generator.standard_normal(BLOCK)[self._struck]
+        return self._of_struck(self._generator.standard_normal(BLOCK))
 
     def exponential(self) -> Floats:
         """Standard exponential."""
-        return self._generator.standard_exponential(BLOCK)[self._struck]
+        return self._of_struck(self._generator.standard_exponential(BLOCK))
 
     def bits(self) -> Words:
         """64 random bits."""
-        return raw_words(self._generator, BLOCK)[self._struck]
+        return self._of_struck(raw_words(self._generator, BLOCK))
+
+    def _of_struck(self, drawn: NDArray[N]) -> NDArray[N]:
+        return drawn if len(self._struck) == BLOCK else drawn[self._struck]
 
 
 class CounterDraws:
@@ -161,6 +166,8 @@ def strike(generator: Generator, rate: float | Floats, slots: int = BLOCK) -> Ma
 
     A slot's uniform is one random byte, refined by a counter hash only where the byte ties with the rate: 1 ns a slot.
     """
+    if np.ndim(rate) == 0 and rate >= 1:
+        return np.ones(slots, bool)
     first = raw_words(generator, -(-slots // 8)).astype("<u8").view(np.uint8)[:slots]
     tie_key = int(raw_words(generator, 1)[0])
     whole = np.floor(np.multiply(rate, 256)).astype(np.int16)

@@ -24,7 +24,10 @@ NEAR = 8
 """Edits that are no more code points apart are compared as one: they may exchange characters."""
 
 PIECE_BYTES = 1 << 16
-"""How much text is worked on at once, unless a single cell is longer: each byte takes up to 300 in passing."""
+"""How much text is worked on at once, unless a single cell is longer: each byte takes up to 350 in passing."""
+
+MOST_BYTES = 2_000_000
+"""A cell of more bytes is not worked on: its words or characters would take more than 0.8 GB."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.streams import word_of
-from noisecli.text import Text, pieces
+from noisecli.text import MOST_BYTES, Text, pieces
 
 MOST_WORDS = 4096
 """Of a larger vocabulary so many words are kept: those with the smallest hashes, whatever the order of the rows."""
@@ -25,6 +25,7 @@ class Vocabulary:
 
     def add(self, texts: pa.Array) -> None:
         """Take the words of some texts; they hold no null."""
+        texts = texts.filter(pc.less_equal(pc.binary_length(texts), MOST_BYTES))  # no step works on longer ones
         for piece in pieces(np.asarray(pc.binary_length(texts), np.int64)):
             text = Text(texts[piece])
             words = text.words[text.words.stops - text.words.starts <= LONGEST]

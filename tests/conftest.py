@@ -1,16 +1,20 @@
 """What the tests of the user's doors share: the command line in this process, recipes, raw CSV cells, folder trees."""
 
+import gc
 import json
+import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas  # noqa: F401 - where it is there, preview does not keep pyarrow from finding it
 import pytest
+import typer.main
 from hypothesis import HealthCheck, settings
 
 from noisecli import cli
@@ -18,9 +22,16 @@ from noisecli import cli
 ROOT = Path(__file__).resolve().parent.parent
 
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-settings.register_profile("suite", relaxed, max_examples=30, derandomize=True)
+settings.register_profile("suite", relaxed, max_examples=20, derandomize=True)
 settings.register_profile("stress", relaxed, max_examples=500)
 settings.load_profile("suite")
+
+# Processes of the tool find it compiled, and so does the next run of the tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Typer builds all commands anew at each call, of which a process of the tool makes one.
+typer.main.get_command = cache(typer.main.get_command)
 
 CELL = re.compile(rb'("(?:[^"]|"")*"|[^",\r\n]*)(,|\r?\n|\Z)')
 
@@ -40,6 +51,20 @@ class Result:
     @property
     def errors(self) -> list[str]:
         return [line for line in self.err.splitlines() if line.startswith("error:")]
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from going through a million objects of tests that stay anyway."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """No test pulls the plug, and a run waits ten times for the disk; one test sees what is asked of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture

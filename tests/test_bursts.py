@@ -111,10 +111,10 @@ def test_where_a_file_is_cut_does_not_show(
     table.to_csv(tmp_path / "in.csv", index=False)
     whole = augment(tmp_path / "in.csv", recipe, tmp_path / "whole.csv").output.read_bytes()
     assert whole != (tmp_path / "in.csv").read_bytes()
-    monkeypatch.setattr(csv, "SLAB_BYTES", 3000)
+    monkeypatch.setattr(csv, "SLAB_BYTES", 7919)
     assert augment(tmp_path / "in.csv", recipe, tmp_path / "cut.csv", workers=2).output.read_bytes() == whole
     frames = []
-    for group in (ROWS, 77):
+    for group in (ROWS, 211):
         pq.write_table(pa.Table.from_pandas(table), tmp_path / "in.parquet", row_group_size=group)
         frames.append(pd.read_parquet(augment(tmp_path / "in.parquet", recipe, tmp_path / f"{group}.parquet").output))
     pd.testing.assert_frame_equal(*frames)

@@ -333,18 +333,17 @@ def test_ops(command: Command) -> None:
         assert shown.code == 0
         assert "Source:" in shown.out
         assert "Example" in shown.out
-        assert any(op["target"] == entry["target"] for op in command("ops", entry["name"], "--json").json)
+        words = " ".join(shown.out.split())
+        details = command("ops", entry["name"], "--json").json
+        assert any(op["target"] == entry["target"] for op in details)
+        for parameter in (parameter for op in details for parameter in op["parameters"].values()):
+            assert all(choice in words or repr(choice) in words for choice in parameter["choices"])
     assert "did you mean 'typo'?" in command("ops", "tyop").errors[0]
     assert "did you mean 'typo'?" in command("ops", "TYPO").errors[0]
     assert "(`noisecli ops` lists them)" in command("ops", "no_such").errors[0]
 
 
 def test_ops_says_what_may_be_given(command: Command) -> None:
-    for entry in command("ops", "--json").json:
-        shown = " ".join(command("ops", entry["name"]).out.split())
-        for op in command("ops", entry["name"], "--json").json:
-            for parameter in op["parameters"].values():
-                assert all(choice in shown or repr(choice) in shown for choice in parameter["choices"])
     assert "Known: qwerty, qwertz, azerty" in " ".join(command("ops", "typo").out.split())
     assert r"Known: ',', ';', '\t', '|'." in " ".join(command("ops", "mixed_delimiter").out.split())
 
@@ -532,7 +531,7 @@ def test_an_interrupted_run_leaves_nothing(
         assert len(members(run.pid)) > 2
         (os.killpg if to_group else os.kill)(run.pid, number)
         assert run.wait(20) == code
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while members(run.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
         survivors = members(run.pid)

@@ -311,9 +311,10 @@ def test_same_seed_same_result_and_input_left_alone(op):
 def test_where_slabs_are_cut_does_not_matter(op):
     """Between blocks; and in them: behind the first row, before the last, near a block's end and anywhere.
 
-    Ops on texts are slower, and have no state that a third block could tell of.
+    Ops along a series and on rows have a state that a third block could tell of; the others show it once a kind.
     """
-    rows = (1 if issubclass(op, TextCorruption) else 2) * BLOCK + 1234
+    stateless = issubclass(op, CellCorruption | JointCorruption | TextCorruption)
+    rows = (1 if stateless and op not in FIRST_OF_KIND else 2) * BLOCK + 1234
     cells = cells_for(op, rows)
     whole = strike(made(op), cells, 0.3)
     anywhere = np.random.default_rng(3).integers(1, rows, 9).tolist()

@@ -139,8 +139,8 @@ def test_formulas_are_left_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"x,y\n1,a\n2," + b"z" * (65 << 20) + b"\n", "a.csv: a row after row 1 is over 64 MB"),
-        (b"x,y\n1,a\n2,\"" + b"z\n" * (34 << 20), "a.csv: a row after row 1 is over 64 MB"),
+        (b"x,y\n1,a\n2," + b"z" * (17 << 20) + b"\n", "a.csv: a row after row 1 is over 16 MB"),
+        (b"x,y\n1,a\n2,\"" + b"z\n" * (9 << 20), "a.csv: a row after row 1 is over 16 MB"),
         (b"x,y\n1,\"a\n2,b\n", "a.csv: a quote opened in or after row 1 never ends"),
         (b",".join(b"c%d" % i for i in range(1_000_000)) + b"\n1\n", "a.csv: the first row is over 2 MB, or a quote"),
         (b"x,y\n1,\"" + b"\"\"" * 9_000 + b"\n2,b\n", "a.csv: a quote opened in or after row 1 never ends"),
@@ -174,6 +174,52 @@ def test_quotes_anywhere_are_read_as_one_by_one(text: bytes) -> None:
         start = text[i] in b",\n"
         i += 1
     assert cut(text, ",").ends.tolist() == ends
+
+
+# ----------------------------------------------------------------------------------------------------------- long cells
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".arrow"])
+@pytest.mark.parametrize("op", ["typo", "misspell"])
+def test_a_cell_too_long_for_steps_on_its_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, op: str
+) -> None:
+    """In passing each of its bytes may take 350."""
+    monkeypatch.setattr("noisecli.engine.text.MOST_BYTES", 1_000)
+    table = pa.table({"x": range(20), "y": ["some words"] * 17 + ["words" * 201] + ["more words"] * 2})
+    source, steps = tmp_path / f"a{suffix}", [{"op": op, "columns": "y", "rate": 0.5}]
+    match suffix:
+        case ".csv":
+            source.write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in zip(*table.to_pydict().values(), strict=True)))
+        case ".jsonl":
+            source.write_text("".join(f"{json.dumps(row)}\n" for row in table.to_pylist()))
+        case ".parquet":
+            pq.write_table(table, source)
+        case ".arrow":
+            arrow(source, table)
+    with pytest.raises(DataProblem, match=f"a{suffix}: row 18: 'y' holds a text of 1,005 bytes, too long"):
+        augment(source, {**RECIPE, "steps": steps}, tmp_path / "out" / source.name)
+    assert not (tmp_path / "out").exists()
+    augment(source, {**RECIPE, "steps": [{**steps[0], "where": {"x": {"ne": 17}}}]}, tmp_path / "out" / source.name)
+
+
+@pytest.mark.parametrize("step", [{"op": "misspell", "columns": "y"}, {"op": "duplicate", "errors": 1}])
+def test_how_much_text_is_worked_on_at_once_does_not_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: dict[str, Any]
+) -> None:
+    (tmp_path / "a.csv").write_text("y,z\n" + "".join(f"some words {i},née {i}\n" for i in range(99)))
+    recipe, made = {**RECIPE, "steps": [{**step, "rate": 0.5}]}, []
+    for size in (1 << 16, 20):
+        monkeypatch.setattr("noisecli.text.PIECE_BYTES", size)
+        made.append(augment(tmp_path / "a.csv", recipe, tmp_path / "out.csv", force=True).output.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_values_that_are_too_long_are_no_categories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noisecli.survey.column.MAX_CATEGORY_SIZE", 1_000)
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2] * 501}\n" for i in range(20)))
+    with pytest.raises(NoiseError, match="column 'y' has values too many or too long to be categories"):
+        augment(tmp_path / "a.csv", {**RECIPE, "steps": [{"op": "label_flip", "columns": "y"}]}, tmp_path / "out.csv")
 
 
 # ---------------------------------------------------------------------------------------------------------------- names

@@ -67,7 +67,7 @@ OWN_CODE = """
 
     def hears_nothing(rows, rng):
         '''Works on, as numpy does, whatever signals arrive.'''
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         (HERE / "deaf").touch()
         time.sleep(60)
         return rows
@@ -80,8 +80,8 @@ def own_code(tmp_path: Path) -> Path:
     place = tmp_path / "own"
     place.mkdir()
     (place / "own_code.py").write_text(textwrap.dedent(OWN_CODE))
-    lines = (b"%d,some words to fill the line with %d\n" % (i, i) for i in range(220_000))
-    (place / "in.csv").write_bytes(b"x,y\n" + b"".join(lines))
+    words = b"some words to fill the line with " * 7
+    (place / "in.csv").write_bytes(b"x,y\n" + b"".join(b"%d,%s\n" % (i, words) for i in range(40_000)))
     return place
 
 
@@ -116,7 +116,7 @@ def test_a_task_that_kills_every_worker_fails_the_run_and_is_named(own_code: Pat
     assert not [path for path in own_code.iterdir() if "made" in path.name]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_signal_ends_a_run_in_the_midst_of_a_long_calculation(
     own_code: Path, number: int, code: int, workers: int
@@ -155,11 +155,11 @@ def killed(
 def test_a_killed_run_leaves_nothing_that_looks_like_a_result(
     sample: Path, tmp_path: Path, tree: Tree, name: str, steps: dict[str, Any]
 ) -> None:
-    steps = {**steps, "copies": 9}
     begun = folder_for(tmp_path / "1" / "out") / "data" / "copy=2"
-    out = killed(tmp_path, 1, sample / name, steps, 1 + (name == "images"), begun.exists)
+    many = {**steps, "copies": 200}  # not done before the kill, however late that comes
+    out = killed(tmp_path, 1, sample / name, many, 1 + (name == "images"), begun.exists)
     assert not out.exists()
-    augment(sample / name, steps, out, force=True)
+    augment(sample / name, {**steps, "copies": 2}, out, force=True)
     assert sorted(path.name for path in out.parent.iterdir()) == ["out", "out.noisecli.json"]
     assert verify(out)[1] == []
 

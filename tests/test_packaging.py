@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ("noisecli", "tests", "sample_data", "examples", "docs")
+KEPT = ("noisecli", "tests", "benchmarks", "sample_data", "examples", "docs")
 
 
 def files(folder: Path) -> set[str]:

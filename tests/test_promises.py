@@ -69,6 +69,9 @@ def a_recipe(*steps: dict[str, Any], **head: Any) -> dict[str, Any]:
     return {"noisecli": 1, "seed": 11, **head, "steps": list(steps)}
 
 
+CUT = a_recipe(*EVERY_STEP, data={"split": "split", "label": "churn"})
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("small") / "people.csv"
@@ -123,15 +126,24 @@ def written(output: Path) -> tuple[bytes, bytes]:
 # ------------------------------------------------------------------------------------------- 1: same seed, same bytes
 
 
+@pytest.fixture(scope="module")
+def usual(big: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """What comes of the usual slabs."""
+    return written(augment(big, CUT, tmp_path_factory.mktemp("usual") / "out.csv", workers=1).output)
+
+
 @pytest.mark.parametrize(("slab", "task_slabs"), [(1 << 16, 1), (300_007, 3), (1 << 30, 8)])
 def test_cuts_do_not_show(
-    big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slab: int, task_slabs: int
+    big: Path,
+    usual: tuple[bytes, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    slab: int,
+    task_slabs: int,
 ) -> None:
-    recipe = a_recipe(*EVERY_STEP, data={"split": "split", "label": "churn"})
-    usual = written(augment(big, recipe, tmp_path / "usual.csv", workers=1).output)
     monkeypatch.setattr(csv_format, "SLAB_BYTES", slab)
     monkeypatch.setattr(execute, "TASK_SLABS", task_slabs)
-    assert written(augment(big, recipe, tmp_path / "cut.csv", workers=1).output) == usual
+    assert written(augment(big, CUT, tmp_path / "out.csv", workers=1).output) == usual
 
 
 def test_parts_that_workers_survey_do_not_show(big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,11 +182,11 @@ def test_anchors_and_merged_text(read: Load) -> None:
     ],
 )  # fmt: skip
 def test_hostile_yaml_is_refused_quickly(faults: Load, text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()  # whatever else the machine does
     found = faults(text)
     assert found
     assert len(found[0]) < 1_200
-    assert time.monotonic() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_lines_are_shown_around_the_place(read: Load) -> None:
@@ -199,7 +199,7 @@ def test_lines_are_shown_around_the_place(read: Load) -> None:
 
 
 def test_so_many_faults_are_enough(faults: Load) -> None:
-    found = faults("noisecli: 1\nsteps:\n" + "  - {op: missng, columns: x}\n" * 3_000)
+    found = faults("noisecli: 1\nsteps:\n" + "  - {op: missng, columns: x}\n" * 300)
     assert len(found) == 101
     assert found[-1] == "r.yaml: there may be more faults than these 100"
 

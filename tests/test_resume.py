@@ -61,8 +61,8 @@ def kill(source: Path, recipe: dict[str, Any], out: Path, after: int, workers: i
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table that two tasks write."""
     monkeypatch.setattr(execute, "TASK_SLABS", 1)
-    place, words = tmp_path / "in.csv", b"some words to fill the line with " * 4
-    place.write_bytes(b"x,y\n" + b"".join(b"%d,%s\n" % (i, words) for i in range(20_000)))
+    place, words = tmp_path / "in.csv", b"some words to fill the line with " * 16
+    place.write_bytes(b"x,y\n" + b"".join(b"%d,%s\n" % (i, words) for i in range(5_000)))
     return place
 
 
@@ -104,6 +104,19 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     notes.clear()
     done = augment(given, recipe, out, resume=True, workers=3 - workers)
     assert (done.resumed, len(notes), done.anew) == (after, whole - after, False)
+    assert tree(out.parent) == tree(tmp_path / "usual")
+
+
+def test_a_part_that_was_edited_is_done_again(source: Path, tmp_path: Path, tree: Tree) -> None:
+    """Its size says nothing, and the manifest would vouch for it."""
+    out = tmp_path / "new" / "out"
+    kill(source, ON_TABLES, out, after=3)
+    edited = sorted((folder_for(out) / "data").rglob("*.csv"))
+    assert edited
+    for path in edited:
+        path.write_bytes(path.read_bytes().replace(b"some", b"same"))
+    augment(source, ON_TABLES, out, resume=True)
+    augment(source, ON_TABLES, tmp_path / "usual" / "out")
     assert tree(out.parent) == tree(tmp_path / "usual")
 
 

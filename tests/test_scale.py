@@ -62,7 +62,7 @@ def test_300_columns(run: Run, tmp_path: Path, size: int) -> None:
     assert [name for name in after.column_names if after[name].null_count] == ["sensor_7"]
 
 
-@sizes(small=40_000, large=1_000_000)
+@sizes(small=22_000, large=1_000_000)
 def test_many_sentences(run: Run, tmp_path: Path, size: int) -> None:
     words = ["the", "quick", "Straße", "élève", "привет", "क्षत्रिय", "天気", "over", "lazy", "👍🏽"]
     sentences = [" ".join(words[(i * k) % 10] for k in range(1, 11)) for i in range(1000)]

@@ -80,13 +80,14 @@ def drifted(x: list[float], struck: list[int], added: list[float]) -> list[float
 
 @pytest.mark.parametrize("group", [1, 7, 600, ROWS])
 def test_stuck_and_drift_are_as_their_models_say(table: pd.DataFrame, group: int, tmp_path: Path) -> None:
-    table = table.head(ROWS if group > 1 else 300)
-    pq.write_table(pa.Table.from_pandas(table), tmp_path / "in.parquet", row_group_size=group)
-    walk = noisy(table.assign(x=0.0), STEPS["random_walk"])
-    done = {}
-    for name, step in STEPS.items():
-        output = augment(tmp_path / "in.parquet", a_recipe({**step, **IN_RUNS}), tmp_path / f"{name}.parquet").output
-        done[name] = pq.read_table(output)["x"].to_numpy()
+    table = table.head(max(120, min(140 * group, ROWS)))
+    wide = table.assign(**dict.fromkeys(STEPS, table.x))
+    pq.write_table(pa.Table.from_pandas(wide), tmp_path / "in.parquet", row_group_size=group)
+    steps = [{**step, **IN_RUNS, "id": name, "columns": name} for name, step in STEPS.items()]
+    output = augment(tmp_path / "in.parquet", {**a_recipe({}), "steps": steps}, tmp_path / "out.parquet").output
+    done = {name: pq.read_table(output)[name].to_numpy() for name in STEPS}
+    alone = {**a_recipe({}), "steps": [{**STEPS["random_walk"], "id": "random_walk", "columns": "random_walk"}]}
+    walk = corrupt(wide.assign(random_walk=0.0), alone).random_walk.to_numpy()
     for _, own in table.groupby("e"):
         rows, x, struck = own.index, own.x.tolist(), own.m.tolist()
         np.testing.assert_array_equal(done["stuck"][rows], held(x, struck))

@@ -414,15 +414,18 @@ def test_quantiles_of_the_normal_distribution() -> None:
 # smooth
 
 
-@pytest.mark.parametrize("window", [1, 2, 7, 100, 6000])
-@pytest.mark.parametrize(("rows", "group"), [(300, 1), (ROWS, 370), (ROWS, ROWS)])
-def test_smooth_is_the_rolling_mean(table: pd.DataFrame, window: int, rows: int, group: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("rows", "group"), [(120, 1), (ROWS, 370), (ROWS, ROWS)])
+def test_smooth_is_the_rolling_mean(table: pd.DataFrame, rows: int, group: int, tmp_path: Path) -> None:
+    windows = {f"x{window}": window for window in (1, 2, 7, 100, 6000)}
     table = table.head(rows)
-    pq.write_table(pa.Table.from_pandas(table), tmp_path / "in.parquet", row_group_size=group)
-    recipe = a_recipe({"op": "smooth", "window": window}, entity="e")
-    done = pd.read_parquet(augment(tmp_path / "in.parquet", recipe, tmp_path / "out.parquet").output)
-    expected = table.groupby("e").x.rolling(window, min_periods=1).mean().droplevel(0).sort_index()
-    np.testing.assert_allclose(done.x, expected.where(table.x.notna()), rtol=1e-9)
+    wide = table.assign(**dict.fromkeys(windows, table.x))
+    pq.write_table(pa.Table.from_pandas(wide), tmp_path / "in.parquet", row_group_size=group)
+    steps = [{"op": "smooth", "id": name, "columns": name, "window": window} for name, window in windows.items()]
+    output = augment(tmp_path / "in.parquet", a_recipe(*steps, entity="e"), tmp_path / "out.parquet").output
+    done = pd.read_parquet(output)
+    for name, window in windows.items():
+        expected = table.groupby("e").x.rolling(window, min_periods=1).mean().droplevel(0).sort_index()
+        np.testing.assert_allclose(done[name], expected.where(table.x.notna()), rtol=1e-9)
 
 
 def test_a_small_number_beside_huge_ones_keeps_its_digits() -> None:

@@ -179,8 +179,9 @@ def nested(found: Iterable[tuple[tuple[str, str], int]]) -> dict[str, dict[str, 
 def test_transitions_add_up_over_slabs_files_workers_and_copies(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
-    for name, rows in (("a.csv", 150_000), ("b.csv", 500)):
-        lines = (f"{CLASSES[i * 7919 % 2003 % 6]},{i % 3},padding to fill the slab\n" for i in range(rows))
+    padding = "padding to fill the slab " * 10
+    for name, rows in (("a.csv", 20_000), ("b.csv", 500)):
+        lines = (f"{CLASSES[i * 7919 % 2003 % 6]},{i % 3},{padding}\n" for i in range(rows))
         (folder / name).write_text("y,code,note\n" + "".join(lines))
     steps = [
         {"op": "label_flip", "rate": 0.2},

@@ -683,11 +683,11 @@ def test_minus_zero_is_not_zero(run: Any, tmp_path: Path) -> None:
 
 def test_long_texts_make_small_row_groups(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "in.parquet"
-    texts = ["word " * 20_000 + str(i) for i in range(60)]
+    texts = ["word " * 4_000 + str(i) for i in range(60)]
     pq.write_table(pa.table({"x": texts}), source)
-    monkeypatch.setattr(truth, "PIECE_BYTES", 1 << 20)
-    monkeypatch.setattr(row_groups, "GROUP_BYTES", 1 << 20)
-    outcome = run(source, {"op": "typo", "columns": "x", "rate": 0.001})
+    monkeypatch.setattr(truth, "PIECE_BYTES", 220_000)
+    monkeypatch.setattr(row_groups, "GROUP_BYTES", 220_000)
+    outcome = run(source, {"op": "typo", "columns": "x", "rate": 0.005})
     assert len(check(source, outcome)) == 60
     file = pq.ParquetFile(truth_path(outcome.output))
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [6] * 10

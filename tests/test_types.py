@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import noisecli
 from noisecli.columns import Column, Kind, kind_of
 from noisecli.corruption import (
     CellCorruption,
@@ -22,6 +23,7 @@ from noisecli.corruption import (
     TextCorruption,
     registered,
 )
+from noisecli.errors import NoiseError
 from noisecli.formats.content import plain
 from noisecli.manifest import path_for
 
@@ -178,19 +180,34 @@ def test_noise_reaches_every_number(noisy: Noisy) -> None:
     assert changed(noisy(step)) == set(NUMBERS)
 
 
-@pytest.mark.parametrize("op", STRIKERS)
+FIRST_COLUMNS = {KINDS[name]: name for name in reversed(COLUMNS)}.values()
+"""The first column of each kind."""
+
+
+def refused(op: str, name: str, line: str) -> bool:
+    return f"{name!r} is {KINDS[name].value}" in line and op in line and "\n" not in line
+
+
+@pytest.mark.parametrize("op", FIRSTS)
 def test_a_named_column_of_another_kind_is_refused_in_one_line(
     source: Path, tmp_path: Path, command: Any, recipe: Any, op: str
 ) -> None:
-    """Every column for one of the ops that accept the same kinds, and for the others the first column of each kind."""
-    columns = {KINDS[name]: name for name in reversed(COLUMNS)}.values() if op not in FIRSTS else COLUMNS
-    for name in [name for name in columns if name not in accepted(op)]:
+    for name in [name for name in FIRST_COLUMNS if name not in accepted(op)]:
         steps = recipe(step_of(op, f"['{name}']"))
         done = command("augment", source, "-r", steps, "-o", tmp_path / "out.parquet", "--workers", "1")
         assert done.code in (2, 3)
-        assert len(done.errors) == 1
-        assert f"{name!r} is {KINDS[name].value}" in done.errors[0]
-        assert op in done.errors[0]
+        (line,) = done.errors
+        assert refused(op, name, line)
+
+
+@pytest.mark.parametrize("op", STRIKERS)
+def test_a_named_column_of_another_kind_is_refused_in_memory(op: str) -> None:
+    """Every column for one of the ops that accept the same kinds, and for the others the first column of each kind."""
+    for name in [name for name in (COLUMNS if op in FIRSTS else FIRST_COLUMNS) if name not in accepted(op)]:
+        step = {"op": op, "columns": [name], "rate": 0.5, **NEEDED.get(op, {})}
+        with pytest.raises(NoiseError) as found:
+            noisecli.corrupt(TABLE, {"noisecli": 1, "seed": 7, "steps": [step]})
+        assert refused(op, name, str(found.value))
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["even columns", "odd columns"])

@@ -233,7 +233,7 @@ def test_exact_strikes_a_share_of_the_allowed_rows(run: Run, tmp_path: Path, row
     source = write_frame(frame, tmp_path / f"in.{format_}")
     before = read_rows(source)
     allowed = chosen(frame["n"] > 7) & chosen(frame["f"].notna())
-    for rate in (0.1, 0.37, 1):
+    for rate in (0.1, 0.37, 1) if rows == ROWS else (0.37,):
         after = run(source, f"op: missing, columns: f, rate: {rate}, exact: true, where: {{n: {{gt: 7}}}}")
         struck = set(changed(before, after, "f"))
         assert struck <= allowed

@@ -30,8 +30,8 @@ def _guarded() -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail(SAID[signal.SIGINT], 130)
-    except Terminated:
-        return _fail(SAID[signal.SIGTERM], 143)
+    except Terminated as end:
+        return _fail(SAID[end.number], 128 + end.number)
     except BrokenPipeError:
         _close_stdout()
         return 0

@@ -7,18 +7,26 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
 PATIENCE = 1.2
 """Seconds until a run that does not end by itself is ended: in a long calculation Python hears no signal."""
 
-SAID = {signal.SIGINT: "interrupted; nothing was written", signal.SIGTERM: "terminated; nothing was written"}
+SAID = {
+    signal.SIGINT: "interrupted; nothing was written",
+    signal.SIGTERM: "terminated; nothing was written",
+    signal.SIGHUP: "the terminal was closed; nothing was written",
+}
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived; raised so that everything cleans up on the way out."""
+    """SIGTERM or SIGHUP arrived; raised so that everything cleans up on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = signal.Signals(number)
 
 
 @contextmanager
@@ -42,7 +50,7 @@ def heeded() -> Iterator[None]:
 def _unwind(number: int, frame: FrameType | None) -> NoReturn:
     for each in SAID:
         signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
 
 def _leave_in_time(arrived: int) -> None:
@@ -58,5 +66,6 @@ def _leave_in_time(arrived: int) -> None:
     workspaces = sys.modules.get("noisecli.run.workspace")
     if workspaces is not None:
         workspaces.abandon()
-    os.write(2, f"error: {SAID[signal.Signals(number[0])]}\n".encode())
+    with suppress(OSError):  # the terminal may be gone
+        os.write(2, f"error: {SAID[signal.Signals(number[0])]}\n".encode())
     os._exit(128 + number[0])

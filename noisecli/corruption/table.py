@@ -29,6 +29,8 @@ class TableCorruption(Corruption):
     column's own type."""
     special: ClassVar[bool] = False
     """True: numbers may become NaN, infinite or subnormal, and are written in full, where the column holds such."""
+    by_character: ClassVar[bool] = False
+    """Whether the op works on the words or characters of a text, and so takes a lot of memory for a long one."""
     together: ClassVar[bool] = False
     """Whether a row is struck in all columns of the step at once. False: each column has strikes of its own."""
     stratified: ClassVar[bool] = False
@@ -51,7 +53,7 @@ class TableCorruption(Corruption):
     def objection(self, column: Column) -> str | None:
         """Say why the op cannot strike a column of a kind that it accepts, "has too many values"; None: it can."""
         if self.needs() & {"categories", "counts"} and column.categories is None:
-            return "has too many values to be categories"
+            return "has values too many or too long to be categories"
         return None
 
     def objection_to_all(self, columns: Sequence[Column]) -> str | None:
@@ -138,6 +140,7 @@ class TextCorruption(TableCorruption):
     """Edits struck parts of the texts of one column; the step's rate is the share of its `unit`."""
 
     accepts = TEXT
+    by_character = True
     default_rate = 0.1
     unchanged = "one edit undid another in the same text"
 

@@ -4,7 +4,6 @@ from noisecli.engine.counts import Counts, Tally
 from noisecli.engine.file import FileChange, FileEngine
 from noisecli.engine.images import ImageEngine, StruckImage
 from noisecli.engine.intervals import Intervals, in_order
-from noisecli.engine.lineup import OutOfOrder
 from noisecli.engine.slab import Change, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.table import TableEngine
 
@@ -16,7 +15,6 @@ __all__ = [
     "ImageEngine",
     "Index",
     "Intervals",
-    "OutOfOrder",
     "Slab",
     "Struck",
     "StruckImage",

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noisecli.celltext import round_decimals, to_mask
+from noisecli.celltext import are_valid, round_decimals, to_mask
 from noisecli.columns import MOMENT, Column, Kind, kind_of
 from noisecli.corruption import CellCorruption, MomentCorruption, MomentTextCorruption, TableCorruption
 from noisecli.dates import DAY, FIRST, LAST, Micros
@@ -54,11 +54,6 @@ class Edits:
     def drawn(self) -> pa.Array | None:
         """What else is to be said of each cell, as JSON; None: nothing."""
         return pa.concat_arrays(self._drawn) if self._drawn else None
-
-
-def some(cells: pa.Array, which: Mask) -> pa.Array:
-    """Return some of the cells; all of them cost nothing."""
-    return cells if which.all() else cells.filter(pa.array(which))
 
 
 def put(column: pa.Array, rows: Index, new: pa.Array) -> pa.Array:
@@ -176,8 +171,9 @@ def transitions(column: Column, old: pa.Array, new: pa.Array) -> Transitions:
 
 def differs(new: pa.Array, old: pa.Array) -> Mask:
     """Cell by cell, whether two arrays differ: null equals null, NaN equals NaN, and 0 is not -0."""
-    lost = to_mask(pc.xor(pc.is_null(new), pc.is_null(old)))
-    both = to_mask(pc.and_(pc.is_valid(new), pc.is_valid(old)))
+    there, was = are_valid(new), are_valid(old)
+    lost: Mask = there != was
+    both: Mask = there & was
     if not both.any() or kind_of(old.type) is Kind.OTHER:
         return lost
     if pa.types.is_floating(old.type):

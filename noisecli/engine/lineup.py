@@ -9,7 +9,7 @@ import pyarrow as pa
 from noisecli.columns import NUMBER, Column
 from noisecli.corruption import Series
 from noisecli.engine.slab import Index, Slab
-from noisecli.errors import DataProblem
+from noisecli.errors import RowProblem
 from noisecli.mechanism import groups_of
 from noisecli.plan import SeriesPlan
 from noisecli.streams import Floats, Mask, Words, scramble, word_of
@@ -20,10 +20,6 @@ ALONE = -1
 
 SECOND = 1e6
 """Microseconds in a unit of a time that is a number: such count seconds."""
-
-
-class OutOfOrder(DataProblem):
-    """Times decrease within an entity; the message does not say in which file."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Lines:
         """Line up the training rows of the slab that follows.
 
         Raises:
-            OutOfOrder: a row's time is before that of an earlier row of its series.
+            RowProblem: a row's time is before that of an earlier row of its series.
         """
         rows = np.flatnonzero(training)
         words, codes, alone = self._named(slab, rows)
@@ -133,7 +129,7 @@ class Lines:
         same, several = "", ", name the devices with `data: {entity: COLUMN}` if there are several"
         if self._entity is not None:
             same, several = f" of the same {self._entity.name!r}", ""
-        raise OutOfOrder(
+        raise RowProblem(
             f"row {slab.first_row + row + 1}: {column.name!r} is {said}, earlier than in a row{same} "
             f"before it: sort the rows by {column.name!r}{several}, or leave `time` out of `data:`"
         )

@@ -36,6 +36,11 @@ class Slab:
     places: Words | None = None
     """A hash of the series that each row belongs to and of its place there, if rows are lined up."""
 
+    @property
+    def numbers(self) -> Index:
+        """Numbers of the rows in the file, from 0."""
+        return np.arange(self.first_row, self.first_row + self.rows)
+
 
 @dataclass(frozen=True)
 class Change:

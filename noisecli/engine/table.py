@@ -21,7 +21,7 @@ from noisecli.engine.bursts import Bursts
 from noisecli.engine.choose import allowed_rows, chosen_cells, row_words, site_chances, value_draws
 from noisecli.engine.clones import can_err, err
 from noisecli.engine.counts import Counts, Tally
-from noisecli.engine.edits import Edits, apply, some
+from noisecli.engine.edits import Edits, apply
 from noisecli.engine.flow import Flow, Move
 from noisecli.engine.intervals import Intervals
 from noisecli.engine.joint import JointStrike
@@ -29,7 +29,7 @@ from noisecli.engine.lineup import Kept, Lines
 from noisecli.engine.series import SeriesStrike
 from noisecli.engine.slab import Block, Index, Slab, Struck, blocks, eligible_cells, strikeable
 from noisecli.engine.soft import codes_of
-from noisecli.engine.text import TextStrike
+from noisecli.engine.text import TextStrike, refuse_long
 from noisecli.engine.whole import BlockStrike
 from noisecli.plan import SOURCE_ROW, Plan, StepPlan
 from noisecli.streams import (
@@ -83,7 +83,7 @@ class TableEngine:
         for name, type_ in self._plan.outgoing.items():
             cells[name] = to_text(cells[name]) if name in cells else pa.nulls(slab.rows, type_)
         if self._plan.source_row:
-            cells[SOURCE_ROW] = pa.array(np.arange(slab.first_row, slab.first_row + slab.rows), pa.int64())
+            cells[SOURCE_ROW] = pa.array(slab.numbers, pa.int64())
         return cells
 
     def _act(self, number: int, flows: Iterator[Flow]) -> Iterator[Flow]:
@@ -145,6 +145,8 @@ class TableEngine:
         assert isinstance(op, CellCorruption)
         clean = slab.cells[column.name]
         eligible = eligible_cells(slab, self._plan.columns[column.name], op.as_number, step.nulls) & allowed
+        if op.by_character:
+            refuse_long(column.name, current, eligible, slab.numbers)
         # An earlier step may have put a word among numbers.
         now = column if current is clean else replace(column, clean_text=False)
         counts = self._count(step, column.name)
@@ -155,14 +157,19 @@ class TableEngine:
                 continue
             chosen = self._chosen(step, column.name, block, slab) & eligible[block.rows]
             struck = np.flatnonzero(chosen)
-            values = some(current[block.rows], chosen)
-            alive = now.eligible(values, op.as_number, step.nulls)
+            values = current[block.rows]
+            if len(struck) < len(values):
+                values = values.take(pa.array(struck))
             counts.struck += len(struck)
-            counts.void += int(np.count_nonzero(~alive))
-            struck, values = struck[alive], some(values, alive)
+            alive = now.eligible(values, op.as_number, step.nulls)
+            if not alive.all():
+                counts.void += int(np.count_nonzero(~alive))
+                struck, values = struck[alive], values.filter(pa.array(alive))
             draws = value_draws(self._stream(step), step, column.name, block, struck, slab)
             new, changed = apply(op, column, values, draws, counts, step.decimals)
-            edits.add(struck[changed] + block.rows.start, some(new, changed))
+            if not changed.all():
+                struck, new = struck[changed], new.filter(pa.array(changed))
+            edits.add(struck + block.rows.start, new)
         return edits
 
     def _strike_jointly(self, step: StepPlan, op: JointCorruption, flow: Flow) -> JointStrike:
@@ -211,6 +218,9 @@ class TableEngine:
         assert isinstance(op, TextCorruption)
         clean = slab.cells[column.name]
         eligible = column.eligible(clean, False) & allowed
+        refuse_long(column.name, clean, eligible, slab.numbers)
+        if current is not clean:
+            refuse_long(column.name, current, eligible, slab.numbers)
         strike = TextStrike(op, column, self._count(step, column.name), self._keep_changes)
         edits = Edits()
         for block in blocks(slab.first_row, slab.rows):

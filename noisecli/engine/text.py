@@ -13,9 +13,10 @@ from noisecli.corruption import TextCorruption
 from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits, differs
 from noisecli.engine.slab import Block, Index
-from noisecli.streams import CounterDraws, Floats, Purpose, Words, scramble, to_uniform
+from noisecli.errors import RowProblem
+from noisecli.streams import CounterDraws, Floats, Mask, Purpose, Words, scramble, to_uniform
+from noisecli.text import MOST_BYTES, Spans, Text, pieces
 from noisecli.text import Edits as Replacements
-from noisecli.text import Spans, Text, pieces
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,28 @@ class TextStrike:
         able = self.op.editable(text, self.column)
         wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
         return text, able[np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)]
+
+
+def refuse_long(name: str, cells: pa.Array, chosen: Mask, rows: Index) -> None:
+    """Refuse texts that are too long to be worked on.
+
+    Args:
+        name: their column.
+        cells: the texts.
+        chosen: which of them are to be worked on.
+        rows: of the file, from 0.
+
+    Raises:
+        RowProblem: one is.
+    """
+    sizes = np.asarray(pc.binary_length(cells).fill_null(0), np.int64)
+    long = np.flatnonzero(chosen & (sizes > MOST_BYTES))
+    if len(long):
+        row, size = rows[long[0]] + 1, sizes[long[0]]
+        raise RowProblem(
+            f"row {row}: {name!r} holds a text of {size:,} bytes, too long for a step on words or characters (at most "
+            f"{MOST_BYTES:,}): shorten it, keep its row out with `where`, or leave the column out of the step"
+        )
 
 
 def _sites(text: Text, made: Replacements) -> pa.Array:

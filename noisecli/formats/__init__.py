@@ -1,5 +1,6 @@
 """Files of each kind, behind one contract: what a step touched is written anew, everything else is carried."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,16 @@ class Written:
     changed: bool
     """Whether any cell or row differs from the input."""
     content: str | None
-    """Digest of the decoded cells; None where the bytes are the content."""
+    """Digest of the cells that were written anew; None where the bytes are the content."""
     warnings: tuple[str, ...] = ()
     """What of the file could not be kept."""
+
+
+def combined(contents: Sequence[str | None]) -> str | None:
+    """Return a digest of several parts."""
+    if not contents or None in contents or len(contents) == 1:
+        return contents[0] if contents else None
+    return hashlib.sha256("\n".join(map(str, contents)).encode()).hexdigest()
 
 
 class TableFile(Protocol):

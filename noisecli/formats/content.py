@@ -137,11 +137,14 @@ class Vocabulary:
         self._room = {name: np.iinfo(type_.index_type.to_pandas_dtype()).max + 1 for name, type_ in narrow.items()}
         self._values = {name: pa.array([], plain(type_)) for name, type_ in narrow.items()}
 
-    def add(self, table: pa.Table) -> None:
-        """Take note of the values of the next rows; beyond the limit their number does not matter."""
-        for name in set(self._values) - self.overfull():
-            found = [chunk.dictionary for chunk in table.column(name).chunks]
-            self._values[name] = pc.unique(pa.chunked_array([self._values[name], *found]))
+    @property
+    def wanted(self) -> set[str]:
+        """Columns of which values have to be known; beyond the limit their number does not matter."""
+        return set(self._values) - self.overfull()
+
+    def add(self, name: str, found: Iterable[pa.Array]) -> None:
+        """Take note of more values of a column."""
+        self._values[name] = pc.unique(pa.chunked_array([self._values[name], *found]))
 
     def overfull(self) -> set[str]:
         """Columns whose values need wider indices."""

@@ -36,7 +36,8 @@ HEAD_BYTES = 64 << 10
 MAX_HEAD_BYTES = 2 << 20
 """How long the first row may be."""
 
-MAX_ROW_BYTES = 64 << 20
+MAX_ROW_BYTES = 16 << 20
+"""How long a row may be: one of nothing but stray quotes takes 40 times its bytes in passing."""
 
 LINE_ENDS = 4
 """How many line ends after any place are tried as that of a row."""

@@ -26,6 +26,13 @@ class Content:
         self._names: list[str] = schema.names
         self._columns = [_Cells(type_) for type_ in schema.types]
 
+    @classmethod
+    def of(cls, table: pa.Table) -> str:
+        """Return the digest of a whole table."""
+        content = cls(table.schema)
+        content.feed(table)
+        return content.hexdigest()
+
     def feed(self, table: pa.Table) -> None:
         """Add the next rows."""
         for digest, column in zip(self._columns, table.columns, strict=True):

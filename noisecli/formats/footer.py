@@ -31,31 +31,26 @@ class Manner:
 
     options: Mapping[str, Any]
     """What the writer is told; columns by their path in the file to be written."""
-    sort_order: tuple[Any, ...]
-    sorted_by: frozenset[str]
-    """Names of the columns that the file says it is sorted by."""
     metadata: Mapping[bytes, bytes]
     """Key-value pairs of the footer, with the Arrow schema as it is: then types that Parquet cannot tell stay, too."""
-    lost: tuple[str, ...] = ()
-    """What the installed pyarrow cannot write, for the user to know."""
+    lost: Mapping[str, frozenset[str]]
+    """What the installed pyarrow cannot write, for the user to know, and the columns that have it."""
 
     @classmethod
     def of(cls, source: pq.ParquetFile, path: Path, schema: pa.Schema, outgoing: Mapping[str, pa.DataType]) -> "Manner":
         """Read the manner off a file that is to be written with this schema, some columns of which are new in it."""
         metadata = source.metadata
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-        orders = {group.sorting_columns for group in groups}
-        names = owners(schema)
-        sort_order = orders.pop() if len(orders) == 1 else ()
-        if any(not 0 <= column.column_index < len(names) for column in sort_order):
-            raise pa.ArrowInvalid("it is sorted by a column that it does not have")
+        owned = list(zip(_paths(schema), owners(schema), strict=True))
         options = {**_file_options(source, path, schema), **_column_options(groups, schema, outgoing)}
         return cls(
             {name: value for name, value in options.items() if name in KNOWN_OPTIONS},
-            sort_order,
-            frozenset(names[column.column_index] for column in sort_order),
             metadata.metadata or {},
-            tuple(LOSSES[name] for name in LOSSES if options[name] and name not in KNOWN_OPTIONS),
+            {
+                loss: frozenset(owner for path, owner in owned if path in options[name])
+                for name, loss in LOSSES.items()
+                if name not in KNOWN_OPTIONS
+            },
         )
 
 

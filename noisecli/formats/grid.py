@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from noisecli.celltext import holds, is_valid, to_mask
+from noisecli.celltext import are_valid, holds, to_mask
 from noisecli.columns import to_text
 from noisecli.errors import DataProblem
 from noisecli.formats.cells import QUOTE, RETURN, Bytes, Cuts, blanks
@@ -159,7 +159,7 @@ class Grid:
     def write(self, cells: pa.Array, starts: Offsets, stops: Offsets, null: str) -> tuple[pa.Array, Offsets, Offsets]:
         """Say what to write for new cells, and over which bytes: padding is kept around a text without quotes."""
         inner_starts, inner_stops, is_quoted = self.trim(starts, stops)
-        valid = is_valid(cells)
+        valid = are_valid(cells)
         needs = (is_quoted | needs_quotes(cells, self._layout)) & valid
         cells = _wrapped(cells, needs)
         if not self._bare:
@@ -176,7 +176,7 @@ class Grid:
 
 def quoted(cells: pa.Array, layout: Layout) -> pa.Array:
     """Texts with quotes around those that need them."""
-    return _wrapped(cells, needs_quotes(cells, layout) & is_valid(cells))
+    return _wrapped(cells, needs_quotes(cells, layout) & are_valid(cells))
 
 
 def _wrapped(cells: pa.Array, needs: Mask) -> pa.Array:

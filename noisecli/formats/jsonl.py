@@ -22,7 +22,8 @@ from noisecli.splice import Offsets
 SLAB_BYTES = 2 << 20
 """How much is read at once; a slab ends at the end of a row."""
 
-MAX_ROW_BYTES = 64 << 20
+MAX_ROW_BYTES = 16 << 20
+"""How long a row may be: one of nothing but escapes takes 50 times its bytes in passing."""
 
 BOM = codecs.BOM_UTF8
 

@@ -1,11 +1,12 @@
-"""Parquet: read row group by row group, written anew in the manner that the input's own footer tells."""
+"""Parquet: row group by row group, columns that change are written anew in the manner that the footer tells."""
 
 import base64
+import io
 import os
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pyarrow.types as pt
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import AS_IT_CAME, Part, Transform, Written
+from noisecli.formats import AS_IT_CAME, Part, Transform, Written, combined, pieces
 from noisecli.formats.arranged import Spill
 from noisecli.formats.content import (
     ArrowFile,
@@ -30,6 +31,7 @@ from noisecli.formats.content import (
 from noisecli.formats.digest import Content
 from noisecli.formats.footer import Manner, is_int96, leaves, owners
 from noisecli.formats.outgoing import outgoing_metadata, outgoing_schema, reshaped
+from noisecli.formats.stitch import Piece, Source, Stitching
 
 ARROW_SCHEMA = b"ARROW:schema"
 SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
@@ -41,6 +43,8 @@ SIGNATURE = 28
 
 class ParquetFile(ArrowFile):
     """One Parquet file. Only one row group at a time is in memory."""
+
+    splits = True
 
     def fields(self) -> Mapping[str, pa.DataType]:
         with self._open() as source:
@@ -67,71 +71,110 @@ class ParquetFile(ArrowFile):
         sink: Path,
         outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
     ) -> Written:
-        written, disordered = self._write(parts, list(columns), transform, sink, outgoing, sort_order=True)
-        if disordered:
-            self._forget_sort_order(sink)
-        return written
-
-    def _write(
-        self,
-        parts: Sequence[Part],
-        columns: Sequence[str],
-        transform: Transform,
-        sink: Path,
-        outgoing: Mapping[str, pa.DataType],
-        sort_order: bool,
-    ) -> tuple[Written, bool]:
-        """Write the file; also say whether it claims a sort order that may no longer hold."""
-        with self._open() as source:
-            self._refuse_ambiguous(source.schema_arrow, columns)
-            schema = outgoing_schema(source.schema_arrow, columns, outgoing)
-            with self._blaming("the footer"):
-                manner = Manner.of(source, self.path, schema, outgoing)
-            sort_order = sort_order and manner.sorted_by.isdisjoint(outgoing)
-            content = Content(schema)
-            vocabulary = Vocabulary(source.schema_arrow, set(columns) - set(outgoing))
-            rows, changed, disordered = 0, bool(outgoing), False
+        with self._open() as source, sink.open("wb") as target:
+            self._refuse_ambiguous(source.schema_arrow, list(columns))
+            schema, manner = self._manner(source, list(columns), outgoing)
+            rows, changed, contents, anew = 0, bool(outgoing), list[str](), set[str]()
             waiting: deque[pa.Table] = deque()
+            asked: list[str] | None = list(columns)
 
             def slabs() -> Iterator[Slab]:
                 for part in parts:
-                    waiting.append(self._read(source, part.start))
-                    yield Slab(part.first_row, part.rows, self._cells(waiting[-1], columns))
+                    waiting.append(self._read(source, part.start, asked))
+                    yield Slab(part.first_row, part.rows, self._cells(waiting[-1], list(columns)))
 
-            with _writer(sink, schema, manner, sort_order) as writer:
-                for struck in transform(slabs()):
-                    table = waiting.popleft()
-                    moved = moves(struck, table.num_rows)
-                    altered = {name for name, mask in struck.changed.items() if mask.any()}
-                    changed |= moved or bool(altered)
-                    disordered |= moved or not altered.isdisjoint(manner.sorted_by)
-                    chunks = table.columns
-                    del table
-                    table = self._outgoing(chunks, schema, struck, moved, outgoing)
-                    with self._blaming("the encoding of columns"):
-                        writer.write_table(table, row_group_size=max(1, table.num_rows))
-                    content.feed(table)
-                    vocabulary.add(table)
-                    rows += table.num_rows
-                    del table, chunks, struck
-                    pa.default_memory_pool().release_unused()
-                if manner.metadata:
-                    writer.add_key_value_metadata(_pairs(manner.metadata, vocabulary.overfull(), outgoing))
-        warnings = tuple(f"{self.name}: {loss}" for loss in manner.lost)
-        written = Written(rows, changed, content.hexdigest(), warnings)
-        return written, disordered and sort_order and bool(manner.sorted_by)
+            for part, struck in zip(parts, transform(slabs()), strict=True):
+                table = waiting.popleft()
+                moved = moves(struck, part.rows)
+                if moved and asked is not None:
+                    asked = None  # rows that follow will mostly move, too
+                if moved and table.schema.names != source.schema_arrow.names:
+                    table = self._read(source, part.start)
+                table = self._anew(table, schema, struck, moved, outgoing)
+                with self._blaming("the encoding of columns"):
+                    pieces.append(target, table, manner)
+                contents.append(Content.of(table))
+                changed |= moved or table.num_columns > 0
+                anew |= set(table.column_names)
+                rows += part.rows if struck.order is None else len(struck.order)
+                del table, struck
+                pa.default_memory_pool().release_unused()
+        warnings = tuple(f"{self.name}: {loss}" for loss, of in manner.lost.items() if not of.isdisjoint(anew))
+        return Written(rows, changed, combined(contents), warnings)
 
-    def _forget_sort_order(self, sink: Path) -> None:
-        """Write a file again without its claim to be sorted: that it no longer holds is only known at the end."""
-        whole = ParquetFile(sink, self.name)
-        unsorted = sink.with_name(f"{sink.name}.unsorted")
-        try:
-            parts = [part for part, _ in whole.scan([])]
-            untouched: Transform = lambda slabs: (Struck({}, {}, None) for _ in slabs)  # noqa: E731
-            whole._write(parts, [], untouched, unsorted, AS_IT_CAME, sort_order=False)
-            unsorted.replace(sink)
-        finally:
-            unsorted.unlink(missing_ok=True)
+    def _manner(
+        self, source: pq.ParquetFile, touched: Sequence[str], outgoing: Mapping[str, pa.DataType]
+    ) -> tuple[pa.Schema, Manner]:
+        """In what types and how columns are written anew."""
+        schema = outgoing_schema(source.schema_arrow, touched, outgoing)
+        with self._blaming("the footer"):
+            return schema, Manner.of(source, self.path, schema, outgoing)
+
+    def _anew(
+        self, table: pa.Table, schema: pa.Schema, struck: Struck, moved: bool, outgoing: Mapping[str, pa.DataType]
+    ) -> pa.Table:
+        """Return the columns of a row group that are not as they came: all where rows moved, else the changed."""
+        if moved:
+            return self._outgoing(table.columns, schema, struck, moved, outgoing)
+        altered = {name for name, mask in struck.changed.items() if mask.any()} | set(outgoing)
+        kept = pa.schema([field for field in schema if field.name in altered])
+        columns = [table.column(name) for name in kept.names if name in table.column_names]
+        return self._outgoing(columns, kept, struck, moved, outgoing)
+
+    def assemble(
+        self,
+        sinks: Sequence[Path],
+        target: Path,
+        outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
+        order: Index | None = None,
+    ) -> str | None:
+        draft = sinks[0].with_suffix(".whole")
+        with self._open() as source, ExitStack() as stack:
+            schema, manner = self._manner(source, source.schema_arrow.names, outgoing)
+            whole = [name.encode() for name in schema.names]
+            sources = [stack.enter_context(path.open("rb")) for path in (self.path, *sinks)]
+            found = [piece for sink in sources[1:] for piece in pieces.read_back(sink, whole)]
+            with self._blaming("the footer"):
+                mine = Source(sources[0], 0, self.path.stat().st_size)
+                mine.check()
+            stitching = Stitching(mine, pieces.described(schema, manner), found, frozenset(map(str.encode, outgoing)))
+            pairs = _pairs(manner.metadata, self._overfull(source, stitching, outgoing), outgoing)
+            with draft.open("wb") as file, self._blaming("what its footer tells of"):
+                stitching.write(file, partial(self._late, source, schema, manner), pairs)
+        for sink in sinks:
+            sink.unlink()
+        return super().assemble([draft], target, outgoing, order)
+
+    def _late(
+        self, source: pq.ParquetFile, schema: pa.Schema, manner: Manner, group: int, numbers: Collection[int]
+    ) -> Piece:
+        """Write columns of a row group anew as they are: another row group has them in another form by now."""
+        columns = self._read(source, group).columns
+        chosen = sorted(numbers)
+        kept = pa.schema([schema.field(i) for i in chosen])
+        table = self._outgoing([columns[i] for i in chosen], kept, Struck({}, {}, None), False, AS_IT_CAME)
+        file = io.BytesIO()
+        pieces.write(file, table, manner)
+        return Piece(Source(file, 0, file.tell()), {number: i for i, number in enumerate(chosen)})
+
+    def _overfull(
+        self, source: pq.ParquetFile, stitching: Stitching, outgoing: Mapping[str, pa.DataType]
+    ) -> Collection[str]:
+        """Name the categories whose values need wider indices by now."""
+        schema = source.schema_arrow
+        anew = {i: schema.field(i) for i in stitching.anew if i < len(schema)}
+        coded = {i: field.name for i, field in anew.items() if pt.is_dictionary(field.type)}
+        vocabulary = Vocabulary(schema, set(coded.values()) - set(outgoing))
+        for number, name in coded.items() if vocabulary.wanted else ():
+            for group, piece in enumerate(stitching.pieces):
+                if name not in vocabulary.wanted:
+                    break
+                if piece is not None and number in piece.columns:
+                    vocabulary.add(name, pieces.categories(piece, name, plain(schema.field(number).type)))
+                else:
+                    column = self._read(source, group, [name]).column(0)
+                    vocabulary.add(name, [chunk.dictionary for chunk in column.chunks])
+        return vocabulary.overfull()
 
     def spilled(self, parts: Sequence[Part]) -> int:
         if not parts:
@@ -164,21 +207,21 @@ class ParquetFile(ArrowFile):
         with self._open() as source, ExitStack() as stack:
             whole = source.schema_arrow
             coded = [field.name for field in whole if pt.is_dictionary(field.type)]
-            schema = outgoing_schema(whole, coded, AS_IT_CAME)
-            with self._blaming("the footer"):
-                manner = Manner.of(source, self.path, schema, AS_IT_CAME)
+            schema, manner = self._manner(source, coded, AS_IT_CAME)
             content, vocabulary = Content(schema), Vocabulary(whole, coded)
             spill = stack.enter_context(closing(Spill(self.path, schema)))
             sizes = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
             for group in range(len(sizes)):
                 columns = self._read(source, group).columns
                 spill.add(self._outgoing(columns, schema, Struck({}, {}, None), False, AS_IT_CAME))
-            writer = stack.enter_context(_writer(target, schema, manner, sort_order=False))
+            handle = stack.enter_context(pa.OSFile(os.fsencode(target), "wb"))
+            writer = stack.enter_context(pq.ParquetWriter(handle, schema, **manner.options))
             with self._blaming("the new order"):
                 for table in spill.tables(order, sizes, compact=True):
                     writer.write_table(table, row_group_size=max(1, table.num_rows))
                     content.feed(table)
-                    vocabulary.add(table)
+                    for name in vocabulary.wanted:
+                        vocabulary.add(name, [chunk.dictionary for chunk in table.column(name).chunks])
                     pa.default_memory_pool().release_unused()
             if manner.metadata:
                 writer.add_key_value_metadata(_pairs(manner.metadata, vocabulary.overfull(), AS_IT_CAME))
@@ -272,13 +315,3 @@ def _pairs(
             schema = schema.set(schema.get_field_index(name), field.with_type(with_index(field.type)))
         pairs[ARROW_SCHEMA] = base64.b64encode(reshaped(schema, outgoing).serialize())
     return pairs
-
-
-@contextmanager
-def _writer(sink: Path, schema: pa.Schema, manner: Manner, sort_order: bool) -> Iterator[pq.ParquetWriter]:
-    order = manner.sort_order if sort_order else ()
-    with (
-        pa.OSFile(os.fsencode(sink), "wb") as handle,
-        pq.ParquetWriter(handle, schema, sorting_columns=order or None, **manner.options) as writer,
-    ):
-        yield writer

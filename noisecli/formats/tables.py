@@ -98,8 +98,9 @@ class ArrowTable(ArrowData):
                 columns[i : i + 1] = [noisy.cells[field.name]]
             elif field.name in noisy.cells or order is not None:
                 columns[i] = self._outgoing_column(columns[i], field, noisy.cells.get(field.name), order)
-        if kept:
-            vocabulary.add(pa.table(columns, schema.names).select(kept))
+        for name in vocabulary.wanted:
+            chunks = columns[schema.get_field_index(name)].chunks
+            vocabulary.add(name, [chunk.dictionary for chunk in chunks])
         overfull = vocabulary.overfull()
         for i, (narrow, wide) in enumerate(zip(own, schema, strict=True)):
             final = wide if narrow.name in overfull else narrow

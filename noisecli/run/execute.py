@@ -10,6 +10,7 @@ from noisecli.annotations import Annotations
 from noisecli.engine import Index, Tally
 from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
+from noisecli.formats import combined
 from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
 from noisecli.formats.csv import CsvFile
 from noisecli.listing import InputEntry
@@ -108,7 +109,8 @@ def write_tables(
         parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant].without_dirt
         rows = sum(part.rows for part in parts)
         shared = file.table().splits and not plan.whole_files
-        step = TASK_SLABS if shared else max(len(parts), 1)
+        portion = TASK_SLABS if file.table().as_text else 1  # row groups are large
+        step = portion if shared else max(len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
@@ -175,7 +177,7 @@ def _put_together(
             sink.unlink(missing_ok=True)
         copy_bytes(task.file.path, target)
     done = FileDone(task.file.relative, (found.sha256, found.size), manifests.digest(target), rows=rows)
-    done.content = content or pieces[-1][1].written.content
+    done.content = content or combined([piece.written.content for _, piece in pieces])
     return FilesDone([done], tally)
 
 

@@ -90,8 +90,8 @@ def refuse_other_terms(output: Path, terms: Terms) -> None:
 class Line:
     """Something that is done."""
 
-    files: dict[str, int]
-    """What was written for it, by path in the hidden folder, with sizes."""
+    files: dict[str, list[int]]
+    """What was written for it, by path in the hidden folder, with sizes and times of modification in ns."""
     tally: list[tuple[str, str, dict[str, int], list[tuple[int, int, int]]]]
     written: Written | None = None
     """What came of parts of a table, which go when it is put together; None: it is about finished files."""
@@ -100,7 +100,7 @@ class Line:
 
     def stands(self, work: Path) -> bool:
         """Whether everything is there."""
-        return all(_size(work / name) == size for name, size in self.files.items())
+        return all(_look(work / name) == look for name, look in self.files.items())
 
     def result(self) -> TableDone | FilesDone:
         """Return what came of it."""
@@ -125,7 +125,7 @@ class Log:
         self._known = deque(_sound(work, lines) if left == terms and terms["boot"] else ())
         self.taken = len(self._known)
         """How many things are."""
-        self.size = sum(size for line in self._known if line.written is None for size in line.files.values())
+        self.size = sum(look[0] for line in self._known if line.written is None for look in line.files.values())
         """Bytes of finished files among them."""
         self._clear({name for line in self._known for name in line.files})
         draft = work / f"{LOG}-new"
@@ -175,7 +175,7 @@ class Log:
     def _note(self, done: TableDone | FilesDone, made: Iterable[Path]) -> None:
         if not self._writing:
             return
-        files = {path.relative_to(self._work).as_posix(): _size(path) for path in made if path.exists()}
+        files = {path.relative_to(self._work).as_posix(): _look(path) for path in made if path.exists()}
         line = Line(files, [(*key, *_numbers(counts)) for key, counts in done.tally.items()])
         if isinstance(done, TableDone):
             line.written = done.written
@@ -227,8 +227,9 @@ def _numbers(counts: Counts) -> tuple[dict[str, int], list[tuple[int, int, int]]
     return numbers, [(old, new, n) for (old, new), n in counts.transitions.items()]
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+def _look(path: Path) -> list[int]:
+    """Size and time of modification of a file; nothing where there is none."""
+    return [(found := path.stat()).st_size, found.st_mtime_ns] if path.is_file() else []
 
 
 def _text(data: Any) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from noisecli.engine import OutOfOrder, Slab, TableEngine, Tally
-from noisecli.errors import DataProblem, NoiseError
+from noisecli.engine import Slab, TableEngine, Tally
+from noisecli.errors import DataProblem, NoiseError, RowProblem
 from noisecli.executors import Pool
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.arranged import keyed
@@ -182,6 +182,6 @@ def write_table(task: TableTask) -> TableDone:
             transform = keyed(transform, task.parts, task.rows, stack.enter_context(task.keys.open("wb")))
         try:
             written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
-        except OutOfOrder as error:
+        except RowProblem as error:
             raise DataProblem(f"{task.file.path}: {error}") from None
     return TableDone(written, engine.tally)

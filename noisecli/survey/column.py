@@ -20,6 +20,9 @@ from noisecli.vocabulary import Vocabulary
 MAX_CATEGORIES = 50_000
 """A column with more distinct values is not one of categories."""
 
+MAX_CATEGORY_SIZE = 8_000_000
+"""Nor is one whose distinct values have more characters together: a manifest has to hold them."""
+
 NO_FIGURES = frozenset({"categories", "counts", "words"})
 """Facts that need no numbers."""
 
@@ -41,6 +44,8 @@ class ColumnSurvey:
     sample: Sample = field(default_factory=Sample)
     frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
     categories: Counter[object] = field(default_factory=Counter)
+    category_size: int = 0
+    """Characters, or bytes, of all distinct values."""
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     cutter: Cutter = field(default_factory=Cutter)
     filled: int = 0
@@ -50,7 +55,7 @@ class ColumnSurvey:
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
-        chosen = training & celltext.is_valid(cells)
+        chosen = training & celltext.are_valid(cells)
         self.filled += int(np.count_nonzero(chosen))
         read = self.census.add(cells, self.format) if self.as_text else None
         self.census.null_spellings.update(null_spellings)
@@ -66,10 +71,20 @@ class ColumnSurvey:
         if "words" in self.wanted and kind_of(self.storage) is Kind.TEXT:
             self.vocabulary.add(cells.filter(pa.array(chosen)))
         countable = kind_of(self.storage) is not Kind.OTHER
-        if self.wanted & {"categories", "counts"} and countable and len(self.categories) <= MAX_CATEGORIES:
+        if self.wanted & {"categories", "counts"} and countable and self._may_be_categories:
             counts = pc.value_counts(cells.filter(pa.array(chosen)))
             values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
-            self.categories.update(dict(zip(values, numbers, strict=True)))
+            self._count(dict(zip(values, numbers, strict=True)))
+
+    def _count(self, counts: Mapping[object, int]) -> None:
+        """Count values."""
+        fresh = (value for value in counts if isinstance(value, str | bytes) and value not in self.categories)
+        self.category_size += sum(map(len, fresh))
+        self.categories.update(counts)
+
+    @property
+    def _may_be_categories(self) -> bool:
+        return len(self.categories) <= MAX_CATEGORIES and self.category_size <= MAX_CATEGORY_SIZE
 
     def end_file(self) -> None:
         """Close the last block of a file."""
@@ -105,7 +120,7 @@ class ColumnSurvey:
             self.moments.merge(figures)
         self.sample.merge(later.sample)
         self.frequencies.merge(later.frequencies)
-        self.categories.update(later.categories)
+        self._count(later.categories)
         self.vocabulary.merge(later.vocabulary)
         self.filled += later.filled
 
@@ -151,7 +166,7 @@ class ColumnSurvey:
         return self.census.least_decimals, self.census.most_decimals
 
     def _categories(self, kind: Kind) -> tuple[object, ...] | None:
-        if not self.wanted & {"categories", "counts"} or len(self.categories) > MAX_CATEGORIES:
+        if not self.wanted & {"categories", "counts"} or not self._may_be_categories:
             return None
         if kind is Kind.INTEGER and self.as_text:
             texts = pa.array(list(self.categories), self.storage)

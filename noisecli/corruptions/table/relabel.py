@@ -34,6 +34,9 @@ Tokens = Annotated[tuple[str, ...], AfterValidator(_some)]
 SHOWN = 8
 """So many categories are listed in a message."""
 
+LONGEST_SHOWN = 100
+"""Characters of a category that are shown there."""
+
 
 class Relabel(CellCorruption):
     """Base of ops for which a value alone decides what it may become."""
@@ -102,7 +105,8 @@ def lacks(labels: Iterable[str], column: Column) -> str | None:
 def listed(column: Column) -> str:
     """List the first categories of a column."""
     known = list(by_label(column))
-    return f"it has {', '.join(known[:SHOWN]) or 'none'}" + (", ..." if len(known) > SHOWN else "")
+    shown = (label if len(label) <= LONGEST_SHOWN else f"{label[: LONGEST_SHOWN - 3]}..." for label in known[:SHOWN])
+    return f"it has {', '.join(shown) or 'none'}" + (", ..." if len(known) > SHOWN else "")
 
 
 def to_cells(tokens: Sequence[str], type_: pa.DataType) -> pa.Array:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -16,7 +17,7 @@ from noisecli.corruptions.table.keyboard import Layout
 from noisecli.corruptions.table.relabel import RATES, Relabel, Weighted, by_label, label_of
 from noisecli.corruptions.table.typo import Typo
 from noisecli.streams import BlockDraws, CounterDraws, Words, uniform_choice, word_of
-from noisecli.text import Text
+from noisecli.text import Text, pieces
 
 MOST_COMPARED = 50_000
 """Characters of all categories together: each is compared with each, which takes half a minute for so many."""
@@ -112,6 +113,7 @@ class Misspell(CellCorruption):
     accepts = TEXT
     default_rate = 0.1
     severities = RATES
+    by_character = True
     unchanged = "it has no letter or digit to slip on"
 
     consistent: bool = True
@@ -130,12 +132,15 @@ class Misspell(CellCorruption):
         return self._misspelt(encoded.dictionary, column, np.array(keys, np.uint64)).take(encoded.indices)
 
     def _misspelt(self, cells: pa.Array, column: Column, keys: Words) -> pa.Array:
-        typo, text = Typo(layout=self.layout), Text(cells)
-        words = typo.editable(text, column)
-        rows, firsts, counts = np.unique(words.rows, return_index=True, return_counts=True)
-        draws = CounterDraws(keys[rows])
-        struck = words[firsts + uniform_choice(counts, draws.uniform())]
-        return text.replace(typo.edit(text, struck, column, draws))
+        made = [cells[:0]]
+        for piece in pieces(np.asarray(pc.binary_length(cells), np.int64)):
+            typo, text = Typo(layout=self.layout), Text(cells[piece])
+            words = typo.editable(text, column)
+            rows, firsts, counts = np.unique(words.rows, return_index=True, return_counts=True)
+            draws = CounterDraws(keys[piece][rows])
+            struck = words[firsts + uniform_choice(counts, draws.uniform())]
+            made.append(text.replace(typo.edit(text, struck, column, draws)))
+        return pa.concat_arrays(made)
 
 
 @register

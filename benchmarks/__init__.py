@@ -1,0 +1,1 @@
+"""What noisecli costs, beside what people would use without it: `make bench`, `make profile`."""

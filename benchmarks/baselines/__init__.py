@@ -1,0 +1,1 @@
+"""What noisecli is measured against: each module is a program, and the best straightforward use of its library."""

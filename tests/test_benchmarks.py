@@ -1,0 +1,56 @@
+"""The table of the benchmark; nothing is measured here."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results.json"
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(ROOT)
+    return importlib.import_module("benchmarks.report")
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="`make bench` has not been run yet")
+def test_the_page_holds_what_was_measured_of_every_line(report: Any) -> None:
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    assert (ROOT / "docs" / "BENCHMARKS.md").read_text(encoding="utf-8") == report.page(results)
+    assert list(results["lines"]) == [line.name for line in report.LINES]
+    assert results["scale"] == 1
+    assert all(len(row.ratios) == results["pairs"] >= 5 for row in report.all_rows(results))
+
+
+def test_a_row_tells_the_median_and_by_how_much_an_aim_is_missed(report: Any) -> None:
+    page = report.page(
+        {
+            "pairs": 3,
+            "environment": {"machine": "an abacus", "versions": {"noisecli": "1.0"}},
+            "lines": {
+                "csv-floats": {"parts": {"": part([0.9, 0.84, 0.7])}},
+                "csv-missing": {"parts": {"": part([0.3, 0.2, 0.4])}},
+                "typo-nlpaug": {"absent": "nlpaug is not installed"},
+                "imagenet-c": {"parts": {"fog": part([0.1, 0.1, 2.0]), "snow": part([0.1, 0.5, 2.0])}},
+                "memory": {"parts": {"": part([1.0, 1.0, 1.0])}},
+            },
+        }
+    )
+    rows = {line.split(" | ")[0]: line for line in page.partition("## ")[0].splitlines() if line.startswith("| `")}
+    assert rows["| `csv-floats`"].endswith("| 0.84 | 0.7 - 0.9 | 0.70 | no, +20% |")
+    assert rows["| `csv-missing`"].endswith("| 0.3 | 0.2 - 0.4 | 0.35 | yes |")
+    assert rows["| `typo-nlpaug`"].endswith("| absent | nlpaug is not installed |  |  |")
+    assert rows["| `imagenet-c`"].endswith("| 0.3 | 0.1 - 2 | 0.20 | no, +50% |")
+    assert rows["| `imagenet-c: fog`"].endswith("| 0.1 | 0.1 - 2 | 1.00 | yes |")
+    assert rows["| `memory`"].endswith("| 1 | 1 - 1 | 1.10, 450 MB | no, 500 MB of 450 |")
+    assert "| `csv-floats` | 2 | 3 | 4 | 5 | 500 | 100 |" in page
+    assert "an abacus with noisecli 1.0." in page
+
+
+def part(ratios: list[float]) -> dict[str, Any]:
+    ours = {"wall": 2.0, "cpu": 4.0, "peak": 500_000_000}
+    return {"ratios": ratios, "ours": ours, "theirs": {"wall": 3.0, "cpu": 5.0, "peak": 100_000_000}}

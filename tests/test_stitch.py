@@ -1,0 +1,244 @@
+"""Column chunks of Parquet in which nothing changes come out byte for byte, wherever the file is from."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import noisecli
+from noisecli.errors import DataProblem
+from noisecli.formats.stitch import ABOUT, CHUNKS, GROUPS, LEAF, PACKED, SORTED_BY, Piece, Source, Stitching
+from noisecli.formats.thrift import Struct, parse, serialize
+
+ROWS, GROUP = 600, 200
+Writer = Callable[[pa.Table, Path], object]
+
+
+def table() -> pa.Table:
+    rng = np.random.default_rng(1)
+    sizes = pa.array(rng.choice([*"SML"], ROWS)).dictionary_encode()
+    return pa.table(
+        {
+            "id": range(ROWS),
+            "price": pa.array(rng.normal(50, 9, ROWS), mask=rng.random(ROWS) < 0.1),
+            "town": rng.choice(["Bonn", "Köln", "Ulm"], ROWS),
+            "time": pa.array(range(ROWS), pa.timestamp("us")),
+            "size": sizes.cast(pa.dictionary(pa.int8(), pa.string())),
+            "tags": [[f"t{i % 5}", None] if i % 3 else None for i in range(ROWS)],
+            "seen": [{"by": [i], "at": {"x": float(i)}} for i in range(ROWS)],
+        }
+    )
+
+
+def by_arrow(**options: Any) -> Writer:
+    return lambda table, path: pq.write_table(table, path, row_group_size=GROUP, **options)
+
+
+def by_duckdb(table: pa.Table, path: Path) -> None:
+    duckdb.from_arrow(table).write_parquet(str(path))
+
+
+EVERYTHING = {"write_page_index": True, "write_page_checksum": True, "data_page_version": "2.0", "data_page_size": 500}
+WRITERS: dict[str, Writer] = {
+    "plain": by_arrow(),
+    "everything": by_arrow(**EVERYTHING, compression="zstd"),
+    "bloom filters": by_arrow(bloom_filter_options={"town": True, "id": True}),
+    "INT96": by_arrow(version="1.0", use_deprecated_int96_timestamps=True, store_schema=False),
+    "polars": lambda table, path: pl.DataFrame(table).write_parquet(path, row_group_size=GROUP),
+    "duckdb": by_duckdb,
+}
+
+
+def run(source: Path, *steps: Any, **more: Any) -> Path:
+    output = source.with_name("out.parquet")
+    noisecli.augment(source, {"noisecli": 1, "seed": 3, "steps": list(steps)}, output, force=True, **more)
+    assert noisecli.verify(output)[1] == []
+    return output
+
+
+def chunks(path: Path) -> list[dict[str, bytes]]:
+    """The bytes of the column chunks of each row group, by path in the schema."""
+    metadata, data, found = pq.read_metadata(path), path.read_bytes(), []
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(i) for i in range(group.num_columns)]
+        starts = [min(column.data_page_offset, column.dictionary_page_offset or 1 << 60) for column in columns]
+        found.append(
+            {c.path_in_schema: data[s:][: c.total_compressed_size] for c, s in zip(columns, starts, strict=True)}
+        )
+    return found
+
+
+EARLY = {"id": {"lt": 200}}
+MISSING = {"op": "missing", "columns": "price", "rate": 0.3}
+SWAP = {"op": "category_swap", "columns": "size", "rate": 0.5, "where": EARLY}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_chunks_without_a_change_are_carried_and_every_reader_sees_the_rest(writer: str, tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    WRITERS[writer](table(), source)
+    output = run(source, MISSING, SWAP)
+    before, after = chunks(source), chunks(output)
+    assert [list(group) for group in after] == [list(group) for group in before]
+    struck = {(i, name) for i, group in enumerate(after) for name in group if group[name] != before[i][name]}
+    groups = range(len(before))
+    assert struck == {*((i, "price") for i in groups), (0, "size")}
+
+    clean, noisy = pq.read_table(source), pq.read_table(output, page_checksum_verification=True)
+    assert noisy.schema.equals(clean.schema, check_metadata=True)
+    assert noisy.drop(["price", "size"]).equals(clean.drop(["price", "size"]))
+    lost = noisy["price"].null_count - clean["price"].null_count
+    assert 100 < lost < 220
+    assert noisy["size"].slice(200).to_pylist() == clean["size"].slice(200).to_pylist()
+    names = ["id", "price", "town", "time", "size"]
+    rows = [tuple(row.values()) for row in noisy.select(names).to_pylist()]
+    assert duckdb.sql(f"select {', '.join(names)} from '{output}'").fetchall() == rows
+    assert pl.read_parquet(output, columns=names).rows() == rows
+    for number in groups:  # what readers skip by is of the new cells, too
+        column = pq.read_metadata(output).row_group(number).column(1)
+        assert column.statistics.null_count == pq.ParquetFile(output).read_row_group(number)["price"].null_count
+
+
+def test_page_indexes_point_at_the_pages(tmp_path: Path) -> None:
+    """A reader that goes by them finds the same rows; both kinds of column are asked for."""
+    source = tmp_path / "in.parquet"
+    by_arrow(**EVERYTHING)(table(), source)
+    output = run(source, MISSING, {"op": "category_swap", "columns": "town", "rate": 0.5, "where": EARLY})
+    noisy = pq.read_table(output)
+    with output.open("rb") as file:
+        found = Source(file, 0, output.stat().st_size)
+        for group in range(len(found.groups)):
+            for i, name in enumerate(["id", "price", "town"]):
+                (chunk,) = found.chunks(group, i)
+                pages, _ = parse(found.read(chunk[4][1], chunk[5][1]))
+                least, _ = parse(found.read(chunk[6][1], chunk[7][1]))
+                starts = [page[1][1] for page in pages[1][1][1]]
+                assert starts[0] == chunk[3][1][9][1], name
+                assert starts == sorted(starts)
+                assert len(starts) == len(least[1][1][1])
+                for start in starts:  # a page header, of the second kind of data page
+                    assert parse(found.read(start, 100))[0][1][1] == 3
+    for id_ in (3, 250, 599):
+        price = noisy["price"][id_].as_py()
+        assert duckdb.sql(f"select price from '{output}' where id = {id_}").fetchall() == [(price,)]
+        assert pl.scan_parquet(output).filter(pl.col("id") == id_).select("price").collect().rows() == [(price,)]
+
+
+def test_bloom_filters_are_those_of_the_cells(tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    by_arrow(bloom_filter_options={"town": True, "id": True})(table(), source)
+    output = run(source, {"op": "category_swap", "columns": "town", "rate": 0.5, "where": EARLY})
+    metadata = pq.read_metadata(output)
+    offsets = [metadata.row_group(group).column(i).bloom_filter_offset for group in range(3) for i in (0, 2)]
+    assert all(offsets)
+    assert len(set(offsets)) == 6
+    for word in ("Bonn", "Köln", "Ulm", "Aachen"):
+        expected = pq.read_table(output)["town"].to_pylist().count(word)
+        assert duckdb.sql(f"select count(*) from '{output}' where town = '{word}'").fetchall() == [(expected,)]
+
+
+@pytest.mark.parametrize("op", ["drop", "shuffle", "duplicate"])
+def test_where_rows_move_all_columns_follow(op: str, tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    by_arrow(**EVERYTHING)(table(), source)
+    clean = {row["id"]: row for row in table().to_pylist()}
+    noisy = pq.read_table(run(source, {"op": op, "rate": 0.3})).to_pylist()
+    assert noisy != list(clean.values())
+    assert all(row == clean[row["id"]] for row in noisy)
+
+
+def test_a_column_that_cannot_be_written_as_it_was_has_one_form_throughout(tmp_path: Path) -> None:
+    """INT96 beside other times: the row groups in which nothing changes follow the others."""
+    times = pa.table({"id": range(ROWS), "old": table()["time"], "new": table()["time"]})
+    source = tmp_path / "in.parquet"
+    source.write_bytes(mixed_times(times))
+    assert [pq.read_schema(source).field(i).type for i in (1, 2)] == [pa.timestamp("ns"), pa.timestamp("us")]
+    output = run(source, {"op": "missing", "columns": "old", "rate": 0.5, "where": EARLY})
+    clean, noisy = pq.read_table(source), pq.read_table(output)
+    assert pq.read_metadata(output).schema.column(1).physical_type == "INT64"
+    assert noisy.drop("old").equals(clean.drop("old"))
+    assert noisy["old"].slice(200).cast(pa.timestamp("us")).equals(times["old"].slice(200))
+    assert 60 < noisy["old"].null_count < 140
+
+
+def mixed_times(times: pa.Table) -> bytes:
+    """A file of which the second column is INT96 and the third is not."""
+
+    def written(table: pa.Table, **options: Any) -> Source:
+        file = io.BytesIO()
+        pq.write_table(table, file, row_group_size=GROUP, store_schema=False, **options)
+        return Source(file, 0, file.tell())
+
+    starts = range(0, ROWS, GROUP)
+    pieces = [Piece(written(times.slice(start, GROUP).select(["new"])), {2: 0}) for start in starts]
+    whole = written(times, use_deprecated_int96_timestamps=True)
+    result = io.BytesIO()
+    Stitching(whole, written(times.slice(0, 0)), pieces).write(result, lambda group, columns: pieces[0], {})
+    return result.getvalue()
+
+
+def edited(path: Path, edit: Callable[[Struct], object]) -> None:
+    """Change the footer of a file."""
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer, _ = parse(data[start:-8])
+    edit(footer)
+    new = serialize(footer)
+    path.write_bytes(data[:start] + new + len(new).to_bytes(4, "little") + b"PAR1")
+
+
+def about(footer: Struct, group: int, leaf: int) -> Struct:
+    """What a footer tells of a column chunk."""
+    struct: Struct = footer[GROUPS][1][1][group][CHUNKS][1][1][leaf][ABOUT][1]
+    return struct
+
+
+NO_LEAF: Struct = {LEAF: (8, 99), 2: (2, False), 3: (2, True)}
+LIES: dict[str, tuple[Callable[[Struct], object], str]] = {
+    "over each other": (
+        lambda footer: about(footer, 1, 0).update(about(footer, 0, 0)),
+        "lie over each other",
+    ),
+    "beyond the end": (
+        lambda footer: about(footer, 2, 7).update({PACKED: (10, 1 << 40)}),
+        "outside of it|Invalid",
+    ),
+    "of negative size": (
+        lambda footer: about(footer, 2, 7).update({PACKED: (10, -5)}),
+        "over each other|Invalid",
+    ),
+    "sorted by nothing": (
+        lambda footer: footer[GROUPS][1][1][0].update(
+            {SORTED_BY: (15, (12, [{LEAF: (8, 99), 2: (2, False), 3: (2, True)}]))}
+        ),
+        "sorted by a column that it does not have",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_footer_that_lies_of_what_is_carried_is_refused(lie: str, tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    by_arrow()(table(), source)
+    edit, reason = LIES[lie]
+    edited(source, edit)
+    with pytest.raises(DataProblem, match=reason):
+        run(source, MISSING)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
+
+
+def test_what_later_versions_of_the_format_add_is_carried(tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    by_arrow()(table(), source)
+    edited(source, lambda footer: about(footer, 1, 0).update({99: (12, {1: (11, b"of the future"), 7: (4, 12)})}))
+    with run(source, MISSING).open("rb") as file:
+        found = Source(file, 0, Path(file.name).stat().st_size)
+    assert about(found.footer, 1, 0)[99] == (12, {1: (11, b"of the future"), 7: (4, 12)})
