@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from noisecli import digits
 from noisecli.splice import string_buffers
 from noisecli.streams import Floats, Mask
 
@@ -21,6 +23,7 @@ NULLS = ("", "NA", "N/A", "NaN", "null", "NULL", "None")
 NUMBER = r"^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 """JSON's grammar and a leading plus; leading zeros are identifiers, so text."""
 
+INTEGER = r"^[-+]?[0-9]+$"
 BOOL = r"^(true|false|True|False|TRUE|FALSE)$"
 DATE = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 DATETIME = (
@@ -39,9 +42,17 @@ def matches(cells: pa.Array, pattern: str) -> Mask:
 
 def to_mask(flags: pa.Array) -> Mask:
     """Arrow booleans as numpy ones, null as false."""
-    if not flags.null_count:
-        return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
-    return np.asarray(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), dtype=bool)
+    if flags.null_count:
+        flags = pc.fill_null(flags, False)
+    if isinstance(flags, pa.BooleanArray) and len(flags):
+        return _bits(flags.buffers()[1], flags.offset, len(flags))
+    return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _bits(buffer: pa.Buffer, start: int, count: int) -> Mask:
+    first = start // 8
+    bits = np.frombuffer(buffer, np.uint8)[first : (start + count + 7) // 8]
+    return np.unpackbits(bits, bitorder="little")[start - 8 * first :][:count].view(bool)
 
 
 def are_valid(cells: pa.Array) -> Mask:
@@ -55,14 +66,70 @@ def holds(cells: pa.Array, characters: bytes) -> bool:
     return any((data == character).any() for character in characters)
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """What text cells say, as far as they are numbers."""
+
+    found: Mask
+    """Which cells are."""
+    values: Floats
+    """As float64; NaN where a cell is none."""
+    decimals: NDArray[np.int64]
+    """Digits after the point, the exponent taken into account; 0 where a cell is none."""
+    whole: Mask
+    """Which are written as integers."""
+
+
+def read_numbers(cells: pa.Array) -> Numbers:
+    """Read text cells as numbers; a null is none."""
+    plain, read = _read_plain(cells)
+    found = Numbers(plain, np.where(plain, read.values, np.nan), read.decimals * plain, plain & (read.decimals == 0))
+    rest = np.flatnonzero(~plain)
+    if len(rest) > cells.null_count:
+        others = cells.take(pa.array(rest))
+        numeric = matches(others, NUMBER)
+        if numeric.any():
+            rest, others = rest[numeric], others.filter(pa.array(numeric))
+            found.found[rest] = True
+            found.values[rest] = _cast(pc.utf8_ltrim(others, "+"))
+            found.decimals[rest] = count_decimals(others)
+            found.whole[rest] = matches(others, INTEGER)
+    return found
+
+
+def is_number(cells: pa.Array) -> Mask:
+    """Which text cells are numbers; a null is none."""
+    return read_numbers(cells).found
+
+
 def parse_numbers(cells: pa.Array) -> Floats:
-    """Numbers of text cells as float64; NaN where a cell is null or no number."""
-    try:
-        values = pc.cast(cells, pa.float64())
-    except pa.ArrowInvalid:
-        stripped = pc.utf8_ltrim(cells, "+")
-        numeric = pa.array(matches(cells, NUMBER))
-        values = pc.cast(pc.if_else(numeric, stripped, pa.scalar(None, pa.string())), pa.float64())
+    """Numbers of text cells as float64; NaN where a cell is null or no number.
+
+    Where all cells are what Arrow takes for numbers, these are: it reads more than numbers are (inf, 007).
+    """
+    plain, read = _read_plain(cells)
+    rest = np.flatnonzero(~plain)
+    if len(rest) == 0:
+        return read.values
+    values = np.where(plain, read.values, np.nan)
+    if len(rest) > cells.null_count:
+        others = cells.take(pa.array(rest))
+        try:
+            values[rest] = _cast(others)
+        except pa.ArrowInvalid:
+            values[rest] = read_numbers(others).values
+    return values
+
+
+def _read_plain(cells: pa.Array) -> tuple[Mask, digits.Decimals]:
+    """Read the plain numbers, and say which cells are such."""
+    data, bounds = string_buffers(cells)
+    read = digits.read(data, bounds[:-1], bounds[1:])
+    return read.plain & are_valid(cells), read
+
+
+def _cast(cells: pa.Array) -> Floats:
+    values = pc.cast(cells, pa.float64())
     return np.asarray(pc.fill_null(values, np.nan).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
@@ -99,8 +166,14 @@ def format_numbers(values: Floats, least: int, most: int) -> pa.Array:
 
     Values must already be rounded to `most` decimals. Minus zero is written as zero.
     """
-    if len(values) == 0:
-        return pa.array([], pa.string())
+    text, plain = digits.write(values, least, most)
+    if not plain.all():
+        others = _format_any(values[~plain], least, most)
+        text = others if not plain.any() else pc.replace_with_mask(text, pa.array(~plain), others)
+    return text
+
+
+def _format_any(values: Floats, least: int, most: int) -> pa.Array:
     text = _shortest(values + 0.0)
     scientific = matches(text, "e") if holds(text, b"e") else np.zeros(len(text), bool)
     if scientific.any():

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from noisecli import celltext, dates
 from noisecli.columns import NUMBER, Kind
-from noisecli.streams import Mask
 
 UNPARSABLE = 0.01
 """Share of cells that may fail to be numbers in a number column of a CSV file."""
@@ -31,25 +30,23 @@ class Census:
     told: frozenset[Kind] = frozenset()
     """Kinds that the file itself gives to cells: FLOAT for any number, TEXT, BOOL or OTHER; none in CSV."""
 
-    def add(self, cells: pa.Array, format: str | None = None) -> Mask:
-        """Count the cells of one slab and say which of them are numbers; dates are counted as the format has them."""
-        numeric = celltext.matches(cells, celltext.NUMBER)
-        valid = len(cells) - cells.null_count
+    def add(self, cells: pa.Array, format: str | None = None) -> celltext.Numbers:
+        """Count the cells of one slab and return those that are numbers; dates are counted as the format has them."""
+        read = celltext.read_numbers(cells)
+        valid, numbers = len(cells) - cells.null_count, int(np.count_nonzero(read.found))
         self.cells += valid
-        if numeric.any():
-            decimals = celltext.count_decimals(cells.filter(pa.array(numeric)))
-            plain = celltext.matches(cells, r"^[-+]?[0-9]+$")
-            self.numbers += len(decimals)
-            self.integers += int(np.count_nonzero(plain))
-            self.least_decimals = min(self.least_decimals, int(decimals.min()))
-            self.most_decimals = max(self.most_decimals, int(decimals.max()))
+        if numbers:
+            self.numbers += numbers
+            self.integers += int(np.count_nonzero(read.whole))
+            self.least_decimals = min(self.least_decimals, int(read.decimals.min(where=read.found, initial=1000)))
+            self.most_decimals = max(self.most_decimals, int(read.decimals.max()))
         if format is not None:
             self.dates += int(np.count_nonzero(dates.parse_times(cells, format)[1]))
-        elif np.count_nonzero(numeric) < valid:
+        elif numbers < valid:
             self.bools += int(np.count_nonzero(celltext.matches(cells, celltext.BOOL)))
             self.dates += int(np.count_nonzero(celltext.matches(cells, celltext.DATE)))
             self.datetimes += int(np.count_nonzero(celltext.matches(cells, celltext.DATETIME)))
-        return numeric
+        return read
 
     def merge(self, other: "Census") -> None:
         """Take what was counted elsewhere."""

@@ -114,9 +114,7 @@ class Column:
     def to_numbers(self, cells: pa.Array) -> Floats:
         """Cells as float64; NaN for null and for what is no number."""
         if self.stored_as_text:
-            numbers = celltext.parse_numbers(cells)
-            # Arrow reads more than numbers are (inf, 007), but not beside what it cannot read.
-            return numbers if self.clean_text else np.where(celltext.matches(cells, celltext.NUMBER), numbers, np.nan)
+            return celltext.parse_numbers(cells) if self.clean_text else celltext.read_numbers(cells).values
         if pa.types.is_decimal(cells.type):  # by way of text, since Arrow's own cast is off by a bit now and then
             cells = cells.cast(pa.string())
         values = pc.cast(cells, pa.float64(), safe=False)
@@ -146,7 +144,7 @@ class Column:
             if as_number:
                 valid &= celltext.to_mask(pc.is_finite(cells))
         if as_number and self.stored_as_text and not self.clean_text:
-            valid &= celltext.matches(cells, celltext.NUMBER)
+            valid &= celltext.is_number(cells)
         if as_number and self.kind in MOMENT and not self._typed(cells):
             valid &= self.to_times(cells)[1]
         return valid

@@ -9,8 +9,10 @@ from noisecli.streams import Mask
 Offsets = NDArray[np.int64]
 
 
-def splice(data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Array) -> pa.Buffer:
-    """Replace `data[starts[i]:stops[i]]` by `replacements[i]`.
+def splice(
+    data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Array, order: Offsets | None = None
+) -> pa.Buffer:
+    """Replace `data[starts[i]:stops[i]]` by `replacements[i]`, or by `replacements[order[i]]`.
 
     Spans must be sorted and must not overlap. Bytes outside them are copied unchanged.
     """
@@ -23,17 +25,17 @@ def splice(data: pa.Buffer, starts: Offsets, stops: Offsets, replacements: pa.Ar
     # One view over old and new bytes: kept span, replaced span, kept span, ..., then the replacements. Taking the kept
     # spans and the replacements in turn lays the result out in one pass.
     pool = pa.py_buffer(b"".join([memoryview(data), memoryview(new_bytes)]))
-    offsets = np.empty(3 * edits + 2, np.int64)
+    offsets = np.empty(2 * edits + len(new_offsets) + 1, np.int64)
     offsets[0] = 0
     offsets[1 : 2 * edits : 2] = starts
     offsets[2 : 2 * edits + 1 : 2] = stops
-    offsets[2 * edits + 1 :] = new_offsets + data.size
+    np.add(new_offsets, data.size, out=offsets[2 * edits + 1 :])
     view = pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, [None, pa.py_buffer(offsets), pool])
-    order = np.empty(2 * edits + 1, np.int64)
-    order[0::2] = np.arange(0, 2 * edits + 1, 2)
-    order[1::2] = np.arange(2 * edits + 1, 3 * edits + 1)
-    taken, _ = string_buffers(view.take(pa.array(order)))
-    return taken
+    taken = np.empty(2 * edits + 1, np.int64)
+    taken[0::2] = np.arange(0, 2 * edits + 1, 2)
+    np.add(np.arange(edits) if order is None else order, 2 * edits + 1, out=taken[1::2])
+    result, _ = string_buffers(view.take(pa.array(taken)))
+    return result
 
 
 def splice_rows(
@@ -44,8 +46,9 @@ def splice_rows(
     rows: NDArray[np.intp],
     bounds: Offsets,
     order: NDArray[np.intp],
+    which: Offsets | None = None,
 ) -> pa.Buffer:
-    """Put rows in another order or number, then replace spans as `splice` does.
+    """Put rows in another order or number, then replace spans as `splice` does, which says what `which` is.
 
     Row `i` goes from `bounds[i]` to `bounds[i + 1]`, and outgoing row `j` comes from row `order[j]`. Span `k` is a
     stretch of `data` within the row that outgoing row `rows[k]` comes from, and is replaced in that outgoing row alone.
@@ -53,16 +56,18 @@ def splice_rows(
     whole = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
     taken, offsets = string_buffers(whole.take(pa.array(order)))
     shift = offsets[rows] - bounds[order[rows]]
-    return splice(taken, starts + shift, stops + shift, replacements)
+    return splice(taken, starts + shift, stops + shift, replacements, which)
 
 
 def slices(data: pa.Buffer, starts: Offsets, stops: Offsets) -> pa.Array:
-    """Copy `data[starts[i]:stops[i]]` out as binary values; spans must be sorted and must not overlap."""
-    bounds = np.empty(2 * len(starts) + 1, np.int64)
+    """Copy `data[starts[i]:stops[i]]` out as binary values, large ones of 2 GB; spans must be sorted, none overlap."""
+    wide = data.size >= 2**31
+    bounds = np.empty(2 * len(starts) + 1, np.int64 if wide else np.int32)
     bounds[0:-1:2] = starts
     bounds[1::2] = stops
     bounds[-1] = data.size
-    view = pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), data])
+    type_ = pa.large_binary() if wide else pa.binary()
+    view = pa.Array.from_buffers(type_, len(bounds) - 1, [None, pa.py_buffer(bounds), data])
     return view.take(pa.array(np.arange(0, len(bounds) - 1, 2)))
 
 
@@ -81,11 +86,11 @@ def string_buffers(array: pa.Array) -> tuple[pa.Buffer, Offsets]:
     if len(array) == 0 or offsets_buffer is None:
         return pa.py_buffer(b""), np.zeros(len(array) + 1, np.int64)
     raw = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)[array.offset : array.offset + len(array) + 1]
-    offsets = raw.astype(np.int64)
-    first, last = int(offsets[0]), int(offsets[-1])
+    first, last = int(raw[0]), int(raw[-1])
+    offsets = np.subtract(raw, first, dtype=np.int64) if first else raw.astype(np.int64)
     if data is None:
         data = pa.py_buffer(b"")
-    return data.slice(first, last - first), offsets - first
+    return data.slice(first, last - first), offsets
 
 
 def exchanged(swap: Mask) -> Offsets:

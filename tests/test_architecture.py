@@ -17,7 +17,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = [
     {"elementary", "errors", "imagefiles", "normal", "pixels", "splice", "streams"},
-    {"celltext", "columns", "dates", "distance", "graphemes", "parameters", "text"},
+    {"celltext", "columns", "dates", "digits", "distance", "graphemes", "parameters", "text"},
     {"census", "summaries", "corruption", "mechanism", "partners", "quota", "vocabulary", "where"},
     {"corruptions"},
     {"recipe"},
@@ -184,6 +184,7 @@ MAY_IMPORT = {
     ("noisecli.corruption", "importlib"): "noisecli's own modules, and plug-ins that the user has installed",
     ("noisecli.corruption", "importlib.metadata"): "which plug-ins there are",
     ("noisecli.corruptions.table.custom", "importlib"): "functions of the user's own, only under --allow-code",
+    ("noisecli.executors", "ctypes"): "tells malloc to keep what is freed",
     ("noisecli.executors", "concurrent.futures"): "pickles tasks between noisecli's own processes",
     ("noisecli.executors", "multiprocessing"): "starts such processes, and pickles tasks for them",
     ("noisecli.executors", "multiprocessing.connection"): "waits for them",
@@ -194,6 +195,7 @@ MAY_IMPORT = {
     ("noisecli.report.page", "importlib.resources"): "the templates that come with noisecli",
     ("noisecli.report.page", "importlib.util"): "whether an optional package is installed",
     ("noisecli.run.commit", "concurrent.futures"): "threads",
+    ("noisecli.run.work", "concurrent.futures"): "a thread",
     ("noisecli.run.outside", "importlib.util"): "the source of functions that --allow-code lets run",
 }
 

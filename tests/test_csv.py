@@ -325,3 +325,22 @@ def test_outputs_load_with_the_same_types(sample: Path, tmp_path: Path) -> None:
     before, after = (pandas.read_csv(path) for path in (sample / "customers.csv", done.output))
     assert len(after) == rows == pyarrow.csv.read_csv(done.output, parse_options=NEWLINES).num_rows
     assert (before.dtypes == after.dtypes).all()
+
+
+NUMBERS = [
+    *["0", "-0", "7", "-7", "10", "99999999", "-12345678", "123456789", "-1234567890123", "+3", "2e3", "-15E-1"],
+    *["0.5", "-0.25", "0.0000001", "-0.1234567", "9999999.9999999", "-12345678.1234567", "100000000.5", "1.50", "+0.1"],
+]
+
+
+@pytest.mark.parametrize("more", [[], ["0.00000001"], ["no number"]])
+def test_numbers_of_any_length_and_spelling_are_read_and_written_exactly(noisy: Noisy, more: list[str]) -> None:
+    """Those of a few digits go another way than all others, whatever stands beside them."""
+    cells = [*NUMBERS * 10, *more]
+    made = noisy(b"x\n" + "".join(f"{cell}\n" for cell in cells).encode(), "sign_flip", columns="x", rate=1)
+    for before, after in zip(cells, made.decode().splitlines()[1:], strict=True):
+        if before == "no number" or Decimal(before) == 0:
+            assert after == before
+        else:
+            text = format(-Decimal(before), "f")
+            assert after == (text.rstrip("0").rstrip(".") if "." in text else text)

@@ -19,7 +19,7 @@ from PIL import Image
 from noisecli.errors import UsageProblem
 from noisecli.formats import csv as csv_format
 from noisecli.manifest import Manifest, path_for
-from noisecli.run import augment, execute
+from noisecli.run import augment, execute, work
 from noisecli.run import dataset as datasets
 
 Rows = Callable[[bytes], list[tuple[bytes, ...]]]
@@ -144,6 +144,22 @@ def test_cuts_do_not_show(
     monkeypatch.setattr(csv_format, "SLAB_BYTES", slab)
     monkeypatch.setattr(execute, "TASK_SLABS", task_slabs)
     assert written(augment(big, CUT, tmp_path / "out.csv", workers=1).output) == usual
+
+
+def test_parts_that_workers_survey_do_not_show(big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts of one file come out the same to the last bit, whoever has found those of a part."""
+    recipe = a_recipe(
+        {"op": "correlated_noise", "columns": ["height", "visits"]},
+        {"op": "gaussian_noise", "columns": "height", "mechanism": {"mar": {"columns": "visits"}}, "rate": 0.3},
+        {"op": "outlier", "columns": "height"},
+        {"op": "label_flip", "columns": "churn", "rate": 0.25},
+        copies=2,
+    )
+    usual = augment(big, recipe, tmp_path / "usual", workers=1).output
+    monkeypatch.setattr(work, "SURVEY_BYTES", 1)
+    monkeypatch.setattr(csv_format, "SLAB_BYTES", 1 << 18)
+    shared = augment(big, recipe, tmp_path / "shared", workers=2).output
+    assert path_for(shared).read_bytes() == path_for(usual).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["customers.csv", "customers.parquet", "images"])

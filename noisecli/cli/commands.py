@@ -62,6 +62,9 @@ def augment(
 
     Example: noisecli augment sales.csv -r recipe.yaml -o noisy.csv --truth
     """
+    from noisecli.executors import start_early
+
+    start_early(workers, source)
     from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show

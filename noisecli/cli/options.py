@@ -82,8 +82,9 @@ def code_admitted(allowed: bool) -> Iterator[None]:
     Where no code but noisecli's own runs, this process goes without pandas.
     """
     from noisecli.corruption import registered
-    from noisecli.executors import without_pandas
+    from noisecli.executors import keep_freed_memory, without_pandas
 
+    keep_freed_memory()
     if allowed and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     others = allowed or any(op.package is not None for op in registered().values())

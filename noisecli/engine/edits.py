@@ -60,7 +60,8 @@ def put(column: pa.Array, rows: Index, new: pa.Array) -> pa.Array:
     """Return the column with new cells in some rows."""
     if len(rows) == len(column):
         return new
-    if kind_of(column.type) is Kind.OTHER:  # Arrow cannot replace in place what is nested or rare
+    # Arrow cannot replace in place what is nested or rare; of texts it takes thrice as long.
+    if kind_of(column.type) is Kind.OTHER or pa.types.is_string(column.type):
         place = np.arange(len(column))
         place[rows] = np.arange(len(column), len(column) + len(rows))
         return pa.concat_arrays([column, new]).take(pa.array(place))

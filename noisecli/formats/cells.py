@@ -28,17 +28,15 @@ class Cuts:
     """Which of them are newlines."""
     closing: Places | None = None
     """Quotes that close a quoted cell; None: where a cell begins and ends with a quote, the two are a pair."""
+    quotes: bool = True
+    """Whether there may be any quote."""
 
     @property
     def stop(self) -> int:
         """End of the last whole row; 0 where there is none."""
-        rows = self.ends[self.newline]
-        return int(rows[-1]) + 1 if len(rows) else 0
-
-    def whole(self) -> "Cuts":
-        """Return the cuts of whole rows only."""
-        within = self.ends < self.stop
-        return Cuts(self.ends[within], self.newline[within], self.closing)
+        back = int(np.argmax(self.newline[::-1])) if len(self.newline) else 0
+        last = len(self.ends) - 1 - back
+        return int(self.ends[last]) + 1 if last >= 0 and self.newline[last] else 0
 
     def widths(self) -> Places:
         """Count the cells of each whole row."""
@@ -50,9 +48,9 @@ def cut(data: bytes, delimiter: str) -> Cuts:
     view: Bytes = np.frombuffer(data, np.uint8)
     comma = ord(delimiter)
     is_end = (view == comma) | (view == NEWLINE)
-    quotes = np.flatnonzero(view == QUOTE)
-    closing = None
-    if len(quotes):
+    closing, is_quoted = None, b'"' in data
+    if is_quoted:
+        quotes = np.flatnonzero(view == QUOTE)
         opening, closes = quotes[0::2], quotes[1::2]
         before = view[np.maximum(opening - 1, 0)]
         # A quote that follows a closing one is the second half of a doubled quote.
@@ -65,7 +63,15 @@ def cut(data: bytes, delimiter: str) -> Cuts:
         inside[closes] = -1
         is_end &= np.cumsum(inside[:-1], dtype=np.int8) == 0
     ends = np.flatnonzero(is_end)
-    return Cuts(ends, view[ends] == NEWLINE, closing)
+    return Cuts(ends, view[ends] == NEWLINE, closing, is_quoted)
+
+
+def row_ends(data: bytes, delimiter: str) -> NDArray[np.int64]:
+    """Find the newlines that end rows of text that begins with a row."""
+    if b'"' not in data:
+        return np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE)
+    found = cut(data, delimiter)
+    return found.ends[found.newline]
 
 
 def _pairs(view: Bytes, quotes: Places, comma: int) -> tuple[Places, Places]:

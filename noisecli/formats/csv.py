@@ -6,7 +6,8 @@ in nothing.
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +19,16 @@ from noisecli.columns import Column
 from noisecli.corruption import Records, Sheet
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats.cells import DELIMITERS, Cuts, cut, find_delimiter
+from noisecli.formats import Part
+from noisecli.formats.cells import DELIMITERS, cut, find_delimiter, row_ends
 from noisecli.formats.grid import Grid, Layout, quoted, unique_names, unquote
 from noisecli.formats.records import Spoil, find_records, read_rows, titles_of
 from noisecli.formats.spliced import SplicedFile, further
 from noisecli.splice import Offsets, splice, splice_rows
+from noisecli.streams import BLOCK
 
 SLAB_BYTES = 2 << 20
-"""How much is read at once; a slab ends at the end of a row."""
+"""How much is read at once; a slab ends at the end of a row, that of a block where one is near."""
 
 HEAD_BYTES = 64 << 10
 """How much is looked at to find out the delimiter and the first row, unless the first rows are longer."""
@@ -151,37 +154,59 @@ class CsvFile(SplicedFile[Grid]):
         line_end = b"\r\n" if blank.startswith(b"\r\n") else blank[:1]
         return size - len(blank) + len(line_end)
 
+    def outline(self) -> Iterator[Part]:
+        """Find where the slabs lie, without looking at cells."""
+        return (part for part, _ in self._parts())
+
+    def read(self, parts: Iterable[Part], columns: Sequence[str]) -> Iterator[Slab]:
+        """Read some parts."""
+        with self._path.open("rb") as file:
+            yield from self._read(file, parts, columns, deque())
+
     def _runs(self) -> Iterator[Grid]:
-        row = 0
-        for data, cuts in self._stretches(self._path, len(self._header), self._end):
-            yield (grid := Grid(data, cuts, self._layout, row))
-            row += grid.rows
+        return (self._find(data, part.first_row) for part, data in self._parts())
+
+    def _parts(self) -> Iterator[tuple[Part, bytes]]:
+        row, start = 0, len(self._header)
+        for data, ends in self._stretches(self._path, start, self._end):
+            yield Part(row, len(ends), start, min(start + len(data), self._end)), data
+            row, start = row + len(ends), start + len(data)
         if row == 0:
             raise DataProblem(f"{self._name}: has a header but no rows")
 
     def _row_ends(self, path: Path) -> Iterator[Offsets]:
         start = 0
-        for data, cuts in self._stretches(path, 0, path.stat().st_size):
-            yield start + cuts.ends[cuts.newline].astype(np.int64) + 1
+        for data, ends in self._stretches(path, 0, path.stat().st_size):
+            yield start + ends + 1
             start += len(data)
 
-    def _stretches(self, path: Path, start: int, end: int) -> Iterator[tuple[bytes, Cuts]]:
-        """Whole rows in a stretch of a file, and where their cells end; a missing last line end is added."""
+    def _stretches(self, path: Path, start: int, end: int) -> Iterator[tuple[bytes, Offsets]]:
+        """Whole rows in a stretch of a file, and the places of their newlines; a missing last line end is added.
+
+        They go from one block of rows to another where no block is much longer than a slab.
+        """
         carried, row = b"", 0
         with path.open("rb") as file:
             file.seek(start)
             left = end - start
-            while left > 0:
-                data = carried + file.read(min(further(SLAB_BYTES, len(carried), MAX_ROW_BYTES), left))
+            while left > 0 or carried:
+                most = max(SLAB_BYTES // 2, SLAB_BYTES - len(carried))
+                data = carried + file.read(min(further(most, len(carried), MAX_ROW_BYTES), left))
                 left = end - file.tell()
                 if left <= 0 and not data.endswith(b"\n"):
                     data += self._line_end
-                cuts = cut(data, self._layout.delimiter)
-                stop = self._check(cuts, len(data), row, last=left <= 0)
+                ends = row_ends(data, self._layout.delimiter)
+                self._check(ends, len(data), row, last=left <= 0)
+                whole = max(0, len(ends) - (row + len(ends)) % BLOCK)
+                near = BLOCK * len(data) < 2 * SLAB_BYTES * len(ends)  # as far as rows are alike
+                if whole and (left > 0 or len(data) > SLAB_BYTES):
+                    ends = ends[:whole]
+                elif left > 0 and near:
+                    ends = ends[:0]
+                stop = int(ends[-1]) + 1 if len(ends) else 0
                 if stop:
-                    whole = cuts.whole()
-                    yield data[:stop], whole
-                    row += int(np.count_nonzero(whole.newline))
+                    yield data[:stop], ends
+                    row += len(ends)
                 carried = data[stop:]
 
     def _find(self, data: bytes, first_row: int) -> Grid:
@@ -202,15 +227,14 @@ class CsvFile(SplicedFile[Grid]):
                 return data[int(ends[0]) + 1 : int(ends[-1]) + 1] if len(ends) else b""
         return b""
 
-    def _check(self, cuts: Cuts, size: int, row: int, last: bool) -> int:
-        """Return where the last whole row ends, if what follows it can still become one."""
-        stop = cuts.stop
+    def _check(self, ends: Offsets, size: int, row: int, last: bool) -> None:
+        """Refuse what cannot become rows any more."""
+        stop = int(ends[-1]) + 1 if len(ends) else 0
         if last and stop < size:
             raise DataProblem(f"{self._name}: a quote opened in or after row {row + 1} never ends")
-        first = int(cuts.ends[cuts.newline][0]) if stop else 0
+        first = int(ends[0]) if stop else 0
         if max(first, size - stop) > MAX_ROW_BYTES:
             raise DataProblem(f"{self._name}: a row after row {row} is over {MAX_ROW_BYTES >> 20} MB")
-        return stop
 
     def _slab(self, grid: Grid, first_row: int, columns: Sequence[str]) -> Slab:
         cells, spellings = {}, {}
@@ -284,19 +308,28 @@ class CsvFile(SplicedFile[Grid]):
         changed = np.stack([struck.changed[name] for name in names] or [np.zeros(len(order), bool)], axis=1)
         if grid.misfits is not None:
             changed[grid.misfits[order]] = False
-        rows, which = np.nonzero(changed)
-        texts, places, base = [], np.zeros(len(rows), np.int64), 0
-        number = np.array([self._names.index(name) for name in names], np.int64)
-        starts, stops = grid.bounds(order[rows], number[which])
+        starts, stops, places = np.empty((3, changed.size), np.int64)
+        texts, base = [], 0
         for i, name in enumerate(names):
-            mine = which == i
-            new = struck.cells[name].filter(pa.array(changed[:, i]))
-            null = self._layout.null(columns[name].null)
-            text, starts[mine], stops[mine] = grid.write(new, starts[mine], stops[mine], null)
+            mine, number = changed[:, i], self._names.index(name)
+            new, (first, end) = struck.cells[name], grid.column(number)
+            at: slice | Index = slice(i, None, len(names))
+            if struck.order is not None:
+                first, end = first[order], end[order]
+            if not mine.all():
+                rows = np.flatnonzero(mine)
+                new, first, end = new.filter(pa.array(mine)), first[rows], end[rows]
+                at = rows * len(names) + i
+            text, starts[at], stops[at] = grid.write(new, first, end, self._layout.null(columns[name].null))
             texts.append(text)
-            places[mine] = base + np.arange(len(new))
-            base += len(new)
-        replacements = pa.concat_arrays(texts).take(pa.array(places)) if texts else pa.array([], pa.string())
+            places[at] = np.arange(base, base + len(text))
+            base += len(text)
+        if not changed.all():
+            starts, stops, places = (each[changed.ravel()] for each in (starts, stops, places))
+        replacements = pa.concat_arrays(texts) if texts else pa.array([], pa.string())
+        if struck.order is None and not added:
+            return splice(grid.data, starts, stops, replacements, places)
+        rows = np.nonzero(changed)[0]
         if added:
             fits = np.flatnonzero(~grid.misfits[order]) if grid.misfits is not None else np.arange(len(order))
             ends = grid.bounds(order[fits], self._layout.width - 1)[1]
@@ -304,7 +337,8 @@ class CsvFile(SplicedFile[Grid]):
             by_row = np.argsort(np.concatenate([rows, fits]), kind="stable")  # what is added to a row comes last in it
             rows = np.concatenate([rows, fits])[by_row]
             starts, stops = np.concatenate([starts, ends])[by_row], np.concatenate([stops, ends])[by_row]
-            replacements = pa.concat_arrays([replacements, more]).take(pa.array(by_row))
+            places = np.concatenate([places, np.arange(base, base + len(more))])[by_row]
+            replacements = pa.concat_arrays([replacements, more])
         if struck.order is None:
-            return splice(grid.data, starts, stops, replacements)
-        return splice_rows(grid.data, starts, stops, replacements, rows, grid.row_bounds(), order)
+            return splice(grid.data, starts, stops, replacements, places)
+        return splice_rows(grid.data, starts, stops, replacements, rows, grid.row_bounds(), order, places)

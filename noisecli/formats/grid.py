@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from noisecli.celltext import holds, to_mask
+from noisecli.celltext import are_valid, holds, to_mask
 from noisecli.columns import to_text
 from noisecli.errors import DataProblem
 from noisecli.formats.cells import QUOTE, RETURN, Bytes, Cuts, blanks
-from noisecli.splice import Offsets, slices
+from noisecli.splice import Offsets, slices, string_buffers
 from noisecli.streams import Mask
 
 
@@ -53,8 +53,11 @@ class Grid:
         self.data = pa.py_buffer(data)
         self._bytes: Bytes = np.frombuffer(data, np.uint8)
         self._layout = layout
-        self._ends: Offsets = cuts.ends.astype(np.int64)
+        self._ends: Offsets = cuts.ends.astype(np.int64, copy=False)
         self._closing = cuts.closing
+        self._ascii = data.isascii()
+        self._returns = b"\r" in data
+        self._bare = not cuts.quotes and not any(blank in data for blank in map(str.encode, layout.blanks))
         self._last = np.flatnonzero(cuts.newline)
         self.rows = len(self._last)
         widths = cuts.widths()
@@ -77,9 +80,19 @@ class Grid:
         starts = np.where(cell == 0, 0, self._ends[cell - 1] + 1)
         if self.misfits is not None:
             stops = np.where(self.misfits[rows], starts, stops)
-        returns = (np.asarray(columns) == self._layout.width - 1) & (stops > starts)
-        returns = returns & (self._bytes[np.maximum(stops - 1, 0)] == RETURN)
-        return starts, stops - returns
+        if not self._returns:
+            return starts, stops
+        last = (np.asarray(columns) == self._layout.width - 1) & (stops > starts)
+        return starts, stops - (last & (self._bytes[np.maximum(stops - 1, 0)] == RETURN))
+
+    def column(self, column: int) -> tuple[Offsets, Offsets]:
+        """First byte and end of all cells of a column, as `bounds` has them."""
+        last = column == self._layout.width - 1
+        if self.misfits is not None or (last and self._returns):
+            return self.bounds(np.arange(self.rows), column)
+        ends = self._ends.reshape(self.rows, self._layout.width)
+        starts = ends[:, column - 1] + 1 if column else self.row_bounds()[:-1]
+        return starts, np.ascontiguousarray(ends[:, column])
 
     def row_bounds(self) -> Offsets:
         """Where rows start, and where the last one ends; line ends belong to their row."""
@@ -87,6 +100,8 @@ class Grid:
 
     def trim(self, starts: Offsets, stops: Offsets) -> tuple[Offsets, Offsets, Mask]:
         """Take quotes or padding off cells; also say which of them are quoted."""
+        if self._bare:
+            return starts, stops, np.zeros(len(starts), bool)
         first, last = (self._bytes[np.clip(at, 0, len(self._bytes) - 1)] for at in (starts, stops - 1))
         quoted: Mask = (stops - starts >= 2) & (first == QUOTE) & (last == QUOTE)
         if self._closing is not None:
@@ -114,15 +129,16 @@ class Grid:
 
     def cells(self, column: int, name: str) -> tuple[pa.Array, dict[str, int]]:
         """Cells of a column as text without quotes, null where missing; and how missing cells are spelt."""
-        starts, stops, quoted = self.trim(*self.bounds(np.arange(self.rows), column))
+        starts, stops, quoted = self.trim(*self.column(column))
+        cells = slices(self.data, starts, stops)
         try:
-            cells = slices(self.data, starts, stops).cast(pa.string())
+            cells = cells.view(pa.string()) if self._ascii else cells.cast(pa.string())
         except pa.ArrowInvalid:
             raise DataProblem(
                 f"{self._layout.name}: column {name!r} is not UTF-8 text: name the file's encoding, as in "
                 "`data: {encoding: latin-1}`"
             ) from None
-        missing = ~quoted & to_mask(pc.is_in(cells, pa.array(self._layout.nulls, pa.string())))
+        missing = ~quoted & _among(cells, self._layout.nulls)
         if self.misfits is not None:
             missing &= ~self.misfits
         spellings = {}
@@ -131,7 +147,8 @@ class Grid:
             spellings = dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
         void = missing if self.misfits is None else missing | self.misfits
         if void.any():
-            cells = pc.if_else(pa.array(void), pa.scalar(None, pa.string()), cells)
+            valid = pa.py_buffer(np.packbits(~void, bitorder="little"))
+            cells = pa.Array.from_buffers(pa.string(), len(cells), [valid, *cells.buffers()[1:]])
         if quoted.any():
             doubled = quoted & to_mask(pc.match_substring(cells, '""'))
             if doubled.any():
@@ -142,10 +159,13 @@ class Grid:
     def write(self, cells: pa.Array, starts: Offsets, stops: Offsets, null: str) -> tuple[pa.Array, Offsets, Offsets]:
         """Say what to write for new cells, and over which bytes: padding is kept around a text without quotes."""
         inner_starts, inner_stops, is_quoted = self.trim(starts, stops)
-        needs = (is_quoted | needs_quotes(cells, self._layout)) & to_mask(pc.is_valid(cells))
+        valid = are_valid(cells)
+        needs = (is_quoted | needs_quotes(cells, self._layout)) & valid
         cells = _wrapped(cells, needs)
-        whole = needs | to_mask(pc.is_null(cells))
-        return pc.fill_null(cells, null), np.where(whole, starts, inner_starts), np.where(whole, stops, inner_stops)
+        if not self._bare:
+            whole = needs | ~valid
+            inner_starts, inner_stops = np.where(whole, starts, inner_starts), np.where(whole, stops, inner_stops)
+        return cells if valid.all() else pc.fill_null(cells, null), inner_starts, inner_stops
 
     def more(self, columns: Sequence[pa.Array]) -> pa.Array:
         """Say what to write at the end of rows for the cells of some more columns, delimiters included."""
@@ -156,7 +176,7 @@ class Grid:
 
 def quoted(cells: pa.Array, layout: Layout) -> pa.Array:
     """Texts with quotes around those that need them."""
-    return _wrapped(cells, needs_quotes(cells, layout) & to_mask(pc.is_valid(cells)))
+    return _wrapped(cells, needs_quotes(cells, layout) & are_valid(cells))
 
 
 def _wrapped(cells: pa.Array, needs: Mask) -> pa.Array:
@@ -167,9 +187,20 @@ def _wrapped(cells: pa.Array, needs: Mask) -> pa.Array:
     return pc.replace_with_mask(cells, pa.array(needs), pc.binary_join_element_wise('"', escaped, '"', ""))
 
 
+def _among(cells: pa.Array, texts: Sequence[str]) -> Mask:
+    """Which cells are one of some texts; only those that are as short are looked up."""
+    longest = max((len(text.encode()) for text in texts), default=0)
+    is_short = np.diff(string_buffers(cells)[1]) <= longest
+    found = np.zeros(len(cells), bool)
+    if is_short.any():
+        short = np.flatnonzero(is_short)
+        found[short] = to_mask(pc.is_in(cells.take(pa.array(short)), pa.array(texts, pa.string())))
+    return found
+
+
 def needs_quotes(cells: pa.Array, layout: Layout) -> Mask:
     """Which texts would be read as something else without quotes."""
-    needs = to_mask(pc.is_in(cells, pa.array(layout.nulls, pa.string())))
+    needs = _among(cells, layout.nulls)
     special = f'"{layout.delimiter}\r\n'
     if holds(cells, special.encode()):
         needs |= to_mask(pc.match_substring_regex(cells, f"[{special}]"))

@@ -30,7 +30,7 @@ def read_rows(blocks: Iterable[bytes], layout: Layout, line_end: bytes) -> Itera
         cuts = cut(data, layout.delimiter)
         stop = cuts.stop
         if stop:
-            yield (grid := Grid(data[:stop], cuts.whole(), layout, row)), False
+            yield (grid := Grid(data[:stop], cut(data[:stop], layout.delimiter), layout, row)), False
             row += grid.rows
         carried = data[stop:]
     if carried:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -121,7 +121,7 @@ class SplicedFile(ABC, Generic[R]):
         return self._packing.pack(chain([header], self._body(sinks, order), _blocks(self._path, self._end)), target)
 
     def _read(
-        self, source: BinaryIO, parts: Sequence[Part], columns: Sequence[str], waiting: deque[tuple[R, bool]]
+        self, source: BinaryIO, parts: Iterable[Part], columns: Sequence[str], waiting: deque[tuple[R, bool]]
     ) -> Iterator[Slab]:
         """Yield the slabs of some parts; their rows, and whether a last line end was added, are left in `waiting`."""
         for part in parts:

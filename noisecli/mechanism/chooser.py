@@ -19,6 +19,8 @@ from noisecli.streams import BLOCK, Floats, Mask, Stream, strike, to_uniform
 
 def strike_cells(stream: Stream, column: str, block: int, rate: float | Floats) -> Mask:
     """Strike each slot of a block with the same probability (mcar), or each with its own."""
+    if isinstance(rate, float | int) and rate >= 1:  # whatever is drawn
+        return np.ones(BLOCK, bool)
     return strike(stream.generator("strike", column, block), rate)
 
 

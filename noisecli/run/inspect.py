@@ -143,8 +143,14 @@ def _survey(dataset: Dataset, wanted: Request, tables: dict[str, work.Surveyed],
     survey: Survey | None = None
     seen = {name: (table.sha256, table.size) for name, table in tables.items()}
     tasks = [work.SurveyTask(file, wanted, seen.get(file.relative)) for file in dataset.struck]
-    # A single file is read in this process, which can tell how far it is.
-    found_all = (work.survey_table(tasks[0], meter.add),) if len(tasks) == 1 else pool.map(work.survey_table, tasks)
+    # A single file is read in this process, which can tell how far it is, or in parts.
+    found_all: Iterable[work.Surveyed]
+    if len(tasks) > 1:
+        found_all = pool.map(work.survey_table, tasks)
+    elif pool.shared and work.has_parts(tasks[0]):
+        found_all = (work.survey_in_parts(tasks[0], pool, meter.add),)
+    else:
+        found_all = (work.survey_table(tasks[0], meter.add),)
     for file, found in zip(dataset.struck, found_all, strict=True):
         tables[file.relative] = replace(found, survey=None)
         assert found.survey is not None

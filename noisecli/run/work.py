@@ -1,24 +1,31 @@
 """What a worker does: survey one file, or write a stretch of one copy. Files go in and out, never cells or pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from noisecli.engine import TableEngine, Tally
-from noisecli.errors import DataProblem, RowProblem
+from noisecli.engine import Slab, TableEngine, Tally
+from noisecli.errors import DataProblem, NoiseError, RowProblem
+from noisecli.executors import Pool
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.arranged import keyed
+from noisecli.formats.csv import CsvFile
 from noisecli.manifest import digest
 from noisecli.plan import Plan
 from noisecli.run.dataset import InputFile
 from noisecli.run.intervals import IntervalShard
 from noisecli.run.truth import Shard
+from noisecli.streams import BLOCK
 from noisecli.survey import Request, Survey
+
+SURVEY_BYTES = 6 << 20
+"""How much of a file a worker surveys at a time, at least."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class SurveyTask:
     request: Request
     known: tuple[str, int] | None = None
     """SHA-256 and size of the file, if an earlier pass has found them."""
+    parts: Sequence[Part] | None = None
+    """Read these alone, which begin and end with blocks, and leave the digest to who asks; None: the whole file."""
 
     @property
     def name(self) -> str:
@@ -50,12 +59,17 @@ class Surveyed:
 
 def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: None) -> Surveyed:
     """Scan one table; `read` is told the bytes of each part."""
-    table = task.file.table()
+    table, names = task.file.table(), list(task.request.columns)
     parts: list[Part] = []
     misfits: list[int] = []
 
     def slabs() -> Any:
-        for part, slab in table.scan(list(task.request.columns)):
+        some = task.parts
+        if some is not None and isinstance(table, CsvFile):
+            both: Iterable[tuple[Part, Slab]] = zip(some, table.read(some, names), strict=True)
+        else:
+            both = table.scan(names)
+        for part, slab in both:
             parts.append(part)
             if slab.misfits is not None:
                 misfits.extend((np.flatnonzero(slab.misfits) + slab.first_row + 1).tolist())
@@ -64,9 +78,53 @@ def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: No
 
     # Names are known to be there, and finding them out may take long.
     storage = dict.fromkeys(task.request.columns, pa.string()) if table.as_text else table.fields()
-    survey = Survey.of(task.request, storage, as_text=table.as_text)
+    survey = Survey.of(task.request, storage, as_text=table.as_text, in_parts=task.parts is not None)
     survey.add_file(task.file.address, slabs())
-    return Surveyed(survey, parts, misfits, *(task.known or digest(task.file.path)))
+    known = ("", 0) if task.parts is not None else task.known or digest(task.file.path)
+    return Surveyed(survey, parts, misfits, *known)
+
+
+def has_parts(task: SurveyTask) -> bool:
+    """Say whether several workers are of use for one file."""
+    return isinstance(task.file.table(), CsvFile) and task.file.path.stat().st_size > 2 * SURVEY_BYTES
+
+
+def survey_in_parts(whole: SurveyTask, pool: Pool, read: Callable[[int], None]) -> Surveyed:
+    """Scan one CSV file by several workers, and take its digest meanwhile; the result is that of `survey_table`.
+
+    Figures of blocks are merged in the order of the blocks, whoever has found them.
+    """
+    table = whole.file.table()
+    assert isinstance(table, CsvFile)
+    survey = Survey.of(whole.request, dict.fromkeys(whole.request.columns, pa.string()), as_text=True)
+    found = Surveyed(survey, [], [], "", 0)
+    faults: list[NoiseError] = []
+
+    def tasks() -> Iterator[SurveyTask]:
+        parts: list[Part] = []
+        try:
+            for part in table.outline():
+                if sum(one.size for one in parts) >= SURVEY_BYTES and part.first_row % BLOCK == 0:
+                    yield replace(whole, parts=parts)
+                    parts = []
+                parts.append(part)
+        except NoiseError as fault:  # rows before it may have another one
+            faults.append(fault)
+        if parts:
+            yield replace(whole, parts=parts)
+
+    with ThreadPoolExecutor(1) as threads:
+        known = threads.submit(lambda: whole.known or digest(whole.file.path))
+        for some in pool.map(survey_table, tasks()):
+            assert some.survey is not None
+            survey.merge(some.survey)
+            found.parts.extend(some.parts)
+            found.misfits.extend(some.misfits)
+            read(sum(part.size for part in some.parts))
+        for fault in faults:
+            raise fault
+        sha256, size = known.result()
+    return replace(found, sha256=sha256, size=size)
 
 
 @dataclass(frozen=True)

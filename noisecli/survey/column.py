@@ -12,7 +12,7 @@ from noisecli import celltext
 from noisecli.census import Census
 from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.errors import DataProblem
-from noisecli.streams import Mask, Words
+from noisecli.streams import Floats, Mask, Words
 from noisecli.summaries import QUARTILES, Cutter, Frequencies, Moments, Sample
 from noisecli.survey.request import QuotaRequest
 from noisecli.vocabulary import Vocabulary
@@ -50,25 +50,24 @@ class ColumnSurvey:
     cutter: Cutter = field(default_factory=Cutter)
     filled: int = 0
     """Training cells that are not missing."""
+    apart: list[Moments] | None = None
+    """Those of each block, where they are to be merged elsewhere."""
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
-        chosen = training & celltext.to_mask(pc.is_valid(cells))
+        chosen = training & celltext.are_valid(cells)
         self.filled += int(np.count_nonzero(chosen))
-        numeric = chosen
-        if self.as_text:
-            found = self.census.add(cells, self.format)
-            self.census.null_spellings.update(null_spellings)
-            numeric = chosen & found
+        read = self.census.add(cells, self.format) if self.as_text else None
+        self.census.null_spellings.update(null_spellings)
         if self.wanted - NO_FIGURES and (self.as_text or kind_of(self.storage) in NUMBER):
-            numbers = celltext.parse_numbers(cells) if self.as_text else self._probe.to_numbers(cells)
-            values = np.where(numeric, numbers, np.nan)
+            numbers = self._probe.to_numbers(cells) if read is None else read.values
+            values = np.where(chosen, numbers, np.nan)
             if keys is not None and self.wanted & set(QUARTILES):
                 self.sample.add(keys, values)
             if "mode" in self.wanted:
                 self.frequencies.add(values)
             for block in self.cutter.add(values):
-                self.moments.add(block)
+                self._sum_up(block)
         if "words" in self.wanted and kind_of(self.storage) is Kind.TEXT:
             self.vocabulary.add(cells.filter(pa.array(chosen)))
         countable = kind_of(self.storage) is not Kind.OTHER
@@ -90,7 +89,15 @@ class ColumnSurvey:
     def end_file(self) -> None:
         """Close the last block of a file."""
         for block in self.cutter.end():
-            self.moments.add(block)
+            self._sum_up(block)
+
+    def _sum_up(self, block: Floats) -> None:
+        figures = Moments()
+        figures.add(block)
+        if self.apart is None:
+            self.moments.merge(figures)
+        else:
+            self.apart.append(figures)
 
     def eligible(self, cells: pa.Array, quota: QuotaRequest) -> Mask:
         """Which cells may be struck, before the type of the column is known."""
@@ -107,9 +114,10 @@ class ColumnSurvey:
         return Column(self.name, Kind.FLOAT, self.storage, decimals, clean_text=False, format=self.format)
 
     def merge(self, later: "ColumnSurvey") -> None:
-        """Take what was gathered in the next file."""
+        """Take what was gathered in the next file, or in the next part of the same."""
         self.census.merge(later.census)
-        self.moments.merge(later.moments)
+        for figures in [later.moments] if later.apart is None else later.apart:
+            self.moments.merge(figures)
         self.sample.merge(later.sample)
         self.frequencies.merge(later.frequencies)
         self._count(later.categories)
@@ -162,6 +170,6 @@ class ColumnSurvey:
             return None
         if kind is Kind.INTEGER and self.as_text:
             texts = pa.array(list(self.categories), self.storage)
-            texts = texts.filter(pa.array(celltext.matches(texts, celltext.NUMBER)))  # what is no number is carried
+            texts = texts.filter(pa.array(celltext.is_number(texts)))  # what is no number is carried
             return tuple(text for _, text in sorted(zip(celltext.parse_numbers(texts), texts.to_pylist(), strict=True)))
         return tuple(sorted(self.categories, key=lambda v: v.encode() if isinstance(v, str) else v))  # type: ignore[return-value,arg-type]

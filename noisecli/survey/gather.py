@@ -36,10 +36,14 @@ class Survey:
     """One for each that the request asks for."""
     comoments: dict[tuple[str, ...], Comoments] = field(default_factory=dict)
     """By set of columns."""
+    apart: dict[tuple[str, ...], list[Comoments]] | None = None
+    """Those of each block, where they are to be merged elsewhere."""
 
     @classmethod
-    def of(cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool) -> "Survey":
-        """Return an empty survey of columns that are stored as said."""
+    def of(
+        cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool, in_parts: bool = False
+    ) -> "Survey":
+        """Return an empty survey of columns that are stored as said; perhaps of a part of a file, to be merged."""
         columns = {
             name: ColumnSurvey(
                 name,
@@ -54,10 +58,14 @@ class Survey:
         }
         histograms = [np.zeros(BINS, np.int64) for _ in request.curves]
         comoments = {names: Comoments() for names in request.covariances}
-        return cls(request, columns, histograms=histograms, comoments=comoments)
+        if in_parts:
+            for column in columns.values():
+                column.apart = []
+        apart: dict[tuple[str, ...], list[Comoments]] = {names: [] for names in request.covariances}
+        return cls(request, columns, histograms=histograms, comoments=comoments, apart=apart if in_parts else None)
 
     def add_file(self, path: str, slabs: Iterable[Slab]) -> None:
-        """Take all slabs of one file, in order."""
+        """Take all slabs of one file, in order, or of a part of it that begins and ends with blocks."""
         cutters = {names: Cutter() for names in self.comoments}
         for slab in slabs:
             training = strikeable(slab, self.request.split)
@@ -72,15 +80,23 @@ class Survey:
                 histogram += self._binned(asked, slab, training)
             for names, cutter in cutters.items():
                 for block in cutter.add(self._numbers(names, slab, training)):
-                    self.comoments[names].add(block)
+                    self._sum_up(names, block)
         for names, cutter in cutters.items():
             for block in cutter.end():
-                self.comoments[names].add(block)
+                self._sum_up(names, block)
         for column in self.columns.values():
             column.end_file()
 
+    def _sum_up(self, names: tuple[str, ...], block: Floats) -> None:
+        figures = Comoments()
+        figures.add(block)
+        if self.apart is None:
+            self.comoments[names].merge(figures)
+        else:
+            self.apart[names].append(figures)
+
     def merge(self, later: "Survey") -> None:
-        """Take what was gathered in the next file."""
+        """Take what was gathered in the next file, or in the next part of the same."""
         for name, column in later.columns.items():
             self.columns[name].merge(column)
         for key, strata in later.samples.items():
@@ -94,7 +110,8 @@ class Survey:
         for histogram, more in zip(self.histograms, later.histograms, strict=True):
             histogram += more
         for names, comoments in later.comoments.items():
-            self.comoments[names].merge(comoments)
+            for figures in [comoments] if later.apart is None else later.apart[names]:
+                self.comoments[names].merge(figures)
 
     def quotas(self, columns: Mapping[str, Column], asked: Sequence[QuotaRequest]) -> dict[QuotaKey, Quota]:
         """Settle how many cells each exact step strikes in each stratum, and up to which key."""
