@@ -51,7 +51,7 @@ class Sparkles(ImageCorruption):
         return {"centres": centres.tolist(), "rays": rng.integers(50, MOST_RAYS, SPARKLES).tolist()}
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        lengths = (1 + normal(rng, (SPARKLES, MOST_RAYS)) / 4) * np.float32(self.radius * side_of(pixels))
+        lengths = (1 + normal(rng, (SPARKLES, MOST_RAYS))[:] / 4) * np.float32(self.radius * side_of(pixels))
         lengths = np.maximum(lengths, np.float32(self.radius > 0))
         sparkling = np.empty_like(pixels)
         for band in bands(pixels.shape):
