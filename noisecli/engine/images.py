@@ -42,8 +42,10 @@ class StruckImage(Generic[T]):
 
 @cache
 def _keep_freed_memory() -> None:
-    """Let the C library use the memory of arrays again, rather than ask the system for new pages for each: half the time
-    of many an op. glibc begins to keep blocks, and 62 MB at most, once one of that size was freed."""
+    """Let the C library use the memory of arrays again, rather than ask for new pages: half the time of many an op.
+
+    glibc begins to keep blocks, 62 MB at most, once one of half that size was freed.
+    """
     np.empty(31 << 20, np.uint8)
 
 
