@@ -41,13 +41,13 @@ class Pixelate(ImageCorruption):
         down, right = np.diff(rows), np.diff(columns)
         lane = np.min_scalar_type(white(pixels) * int(down.max() * right.max()))
         # Sums of 16 bits are of so few pixels that 32 bits tell how far their means are from a half.
-        real = np.float32 if lane.itemsize <= 2 else np.float64
+        real: type[np.floating[Any]] = np.float32 if lane.itemsize <= 2 else np.float64
         shown = np.arange(len(right)).repeat(right)
         result = np.empty_like(pixels)
         for band in bands((len(down), int(down.max()) * pixels.shape[1])):
             top, bottom = rows[band.start], rows[band.stop]
             sums = _stacked(_in_words(pixels[top:bottom], lane), rows[band] - top, down[band], 0)
-            means = _stacked(sums, columns[:-1], right, 1).astype(real)
+            means: NDArray[np.floating[Any]] = _stacked(sums, columns[:-1], right, 1).astype(real)
             counts = np.multiply.outer(down[band].astype(real), right.astype(real).repeat(means.shape[2]))
             means /= counts.reshape(means.shape)
             blocks = np.rint(means, out=means).astype(pixels.dtype).take(shown, axis=1)
