@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from itertools import islice
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from noisecli.errors import SystemProblem
@@ -29,6 +31,9 @@ class Task(Protocol):
     def name(self) -> str:
         """The file that it is about, for faults."""
 
+
+MANY_FILES = 64
+"""Files in a folder that are worth starting workers for."""
 
 T = TypeVar("T", bound=Task)
 R = TypeVar("R")
@@ -217,8 +222,18 @@ def local(workers: int, lean: bool = False) -> Iterator[Pool]:
     executor.shutdown()
 
 
+def expect_work(source: Path, workers: int | None) -> None:
+    """Start the server before anything heavy is imported here, so that it imports the same at the same time.
+
+    Only where there seems to be enough in the input for several workers; else it would be for nothing.
+    """
+    several = (available_cores() if workers is None else workers) > 1
+    if several and source.is_dir() and len(list(islice(source.rglob("*"), MANY_FILES))) == MANY_FILES:
+        _start_server()
+
+
 def _start_server() -> None:
-    """Start the server that forks the workers.
+    """Start the server that forks the workers, unless it is running.
 
     It is deaf to Ctrl-C, and so are they: the signal reaches the whole group, but this process alone decides what
     happens.

@@ -62,6 +62,10 @@ def augment(
 
     Example: noisecli augment sales.csv -r recipe.yaml -o noisy.csv --truth
     """
+    from noisecli.executors import expect_work
+
+    if not dry_run:
+        expect_work(source, workers)
     from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show
