@@ -100,6 +100,25 @@ def in_planes(pixels: Pixels, change: Callable[[Reals, slice], None]) -> Pixels:
     return result
 
 
+def in_words(pixels: Pixels, lane: "np.dtype[Any] | None" = None, beyond: int = 0) -> NDArray[Any]:
+    """Return pixels of 1 channel as they are and of 3 with a fourth one, so that a pixel can be moved as a word.
+
+    numpy takes 1, 2, 4, 8, 16 or 32 bytes at a time, from here and there, several times as fast as other pixels.
+
+    Args:
+        pixels: The picture.
+        lane: The type of the values; that of the pixels if not given.
+        beyond: Rows and columns of black after the last.
+    """
+    height, width, channels = pixels.shape
+    if channels == 1 and not beyond and lane is None:
+        return pixels
+    words = np.zeros((height + beyond, width + beyond, 4 if channels == 3 else channels), lane or pixels.dtype)
+    for channel in range(channels):
+        words[:height, :width, channel] = pixels[..., channel]
+    return words
+
+
 def dimmed(pixels: Pixels, left: Callable[[slice], NDArray[Any]]) -> Pixels:
     """Multiply every pixel by the share of its light that is left, given for a band of rows."""
     result = np.empty_like(pixels)

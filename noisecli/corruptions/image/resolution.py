@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
-from noisecli.pixels import Places, bands, white
+from noisecli.pixels import Places, bands, in_words, white
 from noisecli.pixels.resample import resized
 
 
@@ -46,7 +46,7 @@ class Pixelate(ImageCorruption):
         result = np.empty_like(pixels)
         for band in bands((len(down), int(down.max()) * pixels.shape[1])):
             top, bottom = rows[band.start], rows[band.stop]
-            sums = _stacked(_in_words(pixels[top:bottom], lane), rows[band] - top, down[band], 0)
+            sums = _stacked(in_words(pixels[top:bottom], lane, 1), rows[band] - top, down[band], 0)
             means: NDArray[np.floating[Any]] = _stacked(sums, columns[:-1], right, 1).astype(real)
             counts = np.multiply.outer(down[band].astype(real), right.astype(real).repeat(means.shape[2]))
             means /= counts.reshape(means.shape)
@@ -56,18 +56,6 @@ class Pixelate(ImageCorruption):
                 lines[..., channel] = blocks[..., channel]
             result[top:bottom] = lines.repeat(down[band], axis=0)
         return result
-
-
-def _in_words(pixels: Pixels, lane: np.dtype[Any]) -> NDArray[Any]:
-    """Return pixels of 1 or 4 channels, with a row and a column of black after the last.
-
-    numpy moves 2, 4, 8, 16 or 32 bytes at a time much faster than the channels of a pixel.
-    """
-    height, width, channels = pixels.shape
-    words = np.zeros((height + 1, width + 1, 4 if channels == 3 else channels), lane)
-    for channel in range(channels):
-        words[:-1, :-1, channel] = pixels[..., channel]
-    return words
 
 
 def _stacked(words: NDArray[Any], starts: Places, counts: Places, axis: int) -> NDArray[Any]:
