@@ -100,7 +100,7 @@ def in_planes(pixels: Pixels, change: Callable[[Reals, slice], None]) -> Pixels:
     return result
 
 
-def in_words(pixels: Pixels, lane: "np.dtype[Any] | None" = None, beyond: int = 0) -> NDArray[Any]:
+def in_words(pixels: NDArray[Any], lane: "np.dtype[Any] | None" = None, beyond: int = 0) -> NDArray[Any]:
     """Return pixels of 1 channel as they are and of 3 with a fourth one, so that a pixel can be moved as a word.
 
     numpy takes 1, 2, 4, 8, 16 or 32 bytes at a time, from here and there, several times as fast as other pixels.
@@ -117,6 +117,14 @@ def in_words(pixels: Pixels, lane: "np.dtype[Any] | None" = None, beyond: int = 
     for channel in range(channels):
         words[:height, :width, channel] = pixels[..., channel]
     return words
+
+
+def out_of_words(words: NDArray[Any], channels: int) -> NDArray[Any]:
+    """Return the channels that are the picture's."""
+    pixels = np.empty((*words.shape[:2], channels), words.dtype)
+    for channel in range(channels):
+        pixels[..., channel] = words[..., channel]
+    return pixels
 
 
 def dimmed(pixels: Pixels, left: Callable[[slice], NDArray[Any]]) -> Pixels:

@@ -40,7 +40,8 @@ def warped(pixels: Pixels, displacement: Displacement) -> Pixels:
         down, right = (np.broadcast_to(part, shape) for part in displacement(band))
         rows, below = _places(down, np.arange(band.start, band.stop)[:, np.newaxis], height)
         columns, beside = _places(right, np.arange(width), width)
-        lower, farther = below.astype(wide), beside.astype(wide)
+        lower: NDArray[Any] = below.astype(wide)
+        farther: NDArray[Any] = beside.astype(wide)
         shares = [part * other for part in (PARTS - lower, lower) for other in (PARTS - farther, farther)]
         corners: list[NDArray[Any]] = [words.take(row * width + column, axis=0) for row in rows for column in columns]
         for channel in range(channels):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
-from noisecli.pixels import Places, bands, in_words, white
+from noisecli.pixels import Places, bands, in_words, out_of_words, white
 from noisecli.pixels.resample import resized
 
 
@@ -51,9 +51,7 @@ class Pixelate(ImageCorruption):
             counts = np.multiply.outer(down[band].astype(real), right.astype(real).repeat(means.shape[2]))
             means /= counts.reshape(means.shape)
             blocks = np.rint(means, out=means).astype(pixels.dtype).take(shown, axis=1)
-            lines = np.empty((len(blocks), *pixels.shape[1:]), pixels.dtype)
-            for channel in range(pixels.shape[2]):
-                lines[..., channel] = blocks[..., channel]
+            lines = out_of_words(blocks, pixels.shape[2])
             result[top:bottom] = lines.repeat(down[band], axis=0)
         return result
 
