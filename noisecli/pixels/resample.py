@@ -43,6 +43,7 @@ def sampled(levels: NDArray[Any], places: Floats, axis: int, reach: float = 1.0)
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:
     """Return a picture in another size: linear interpolation where it grows, means where it shrinks."""
+    pixels = np.ascontiguousarray(pixels)  # of a part of a picture `take` would make a copy for each band
     sides = zip(pixels.shape[:2], (height, width), strict=True)
     (rows, down), (columns, right) = ((_middles(old, new), max(old / new, 1.0)) for old, new in sides)
     result = np.empty((height, width, pixels.shape[2]), pixels.dtype)
