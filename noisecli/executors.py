@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from itertools import islice
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -23,10 +24,6 @@ RETRIES = 2
 """How often a task is done again after the process that worked on it has died."""
 
 
-MALLOC = {-1: 64 << 20, -3: 32 << 20}
-"""How much free memory malloc keeps at the top of the heap, and from which size on it maps pages of their own."""
-
-
 class Task(Protocol):
     """What a pool is given to do. Done again after half of it was done it comes to the same."""
 
@@ -34,6 +31,12 @@ class Task(Protocol):
     def name(self) -> str:
         """The file that it is about, for faults."""
 
+
+MANY_FILES = 64
+"""Files in a folder that are worth starting workers for."""
+
+LARGE_FILE = 8 << 20
+"""Bytes of a file that are."""
 
 T = TypeVar("T", bound=Task)
 R = TypeVar("R")
@@ -206,19 +209,6 @@ def _hide_pandas() -> None:
         pa.array([0])
 
 
-def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, as far as 64 MB: to get new pages for every slab is a fifth of the time.
-
-    This, too, is for processes of our own. Elsewhere than in Linux's usual library nothing is changed.
-    """
-    import ctypes  # not needed by who only imports this
-
-    with suppress(AttributeError, OSError):
-        library = ctypes.CDLL(None)
-        for option, size in MALLOC.items():
-            library.mallopt(option, size)
-
-
 @contextmanager
 def local(workers: int, lean: bool = False) -> Iterator[Pool]:
     """Give a pool of local processes, or this process when one worker is enough; lean ones can do without pandas.
@@ -237,15 +227,24 @@ def local(workers: int, lean: bool = False) -> Iterator[Pool]:
     executor.shutdown()
 
 
-def start_early(workers: int | None, source: Path) -> None:
-    """Start the server that forks the workers of a run on a large file, while this process imports what it needs."""
+def expect_work(source: Path, workers: int | None) -> None:
+    """Start the server before anything heavy is imported here, so that it imports the same at the same time.
+
+    Only where there seems to be enough in the input for several workers; else it would be for nothing.
+    """
     with suppress(OSError):  # it is for the run to say so
-        if min(workers or available_cores(), source.stat().st_size >> 22) > 1:
+        if (workers or available_cores()) > 1 and _is_large(source):
             _start_server()
 
 
+def _is_large(source: Path) -> bool:
+    if source.is_dir():
+        return len(list(islice(source.rglob("*"), MANY_FILES))) == MANY_FILES
+    return source.stat().st_size > LARGE_FILE
+
+
 def _start_server() -> None:
-    """Start the server that forks the workers.
+    """Start the server that forks the workers, unless it is running.
 
     It is deaf to Ctrl-C and to a terminal that is closed, and so are they: the signal reaches the whole group, but this
     process alone decides what happens.
@@ -280,6 +279,8 @@ def _work(channel: Connection, lean: bool) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    from noisecli.engine.memory import keep_freed_memory
+
     keep_freed_memory()
     if lean:
         _hide_pandas()

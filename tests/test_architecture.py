@@ -184,7 +184,6 @@ MAY_IMPORT = {
     ("noisecli.corruption", "importlib"): "noisecli's own modules, and plug-ins that the user has installed",
     ("noisecli.corruption", "importlib.metadata"): "which plug-ins there are",
     ("noisecli.corruptions.table.custom", "importlib"): "functions of the user's own, only under --allow-code",
-    ("noisecli.executors", "ctypes"): "tells malloc to keep what is freed",
     ("noisecli.executors", "concurrent.futures"): "pickles tasks between noisecli's own processes",
     ("noisecli.executors", "multiprocessing"): "starts such processes, and pickles tasks for them",
     ("noisecli.executors", "multiprocessing.connection"): "waits for them",

@@ -62,9 +62,10 @@ def augment(
 
     Example: noisecli augment sales.csv -r recipe.yaml -o noisy.csv --truth
     """
-    from noisecli.executors import start_early
+    from noisecli.executors import expect_work
 
-    start_early(workers, source)
+    if not dry_run:
+        expect_work(source, workers)
     from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show

@@ -82,7 +82,8 @@ def code_admitted(allowed: bool) -> Iterator[None]:
     Where no code but noisecli's own runs, this process goes without pandas.
     """
     from noisecli.corruption import registered
-    from noisecli.executors import keep_freed_memory, without_pandas
+    from noisecli.engine.memory import keep_freed_memory
+    from noisecli.executors import without_pandas
 
     keep_freed_memory()
     if allowed and str(Path.cwd()) not in sys.path:

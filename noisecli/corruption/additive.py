@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from noisecli.corruption.image import ImageCorruption
 from noisecli.elementary import LN10
 from noisecli.pixels import Pixels, Reals, bands, to_pixels, white
+from noisecli.pixels.chance import Numbers
+
+Noise = Reals | Numbers
 
 MOST_STRENGTH = 100.0
 """Noise of a hundred times the range from black to white leaves no level between them: more would not show."""
@@ -42,7 +45,7 @@ class AdditiveCorruption(ImageCorruption):
             raise ValueError(f"psnr_db finds the strength by itself: leave out {self.strength} and severity")
         return self
 
-    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Noise:
         """Return the noise of strength 1, in shares of the range from black to white.
 
         Its shape is that of the pixels, or broadcasts to it; it is the same at every strength.
@@ -62,12 +65,13 @@ class AdditiveCorruption(ImageCorruption):
         return noisy, drawn
 
 
-def _noisy(pixels: Pixels, noise: Reals, strength: float, band: slice) -> Pixels:
-    part = noise if noise.shape[0] == 1 else noise[band]
-    return to_pixels(part * np.float32(strength * white(pixels)) + pixels[band], pixels.dtype)
+def _noisy(pixels: Pixels, noise: Noise, strength: float, band: slice) -> Pixels:
+    levels = noise[:] if noise.shape[0] == 1 else noise[band]
+    levels = levels * np.float32(strength * white(pixels))
+    return to_pixels(levels + pixels[band], pixels.dtype)
 
 
-def _error(pixels: Pixels, noise: Reals, strength: float) -> float:
+def _error(pixels: Pixels, noise: Noise, strength: float) -> float:
     """Return the mean square of what noise changes, in levels: a sum of whole numbers, so its order does not matter."""
     total = 0
     for band in bands(pixels.shape):
@@ -77,12 +81,12 @@ def _error(pixels: Pixels, noise: Reals, strength: float) -> float:
     return total / pixels.size
 
 
-def _psnr(pixels: Pixels, noise: Reals, strength: float) -> float | None:
+def _psnr(pixels: Pixels, noise: Noise, strength: float) -> float | None:
     error = _error(pixels, noise, strength)
     return round(10 * log10(white(pixels) ** 2 / error), 3) if error else None
 
 
-def _strength_for(pixels: Pixels, noise: Reals, psnr_db: float) -> float:
+def _strength_for(pixels: Pixels, noise: Noise, psnr_db: float) -> float:
     """Return the strength at which an image has a PSNR, or that of those tried at which it is nearest.
 
     The error never falls when the strength grows. On logarithmic scales it is nearly a straight line, which is followed

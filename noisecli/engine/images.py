@@ -9,6 +9,7 @@ from numpy.random import Generator
 
 from noisecli.corruption import Corruption, ImageCorruption, ImageFileCorruption, MixingCorruption, Pixels
 from noisecli.engine.counts import Counts, Tally
+from noisecli.engine.memory import keep_freed_memory
 from noisecli.mechanism import strike_cells
 from noisecli.pixels import side_of
 from noisecli.plan import Plan, StepPlan, clone_address, source_address
@@ -43,6 +44,7 @@ class ImageEngine:
     """Corrupts images of one copy; what it did adds up in `tally`."""
 
     def __init__(self, plan: Plan, copy: int) -> None:
+        keep_freed_memory()
         self._plan = plan
         self._copy = copy
         self.tally: Tally = {}

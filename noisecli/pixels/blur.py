@@ -4,7 +4,7 @@ Kernels work on levels with a halo (see `in_bands`) and give levels without it.
 """
 
 from collections.abc import Sequence
-from math import ceil, fsum, isqrt
+from math import ceil, fsum, isqrt, prod
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,8 @@ def gaussian_weights(sigma: float, truncate: float = 4.0, radius: int | None = N
 
 def separable(levels: NDArray[Any], weights: Sequence[float]) -> Reals:
     """Convolve with a symmetric kernel along rows and along columns; the halo is one less than the weights."""
-    along_rows = _along(levels.astype(np.float32, copy=False), weights, 0)
-    return _along(along_rows, weights, 1)
+    down = _along(levels.astype(np.float32, copy=False), weights, 0)
+    return _along(down, weights, 1)
 
 
 def gaussian(pixels: Pixels, sigma: float) -> Pixels:
@@ -55,30 +55,60 @@ def smooth(field: Reals, weights: Sequence[float], border: Border = "edge", axes
 
 def _along(levels: Reals, weights: Sequence[float], axis: int) -> Reals:
     halo = len(weights) - 1
-    size = levels.shape[axis] - 2 * halo
+    height, width = (size - 2 * halo * (i == axis) for i, size in enumerate(levels.shape[:2]))
+    shifted = _Shifted(levels, height, width)
 
     def seen(start: int) -> Reals:
-        return levels[start : start + size] if axis == 0 else levels[:, start : start + size]
+        return shifted(start, 0) if axis == 0 else shifted(0, start)
 
-    total = seen(halo) * np.float32(weights[0])
+    result, total = shifted.room(np.float32)
+    np.multiply(seen(halo), np.float32(weights[0]), out=total)
     pair = np.empty_like(total)
     for away, weight in enumerate(weights[1:], 1):
         np.add(seen(halo - away), seen(halo + away), out=pair)
         pair *= np.float32(weight)
         total += pair
-    return total
+    return result
+
+
+class _Shifted:
+    """Levels as seen from a smaller array that lies on them at some place, in one line, row after row.
+
+    The line goes on between the rows of the smaller array, over what is beside it: numpy adds one long line twice as
+    fast as many rows.
+    """
+
+    def __init__(self, levels: NDArray[Any], height: int, width: int) -> None:
+        self._levels = levels
+        self._line = levels.reshape(-1)
+        self._column = prod(levels.shape[2:])
+        self._row = levels.shape[1] * self._column
+        self._size = height, width
+        self._length = (height - 1) * self._row + width * self._column
+
+    def __call__(self, down: int, right: int) -> NDArray[Any]:
+        """Return what is seen from a place."""
+        start = down * self._row + right * self._column
+        return self._line[start : start + self._length]
+
+    def room(self, dtype: type[np.generic]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return a new smaller array, and its line."""
+        height, width = self._size
+        room = np.empty((height, *self._levels.shape[1:]), dtype)
+        return room[:, :width], room.reshape(-1)[: self._length]
 
 
 def weighted(levels: NDArray[Any], halo: int, taps: Sequence[Tap]) -> Reals:
     """Convolve with a few taps, none farther than the halo."""
     height, width = (size - 2 * halo for size in levels.shape[:2])
-    total = np.zeros((height, width, *levels.shape[2:]), np.float32)
+    seen = _Shifted(levels.astype(np.float32, copy=False), height, width)
+    result, total = seen.room(np.float32)
+    total[:] = 0
     part = np.empty_like(total)
     for down, right, weight in taps:
-        seen = levels[halo + down : halo + down + height, halo + right : halo + right + width]
-        np.multiply(seen, np.float32(weight), out=part)
+        np.multiply(seen(halo + down, halo + right), np.float32(weight), out=part)
         total += part
-    return total
+    return result
 
 
 def motion_taps(radius: int, sigma: float, angle: float) -> list[Tap]:
@@ -95,21 +125,26 @@ def motion_taps(radius: int, sigma: float, angle: float) -> list[Tap]:
 
 
 def disk(levels: NDArray[Any], radius: float) -> Reals:
-    """Take the mean over a disk by prefix sums along the rows.
+    """Take the mean over a disk by prefix sums down the columns.
 
     The radius is below 100 px, or sums of 16-bit levels overflow; the halo is the radius, rounded down.
     """
     halo = int(radius)
     height, width = (size - 2 * halo for size in levels.shape[:2])
-    # The sums may wrap around: differences come out right, because the sum over a disk fits 32 bits.
-    sums = np.zeros((levels.shape[0], levels.shape[1] + 1, *levels.shape[2:]), np.uint32)
-    np.cumsum(levels, axis=1, dtype=np.uint32, out=sums[:, 1:])
-    total = np.zeros((height, width, *levels.shape[2:]), np.uint32)
-    count = 0
-    for down in range(-halo, halo + 1):
-        reach = isqrt(int(radius * radius) - down * down)
-        rows = sums[halo + down : halo + down + height]
-        total += rows[:, halo + reach + 1 : halo + reach + 1 + width]
-        total -= rows[:, halo - reach : halo - reach + width]
-        count += 2 * reach + 1
-    return np.divide(total, np.float32(count), dtype=np.float32)
+    reaches = [isqrt(int(radius * radius) - away * away) for away in range(halo + 1)]
+    count = 2 * sum(2 * reach + 1 for reach in reaches) - (2 * reaches[0] + 1)
+    # The sums may wrap around: differences come out right, because the sum over a disk fits.
+    small = count * np.iinfo(levels.dtype).max < 2**16
+    sums = np.zeros((levels.shape[0] + 1, *levels.shape[1:]), np.uint16 if small else np.uint32)
+    for row, above, below in zip(levels, sums, sums[1:], strict=False):
+        np.add(above, row, out=below)
+    tall = _Shifted(sums, height, levels.shape[1])
+    result, total = _Shifted(levels, height, width).room(sums.dtype.type)
+    total[:] = 0
+    for reach in dict.fromkeys(reaches):
+        columns = tall(halo + reach + 1, 0) - tall(halo - reach, 0)
+        seen = _Shifted(columns.reshape(height, *levels.shape[1:]), height, width)
+        for right in (right for right in range(-halo, halo + 1) if reaches[abs(right)] == reach):
+            total += seen(0, halo + right)
+    means: Reals = np.divide(result, np.float32(count), dtype=np.float32)
+    return means

@@ -3,6 +3,7 @@
 A table costs 1-2 ns a number, a float normal 9. With 65,536 steps the outermost normal is 4.3 standard deviations out.
 """
 
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import sqrt
 from typing import Any, TypeVar
@@ -87,21 +88,37 @@ def _symmetric(lower: Floats) -> Reals:
     return np.append(lower, -lower[::-1]).astype(np.float32)
 
 
-def normal(rng: Generator, shape: tuple[int, ...]) -> Reals:
+@dataclass(frozen=True)
+class Numbers:
+    """Random numbers for a picture, looked up when a band of rows of them is asked for."""
+
+    table: Reals
+    """Their 65,536 quantiles."""
+    bits: NDArray[np.uint16]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.bits.shape
+
+    def __getitem__(self, rows: slice) -> Reals:
+        return looked_up(self.table, self.bits[rows])
+
+
+def normal(rng: Generator, shape: tuple[int, ...]) -> Numbers:
     """Return standard normal numbers."""
-    return looked_up(normal_table(), bits16(rng, shape))
+    return Numbers(normal_table(), bits16(rng, shape))
 
 
-def laplace(rng: Generator, shape: tuple[int, ...]) -> Reals:
+def laplace(rng: Generator, shape: tuple[int, ...]) -> Numbers:
     """Return Laplace numbers of standard deviation 1."""
-    return looked_up(laplace_table(), bits16(rng, shape))
+    return Numbers(laplace_table(), bits16(rng, shape))
 
 
-def student_t(rng: Generator, shape: tuple[int, ...], df: float) -> Reals:
+def student_t(rng: Generator, shape: tuple[int, ...], df: float) -> Numbers:
     """Return numbers of Student's t with `df` degrees of freedom, 1 or more."""
-    return looked_up(student_t_table(df), bits16(rng, shape))
+    return Numbers(student_t_table(df), bits16(rng, shape))
 
 
-def uniform(rng: Generator, shape: tuple[int, ...]) -> Reals:
+def uniform(rng: Generator, shape: tuple[int, ...]) -> Numbers:
     """Return uniform numbers on (0, 1), of 16 bits."""
-    return looked_up(probabilities().astype(np.float32), bits16(rng, shape))
+    return Numbers(probabilities().astype(np.float32), bits16(rng, shape))

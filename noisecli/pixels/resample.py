@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisecli.normal import Floats
-from noisecli.pixels import Pixels, Reals, bands, inside, to_pixels
+from noisecli.pixels import Pixels, Reals, bands, in_words, inside, out_of_words, to_pixels
 
 
 def sampled(levels: NDArray[Any], places: Floats, axis: int, reach: float = 1.0) -> Reals:
@@ -24,7 +24,8 @@ def sampled(levels: NDArray[Any], places: Floats, axis: int, reach: float = 1.0)
     total = np.zeros_like(places)
     for weight in weights:
         total += weight
-    shape = [*levels.shape]
+    words = levels if axis == 0 else in_words(levels, np.dtype(np.float32))
+    shape = [*words.shape]
     shape[axis] = len(places)
     result = np.empty(shape, np.float32)
     # Whole rows at once: numpy is slow at loops as short as the channels of a pixel.
@@ -34,14 +35,15 @@ def sampled(levels: NDArray[Any], places: Floats, axis: int, reach: float = 1.0)
         near = inside((first + i).astype(np.int64), levels.shape[axis], "edge")
         share = (weight / total).astype(np.float32)
         share = share[:, np.newaxis] if axis == 0 else np.repeat(share, shape[2])
-        np.multiply(levels.take(near, axis=axis).reshape(shape[0], -1), share, out=part if i else rows)
+        np.multiply(words.take(near, axis=axis).reshape(shape[0], -1), share, out=part if i else rows)
         if i:
             rows += part
-    return result
+    return result if shape[2] == levels.shape[2] else out_of_words(result, levels.shape[2])
 
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:
     """Return a picture in another size: linear interpolation where it grows, means where it shrinks."""
+    pixels = np.ascontiguousarray(pixels)  # of a part of a picture `take` would make a copy for each band
     sides = zip(pixels.shape[:2], (height, width), strict=True)
     (rows, down), (columns, right) = ((_middles(old, new), max(old / new, 1.0)) for old, new in sides)
     result = np.empty((height, width, pixels.shape[2]), pixels.dtype)

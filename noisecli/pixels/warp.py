@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisecli.pixels import Pixels, Places, bands, inside
+from noisecli.pixels import Pixels, Places, bands, in_words, inside
 
 BITS = 10
 PARTS = 2**BITS
@@ -31,7 +31,7 @@ def displaced(pixels: Pixels, down: NDArray[Any], right: NDArray[Any]) -> Pixels
 def warped(pixels: Pixels, displacement: Displacement) -> Pixels:
     """Do the same with displacements that are worked out band by band."""
     height, width, channels = pixels.shape
-    flat = pixels.reshape(-1, channels)
+    words = in_words(pixels).reshape(height * width, -1)
     # Levels of 16 bits times two weights of 10 bits do not fit 32 bits.
     wide = np.int32 if pixels.dtype == np.uint8 else np.int64
     result = np.empty_like(pixels)
@@ -40,13 +40,16 @@ def warped(pixels: Pixels, displacement: Displacement) -> Pixels:
         down, right = (np.broadcast_to(part, shape) for part in displacement(band))
         rows, below = _places(down, np.arange(band.start, band.stop)[:, np.newaxis], height)
         columns, beside = _places(right, np.arange(width), width)
-        lower, farther = (part.astype(wide)[..., np.newaxis] for part in (below, beside))
-        total = np.full((*shape, channels), PARTS * PARTS // 2, wide)
-        for row, share in zip(rows, (PARTS - lower, lower), strict=True):
-            start = row * width
-            near, far = (flat.take(start + column, axis=0) for column in columns)
-            total += (near * (PARTS - farther) + far * farther) * share
-        result[band] = total >> (2 * BITS)
+        lower: NDArray[Any] = below.astype(wide)
+        farther: NDArray[Any] = beside.astype(wide)
+        shares = [part * other for part in (PARTS - lower, lower) for other in (PARTS - farther, farther)]
+        corners: list[NDArray[Any]] = [words.take(row * width + column, axis=0) for row in rows for column in columns]
+        for channel in range(channels):
+            total = np.full(shape, PARTS * PARTS // 2, wide)
+            for corner, share in zip(corners, shares, strict=True):
+                total += corner[..., channel] * share
+            total >>= 2 * BITS
+            result[band, :, channel] = total
     return result
 
 
@@ -61,4 +64,4 @@ def _places(away: NDArray[Any], place: Places, size: int) -> tuple[tuple[Places,
     # Looked up, because there are fewer places than pixels.
     known = inside(np.arange(lowest, highest + 2), size, "reflect")
     first -= lowest
-    return (known[first], known[first + 1]), parts
+    return (known.take(first), known[1:].take(first)), parts

@@ -90,7 +90,9 @@ def _compressed(pixels: Pixels, codec: type[ImageFile], op: str, **settings: int
         height, width = pixels.shape[:2]
         raise DataProblem(f"{op}: {name} holds {LONGEST_SIDE[name]} px a side, the image is {width} x {height}")
     levels = in_8_bits(pixels)
-    grey = all(np.array_equal(levels[..., 0], levels[..., i]) for i in range(1, levels.shape[2]))
+    # The first row says it already of most that are not.
+    seen = ((part, i) for part in (levels[:1], levels) for i in range(1, levels.shape[2]))
+    grey = all(np.array_equal(part[..., 0], part[..., i]) for part, i in seen)
     compressed = BytesIO()
     Image.fromarray(levels[..., 0] if grey else levels).save(compressed, name, **settings)
     compressed.seek(0)

@@ -1,6 +1,7 @@
 """Noise of the sensor: what each pixel value picks up on its own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import sqrt
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from pydantic import Field
 from noisecli.corruption import AdditiveCorruption, ImageCorruption, Pixels, register
 from noisecli.parameters import Share
 from noisecli.pixels import Reals, bands, to_pixels, white
-from noisecli.pixels.chance import laplace, normal, student_t, uniform
+from noisecli.pixels.chance import Numbers, laplace, normal, student_t, uniform
 from noisecli.pixels.photons import counted
 
 Photons = Annotated[float, Field(ge=0.1, le=10_000)]
@@ -39,7 +40,7 @@ class GaussianNoise(AdditiveCorruption):
     sigma: Share = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
 
-    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Numbers:
         return normal(rng, pixels.shape)
 
 
@@ -66,9 +67,10 @@ class SpeckleNoise(AdditiveCorruption):
     """Standard deviation of the noise, as a share of the pixel value."""
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
-        grain = normal(rng, pixels.shape)
+        numbers = normal(rng, pixels.shape)
+        grain = np.empty(pixels.shape, np.float32)
         for band in bands(pixels.shape):
-            grain[band] *= pixels[band] * np.float32(1 / white(pixels))
+            np.multiply(numbers[band], pixels[band] * np.float32(1 / white(pixels)), out=grain[band])
         return grain
 
 
@@ -91,7 +93,7 @@ class LaplaceNoise(AdditiveCorruption):
     sigma: Share = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
 
-    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Numbers:
         return laplace(rng, pixels.shape)
 
 
@@ -114,11 +116,9 @@ class UniformNoise(AdditiveCorruption):
     sigma: Share = 0.18
     """Standard deviation of the noise, as a share of the range from black to white."""
 
-    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Numbers:
         even = uniform(rng, pixels.shape)
-        even -= np.float32(0.5)
-        even *= np.float32(sqrt(12))
-        return even
+        return replace(even, table=(even.table - np.float32(0.5)) * np.float32(sqrt(12)))
 
 
 @register
@@ -143,7 +143,7 @@ class StudentTNoise(AdditiveCorruption):
     df: Annotated[float, Field(ge=1, le=1e6)] = 3.0
     """Degrees of freedom: 1 is Cauchy; above 2 the variance is finite, df / (df - 2); many are Gaussian."""
 
-    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Numbers:
         return student_t(rng, pixels.shape, self.df)
 
 
@@ -166,7 +166,7 @@ class CauchyNoise(AdditiveCorruption):
     spread: Share = 0.04
     """Half of the errors are at most this large, as a share of the range from black to white."""
 
-    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Numbers:
         return student_t(rng, pixels.shape, 1.0)
 
 
@@ -226,11 +226,11 @@ class IsoNoise(ImageCorruption):
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
         reading = normal(rng, pixels.shape)
-        reading *= np.float32(self.sigma * white(pixels))
+        reading = replace(reading, table=reading.table * np.float32(self.sigma * white(pixels)))
         return _developed(pixels, counted(pixels, self.photons, rng), self.photons, reading)
 
 
-def _developed(pixels: Pixels, counts: Pixels, photons: float, offsets: Reals | None = None) -> Pixels:
+def _developed(pixels: Pixels, counts: Pixels, photons: float, offsets: Numbers | None = None) -> Pixels:
     """Turn counts of photons into pixels, with levels added to them."""
     result = np.empty_like(pixels)
     for band in bands(pixels.shape):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from noisecli.corruption import ImageCorruption, Pixels, register
-from noisecli.pixels import Places, bands, to_pixels
+from noisecli.pixels import Places, bands, in_words, out_of_words, white
 from noisecli.pixels.resample import resized
 
 
@@ -37,24 +37,30 @@ class Pixelate(ImageCorruption):
     """Blocks along a side, as a share of the pixels along it: at 0.25 a block is 4 px wide."""
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        height, width, channels = pixels.shape
-        rows, columns = (_blocks(size, max(int(size * self.share), 1)) for size in (height, width))
+        rows, columns = (_blocks(size, max(int(size * self.share), 1)) for size in pixels.shape[:2])
         down, right = np.diff(rows), np.diff(columns)
+        lane = np.min_scalar_type(white(pixels) * int(down.max() * right.max()))
+        # Sums of 16 bits are of so few pixels that 32 bits tell how far their means are from a half.
+        real: type[np.floating[Any]] = np.float32 if lane.itemsize <= 2 else np.float64
+        shown = np.arange(len(right)).repeat(right)
         result = np.empty_like(pixels)
-        for band in bands((len(down), int(down.max()) * width, channels)):
-            sums = np.add.reduceat(_stacked(pixels, rows[band], down[band]), columns[:-1], axis=1)
-            counts = down[band, np.newaxis, np.newaxis] * right[:, np.newaxis]
-            means = to_pixels(sums / counts, pixels.dtype)
-            result[rows[band.start] : rows[band.stop]] = means.repeat(right, axis=1).repeat(down[band], axis=0)
+        for band in bands((len(down), int(down.max()) * pixels.shape[1])):
+            top, bottom = rows[band.start], rows[band.stop]
+            sums = _stacked(in_words(pixels[top:bottom], lane, 1), rows[band] - top, down[band], 0)
+            means: NDArray[np.floating[Any]] = _stacked(sums, columns[:-1], right, 1).astype(real)
+            counts = np.multiply.outer(down[band].astype(real), right.astype(real).repeat(means.shape[2]))
+            means /= counts.reshape(means.shape)
+            blocks = np.rint(means, out=means).astype(pixels.dtype).take(shown, axis=1)
+            lines = out_of_words(blocks, pixels.shape[2])
+            result[top:bottom] = lines.repeat(down[band], axis=0)
         return result
 
 
-def _stacked(pixels: Pixels, starts: Places, counts: Places) -> NDArray[np.int64]:
-    """Return the sums of consecutive rows; numpy's own way for this takes ten times longer along this axis."""
-    sums = pixels.take(starts, axis=0).astype(np.int64)
-    for below in range(1, int(counts.max())):
-        taller = np.flatnonzero(counts > below)
-        sums[taller] += pixels.take(starts[taller] + below, axis=0)
+def _stacked(words: NDArray[Any], starts: Places, counts: Places, axis: int) -> NDArray[Any]:
+    """Return the sums of consecutive rows (axis 0) or columns (axis 1)."""
+    sums = words.take(starts, axis)
+    for beside in range(1, int(counts.max())):
+        sums += words.take(np.where(counts > beside, starts + beside, -1), axis)
     return sums
 
 

@@ -12,7 +12,7 @@ from noisecli.corruption import AdditiveCorruption, ImageCorruption, Pixels, reg
 from noisecli.elementary import sine
 from noisecli.parameters import Share
 from noisecli.pixels import Reals, white
-from noisecli.pixels.chance import chosen, normal
+from noisecli.pixels.chance import Numbers, chosen, normal
 from noisecli.pixels.patterns import plane_wave
 
 
@@ -73,7 +73,7 @@ class Banding(AdditiveCorruption):
     direction: Literal["row", "column"] = "row"
     """What has an offset of its own: each row (stripes lie level) or each column (they stand upright)."""
 
-    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
+    def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Numbers:
         height, width = pixels.shape[:2]
         return normal(rng, (height, 1, 1) if self.direction == "row" else (1, width, 1))
 
@@ -100,8 +100,8 @@ class FixedPattern(AdditiveCorruption):
 
     def noise(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Reals:
         height, width = pixels.shape[:2]
-        columns = normal(rng, (1, width, 1))
-        pattern = normal(rng, (height, width, 1))
+        columns = normal(rng, (1, width, 1))[:]
+        pattern = normal(rng, (height, width, 1))[:]
         pattern += columns
         pattern *= np.float32(sqrt(0.5))
         return pattern

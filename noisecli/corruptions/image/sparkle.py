@@ -11,7 +11,7 @@ from noisecli.corruption import ImageCorruption, Pixels, register
 from noisecli.elementary import TAU, exp
 from noisecli.normal import log
 from noisecli.parameters import Share
-from noisecli.pixels import Reals, bands, side_of, to_pixels, white
+from noisecli.pixels import Reals, bands, in_planes, side_of, to_pixels, white
 from noisecli.pixels.blur import gaussian_weights, smooth
 from noisecli.pixels.chance import normal
 from noisecli.pixels.patterns import away, bearing, wave
@@ -51,7 +51,7 @@ class Sparkles(ImageCorruption):
         return {"centres": centres.tolist(), "rays": rng.integers(50, MOST_RAYS, SPARKLES).tolist()}
 
     def apply(self, pixels: Pixels, drawn: Mapping[str, Any], rng: Generator) -> Pixels:
-        lengths = (1 + normal(rng, (SPARKLES, MOST_RAYS)) / 4) * np.float32(self.radius * side_of(pixels))
+        lengths = (1 + normal(rng, (SPARKLES, MOST_RAYS))[:] / 4) * np.float32(self.radius * side_of(pixels))
         lengths = np.maximum(lengths, np.float32(self.radius > 0))
         sparkling = np.empty_like(pixels)
         for band in bands(pixels.shape):
@@ -172,10 +172,11 @@ class CausticRefraction(ImageCorruption):
             right[band] *= shift
         seen = displaced(pixels, down, right)
         shade = (slopes[0] - slopes[1]) * np.float32(self.light * white(pixels))
-        for band in bands(pixels.shape):
-            light = _known(shade, band, pixels.shape[1], step)[..., np.newaxis]
-            seen[band] = to_pixels(light + seen[band], pixels.dtype)
-        return seen
+
+        def lit(levels: Reals, band: slice) -> None:
+            levels += _known(shade, band, pixels.shape[1], step)
+
+        return in_planes(seen, lit)
 
 
 def _net(shape: tuple[int, int], drawn: Mapping[str, Any], period: float) -> Reals:

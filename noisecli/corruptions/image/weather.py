@@ -241,7 +241,7 @@ class Rain(ImageCorruption):
         steps = max(round(self.length * max(height, width)), 3)
         taps = _line(steps, angle)
         begins = bits16(rng, (height, width)) < round(self.amount / steps * STEPS)
-        opacity = (uniform(rng, begins.shape) * 0.55 + 0.2) * begins
+        opacity = (uniform(rng, begins.shape)[:] * 0.55 + 0.2) * begins
         drops = to_pixels(opacity * np.float32(STEPS - 1), np.dtype(np.uint16))
         return in_bands(drops[..., np.newaxis], steps, lambda seen: weighted(seen, steps, taps), "reflect")[..., 0]
 
