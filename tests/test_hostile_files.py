@@ -88,6 +88,30 @@ def test_what_lies_under_a_null_leads_nowhere(tmp_path: Path) -> None:
         assert pa.ipc.open_file(out).read_all()["v"].to_pylist() == ["abc", None, "abc"]
 
 
+def test_what_lies_under_a_nested_null_leads_nowhere(tmp_path: Path) -> None:
+    """Where it is followed the process ends, so this runs in another one."""
+    good, mark = (struct.pack("<i12s", len(text), text) for text in (b"abc", b"marked place"))
+    loose = struct.pack("<iiii", -5, 0, -(1 << 28), -(1 << 30))
+    views = pa.Array.from_buffers(pa.string_view(), 2, [pa.py_buffer(b"\x02"), pa.py_buffer(mark + good)])
+    first, one, ends = pa.array([0, 1], pa.int32()), pa.array([1, 1], pa.int32()), pa.array([0, 1, 2], pa.int32())
+    table = {
+        "struct": pa.StructArray.from_arrays([views], ["v"]),
+        "list": pa.ListArray.from_arrays(ends, pa.StructArray.from_arrays([views], ["v"])),
+        "list_view": pa.ListViewArray.from_arrays(first, one, views),
+        "dictionary": pa.ListArray.from_arrays(ends, pa.DictionaryArray.from_arrays(first, views)),
+    }
+    expected = pa.table(table).to_pydict()
+    data = arrow(tmp_path / "a.arrow", pa.table(table))
+    assert data.count(mark) == len(table)
+    (tmp_path / "a.arrow").write_bytes(data.replace(mark, loose))
+    (tmp_path / "r.json").write_text(json.dumps({**RECIPE, "steps": [{"op": "shuffle"}]}))
+    command = [sys.executable, "-m", "noisecli", "augment", "a.arrow", "-r", "r.json", "-o", "out.arrow", "-q"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    made = pa.ipc.open_file(tmp_path / "out.arrow").read_all().to_pydict()
+    assert all(sorted(map(str, made[name])) == sorted(map(str, cells)) for name, cells in expected.items())
+
+
 # -------------------------------------------------------------------------------------------------------------- Parquet
 
 

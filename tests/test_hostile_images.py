@@ -64,10 +64,11 @@ LIARS = {
     "vast.png": (png(60_000, 60_000, SHORT), "60000 x 60000 px are too many"),
     "vast.jpg": (claiming(JPEG, 60_000, 60_000), "60000 x 60000 px are too many"),
     "vaster.png": (png(2**31 - 1, 2**31 - 1, b""), "px are too many"),
-    "large.png": (png(13_000, 13_000, SHORT), "its header lies"),
-    "large.jpg": (claiming(JPEG, 13_000, 13_000), "its header lies"),
-    "progressive.jpg": (claiming(PROGRESSIVE, 13_000, 13_000), "its header lies"),
-    "palette.png": (png(13_000, 13_000, SHORT, as_chunk(b"PLTE", bytes(6)), colour=3), "its header lies"),
+    "scan.png": (png(12_001, 10_000, SHORT), "12001 x 10000 px are too many (at most 120,000,000)"),
+    "large.png": (png(12_000, 9_000, SHORT), "its header lies"),
+    "large.jpg": (claiming(JPEG, 12_000, 9_000), "its header lies"),
+    "progressive.jpg": (claiming(PROGRESSIVE, 12_000, 9_000), "its header lies"),
+    "palette.png": (png(12_000, 9_000, SHORT, as_chunk(b"PLTE", bytes(6)), colour=3), "its header lies"),
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from noisecli.errors import UsageProblem
 from noisecli.executors import RETRIES
@@ -114,6 +115,73 @@ def test_a_task_that_kills_every_worker_fails_the_run_and_is_named(own_code: Pat
     assert said.startswith("error: in.csv: 3 processes died of it, one after the other (signal 9, perhaps for lack of ")
     assert len(said.splitlines()) == 1
     assert not [path for path in own_code.iterdir() if "made" in path.name]
+
+
+OWN_OP = """
+    import os, signal
+    from pathlib import Path
+
+    from noisecli.corruption import ImageCorruption, register
+
+    HERE = Path(__file__).parent
+
+    @register
+    class Dies(ImageCorruption):
+        '''Kills its process at a white picture, as often as there are files of a name.
+
+        Source: none.
+
+        Example:
+            {op: dies}
+        '''
+
+        def apply(self, pixels, drawn, rng):
+            for life in sorted(HERE.glob("life-*"))[: int(pixels.all())]:
+                life.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return ~pixels
+"""
+
+
+@pytest.fixture
+def own_op(tmp_path: Path) -> Path:
+    """A folder with images for several tasks, the 22nd of them white, and an op that is installed there."""
+    place = tmp_path / "own"
+    (place / "own-1.dist-info").mkdir(parents=True)
+    (place / "own-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1\n")
+    (place / "own-1.dist-info" / "entry_points.txt").write_text("[noisecli.corruptions]\nown = own_op\n")
+    (place / "own_op.py").write_text(textwrap.dedent(OWN_OP))
+    as_yaml({"noisecli": 1, "seed": 3, "steps": [{"op": "dies", "rate": 1}]}, place / "r.yaml")
+    (place / "in").mkdir()
+    for i in range(33):
+        Image.new("L", (8, 8), 255 * (i == 21)).save(place / "in" / f"{i:02}.png")
+    return place
+
+
+def test_the_images_of_a_killed_worker_are_done_again_with_the_same_bytes(own_op: Path, tree: Tree) -> None:
+    made = []
+    for workers, lives in ((1, 0), (2, RETRIES)):
+        for i in range(lives):
+            (own_op / f"life-{i}").touch()
+        out = own_op / f"{workers}" / "out"
+        with started("augment", "in", "-r", "r.yaml", "-o", out, "--workers", workers, "-q", cwd=own_op) as run:
+            assert run.wait() == 0
+        made.append(tree(out.parent))
+    assert not list(own_op.glob("life-*"))
+    assert made[0] == made[1]
+    assert verify(out)[1] == []
+
+
+def test_an_image_that_kills_every_worker_fails_the_run_and_is_named(own_op: Path) -> None:
+    for i in range(1 + RETRIES):
+        (own_op / f"life-{i}").touch()
+    with started("augment", "in", "-r", "r.yaml", "-o", "out", "--workers", 2, "-q", cwd=own_op) as run:
+        assert run.wait() == 1
+        assert run.stderr is not None
+        said = run.stderr.read()
+    assert said.startswith("error: 21.png: 3 processes died of it, one after the other (signal 9, ")
+    assert len(said.splitlines()) == 1
+    assert not [path for path in own_op.iterdir() if "out" in path.name]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import gzip
+import json
 import os
 import resource
 import shutil
@@ -209,16 +210,26 @@ def test_a_full_disk_ends_in_one_line(
 
 @every_input
 def test_a_run_that_has_no_room_is_refused_before_it_writes(
-    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, steps: dict[str, Any]
+    command: Command,
+    sample: Path,
+    tmp_path: Path,
+    tree: Tree,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    steps: dict[str, Any],
 ) -> None:
     files = [path for path in [sample / name, *(sample / name).rglob("*")] if path.is_file()]
     needed = 3 * sum(path.stat().st_size for path in files)
     usage = namedtuple("usage", "free")
-    for free, fits in ((needed, True), (needed - 1, False)):
-        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: usage(free))
-        with contextlib.nullcontext() if fits else pytest.raises(SystemProblem, match=r"out: needs about .* make room"):
-            augment(sample / name, {**steps, "copies": 3}, tmp_path / str(fits) / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["True"]
+    (tmp_path / "r.json").write_text(json.dumps({**steps, "copies": 3}))
+    arguments = ["augment", sample / name, "-r", tmp_path / "r.json", "-o", tmp_path / "new" / "out"]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(needed - 1))
+    lines = [refused(command, tree, tmp_path, 1, *arguments, *more) for more in (["-q"], ["--dry-run"])]
+    assert lines[0] == lines[1]
+    assert "out: needs about " in lines[0]
+    assert "are free there: make room, or name another place" in lines[0]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(needed))
+    assert [command(*arguments, *more).code for more in (["--dry-run"], ["-q"])] == [0, 0]
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def as_type(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     if pt.is_run_end_encoded(column.type):
         return as_type(pc.run_end_decode(column), type_)
     if pt.is_string_view(column.type) or pt.is_binary_view(column.type):
-        column = pa.chunked_array(map(_without_loose_views, column.chunks), column.type)
+        column = pa.chunked_array(map(without_loose_views, column.chunks), column.type)
     if not pt.is_dictionary(column.type):
         return column.cast(type_)
     wide = pt.is_dictionary(type_)
@@ -102,14 +102,35 @@ def as_type(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
     return column if wide or not chunks else column.cast(type_)
 
 
-def _without_loose_views(cells: pa.Array) -> pa.Array:
-    """The same cells with nothing under their nulls: it may lead anywhere, no validation looks at it, but casts do."""
-    if not cells.null_count:
+def holds_views(type_: pa.DataType) -> bool:
+    """Whether it is a type of views, or such are nested in it."""
+    leaves = (leaf.value_type if pt.is_dictionary(leaf) else leaf for leaf in leaf_types([pa.field("", type_)]))
+    return any(pt.is_string_view(leaf) or pt.is_binary_view(leaf) for leaf in leaves)
+
+
+def without_loose_views(cells: pa.Array) -> pa.Array:
+    """The same cells with nothing under the nulls of views; nested ones must not be slices, and in a file none are.
+
+    What is there may lead anywhere; no validation looks at it, but kernels do.
+    """
+    type_ = cells.type
+    if isinstance(type_, pa.BaseExtensionType):
+        return type_.wrap_array(without_loose_views(cells.storage))
+    if pt.is_dictionary(type_):
+        values = without_loose_views(cells.dictionary)
+        return pa.DictionaryArray.from_arrays(cells.indices, values, ordered=type_.ordered, safe=False)
+    if pt.is_run_end_encoded(type_):
+        return pa.RunEndEncodedArray.from_arrays(cells.run_ends, without_loose_views(cells.values), type_)
+    if type_.num_fields:
+        inner = [cells.field(i) for i in range(type_.num_fields)] if hasattr(cells, "field") else [cells.values]
+        own = cells.buffers()[: type_.num_buffers]
+        return pa.Array.from_buffers(type_, len(cells), own, children=[without_loose_views(child) for child in inner])
+    if not holds_views(type_) or not cells.null_count:
         return cells
     valid, views, *data = cells.buffers()
     places = np.frombuffer(views, VIEW)[: cells.offset + len(cells)].copy()
     places[cells.offset :][to_mask(pc.is_null(cells))] = np.zeros((), VIEW)
-    return pa.Array.from_buffers(cells.type, len(cells), [valid, pa.py_buffer(places), *data], offset=cells.offset)
+    return pa.Array.from_buffers(type_, len(cells), [valid, pa.py_buffer(places), *data], offset=cells.offset)
 
 
 def replace_cells(column: pa.ChunkedArray, cells: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -22,7 +22,17 @@ from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
-from noisecli.formats.content import ArrowFile, as_type, legible, moves, plain, spaced, with_index
+from noisecli.formats.content import (
+    ArrowFile,
+    as_type,
+    holds_views,
+    legible,
+    moves,
+    plain,
+    spaced,
+    with_index,
+    without_loose_views,
+)
 from noisecli.formats.digest import Content
 from noisecli.formats.outgoing import outgoing_schema, reshaped
 
@@ -166,6 +176,9 @@ class FeatherFile(ArrowFile):
             batch, note = source.get_batch_with_custom_metadata(number)
             # Nothing in the format guards against damage, and the kernels trust what they are given.
             batch.validate(full=True)
+        for i, field in enumerate(batch.schema):
+            if holds_views(field.type):
+                batch = batch.set_column(i, field, without_loose_views(batch.column(i)))
         return batch, note
 
     def _manner(self, source: ipc.RecordBatchFileReader) -> Manner:

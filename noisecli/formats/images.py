@@ -44,11 +44,11 @@ OTHER_EXTENSIONS = frozenset({".avif", ".bmp", ".gif", ".heic", ".jp2", ".tif", 
 
 _KINDS = sorted(set(EXTENSIONS.values()))
 
-MOST_PIXELS = 178_956_970
-"""A larger picture is taken for a decompression bomb; the limit at which Pillow refuses."""
+MOST_PIXELS = 120_000_000
+"""A larger picture is taken for a decompression bomb: more than the 108 Mpx that cameras and phones commonly make."""
 
 MOST_BYTES = 1 << 30
-"""A larger file holds more than its pixels, and is not read into memory; the pixels of the largest take 0.7 GB."""
+"""A larger file holds more than its pixels, and is not read into memory; the pixels of the largest take 0.5 GB."""
 
 JPEG_QUALITY = 95
 PNG_LEVEL = 1
@@ -282,7 +282,7 @@ def _check_size(picture: PillowFile.ImageFile, name: str, holds: int) -> None:
     width, height = picture.size
     claims = f"{name}: {width} x {height} px"
     if width * height > MOST_PIXELS:
-        raise DataProblem(f"{claims} are too many (at most {MOST_PIXELS:,}); remove the file")
+        raise DataProblem(f"{claims} are too many (at most {MOST_PIXELS:,}); scale it down or remove the file")
     if width * height > holds:
         raise DataProblem(f"{claims} are more than so small a file can hold: its header lies; remove the file")
 

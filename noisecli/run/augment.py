@@ -220,7 +220,7 @@ def _run(
         prepared = prepare_run(recipe, dataset.spooled(space), facts, pool, meter)
         if truth or any(plan.scatters or _lasts(plan) for plan in prepared.plans.values()):
             log.forget()
-        check_room(prepared, watch.size, output, space, log.size)
+        check_room(prepared, watch.size, output, log.size)
         prepared = replace(prepared, plans=_with_partners(prepared, space / "partners"))
         if truth:
             prepared = replace(prepared, plans={key: plan.telling() for key, plan in prepared.plans.items()})

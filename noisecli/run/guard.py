@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -89,34 +90,37 @@ def _look(file: InputFile) -> tuple[int, ...]:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & (2**63 - 1)
 
 
-def check_room(prepared: Prepared, size: int, output: Path, work: Path, there: int = 0) -> None:
+def check_room(prepared: Prepared, size: int, output: Path, there: int = 0) -> None:
     """Refuse a run for which the file system of the output has no room.
 
     Args:
         prepared: what is to be done.
         size: bytes of the input.
         output: where the output will stand.
-        work: its hidden folder.
-        there: bytes of the output that are there already.
+        there: bytes that are there already: of the output, or of what will be cleared away first.
     """
-    if _shares(prepared.dataset.files[0].path, work / "shared"):
+    standing = _standing(output)
+    if _shares(prepared.dataset.files[0].path, standing):
         size = sum(found.size for found in prepared.tables.values())  # images that nothing strikes may be many
     needed = size * len(prepared.recipe.head.written) * len(prepared.plans) + prepared.spill() - there
-    free = shutil.disk_usage(work).free
+    free = shutil.disk_usage(standing).free
     if needed > free:
         room = f"needs about {amount(needed)}, and {amount(free)} are free there"
         raise SystemProblem(f"{output}: {room}: make room, or name another place")
 
 
-def _shares(source: Path, copy: Path) -> bool:
-    """Whether a copy takes no room there, since both share the same blocks of the disk."""
+def _standing(place: Path) -> Path:
+    """Return the folder above that is there already."""
+    return next(folder for folder in place.absolute().parents if folder.exists())
+
+
+def _shares(source: Path, folder: Path) -> bool:
+    """Whether a copy in a folder takes no room, since both share the same blocks of the disk."""
     try:
-        with source.open("rb") as read, copy.open("wb") as write:
+        with source.open("rb") as read, TemporaryFile(dir=folder) as write:  # on Linux one without a name
             fcntl.ioctl(write, CLONE, read.fileno())
     except OSError:
         return False
-    finally:
-        copy.unlink(missing_ok=True)
     return True
 
 
@@ -128,8 +132,7 @@ def told_when_full(place: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        standing = next(folder for folder in place.absolute().parents if folder.exists())
-        free = amount(shutil.disk_usage(standing).free)
+        free = amount(shutil.disk_usage(_standing(place)).free)
         advice = f"--dry-run says how much is needed, and {free} are free now"
         raise SystemProblem(f"{place}: {FULL[error.errno]}; nothing was written; {advice}") from error
 

@@ -22,6 +22,7 @@ from noisecli.run.dataset import Dataset, find_target
 from noisecli.run.dirt import leave_dirt_out, refuse_dirt
 from noisecli.run.execute import Meter, Prepared, Progress
 from noisecli.run.facts import Widen, find_facts, misfit_warnings
+from noisecli.run.guard import Watch, check_room
 from noisecli.run.images.annotated import annotations_of, carried_masks, check_annotated
 from noisecli.run.images.boxes import find_followers
 from noisecli.run.images.checks import changes_names, check_labels
@@ -35,6 +36,7 @@ from noisecli.run.pairing import columns_of_partners
 from noisecli.run.recorded import plan_from_facts
 from noisecli.run.selection import left_out, select
 from noisecli.run.unread import missing_entries, unread_images
+from noisecli.run.workspace import folder_for
 from noisecli.survey import Request, Survey
 
 
@@ -60,14 +62,17 @@ def inspect(
     root = as_path(source, "source")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     dataset = prepare.find(checked, root)
-    if output is not None:
-        settle_place(dataset, checked, output, force, mend=False, resume=resume)
+    place = None if output is None else settle_place(dataset, checked, output, force, mend=False, resume=resume)
     settle_files(checked)
     if allow_code is not None:
         settle_code(checked, allow_code)
     workers = settle_workers(workers, len(dataset.struck))
     with TemporaryDirectory(prefix="noisecli-") as space, local(workers, only_own_code(checked)) as pool:
-        return prepare_run(checked, dataset.spooled(Path(space)), pinned_facts(checked), pool, Meter(progress), widen)
+        found = prepare_run(checked, dataset.spooled(Path(space)), pinned_facts(checked), pool, Meter(progress), widen)
+    if place is not None:
+        left = sum(path.stat().st_size for path in folder_for(place).rglob("*") if path.is_file())
+        check_room(found, Watch(dataset).size, place, left)
+    return found
 
 
 def prepare_run(
