@@ -38,8 +38,6 @@ RARE: dict[str, pa.Array] = {
         if hasattr(pa, name)
     },
 }
-if int(pa.__version__.partition(".")[0]) < 25:
-    del RARE["coded view"]  # writing it compressed kills the process
 EVERYTHING = pa.table(
     [*TABLE.columns, *RARE.values()],
     schema=pa.schema([*SCHEMA, *(pa.field(name, cells.type) for name, cells in RARE.items())], SCHEMA.metadata),
@@ -214,13 +212,14 @@ STEPS = (
 def test_run_verify_replay_and_the_same_as_parquet(
     tmp_path: Path, command: Callable[..., Any], recipe: Any, suffix: str
 ) -> None:
-    tables = {}
+    old = int(pa.__version__.partition(".")[0]) < 26  # it cannot read nulls in lists of fixed size from Parquet
+    table, tables = TABLE.drop("pair") if old else TABLE, {}
     for ending in (suffix, ".parquet"):
         source, out = tmp_path / f"in{ending}", tmp_path / f"out{ending}"
         if ending == ".parquet":
-            pq.write_table(TABLE, source, row_group_size=CUT)
+            pq.write_table(table, source, row_group_size=CUT)
         else:
-            feather.write_feather(TABLE, source, chunksize=CUT)
+            feather.write_feather(table, source, chunksize=CUT)
         done = command("augment", source, "-r", recipe(*STEPS), "-o", out, "--workers", "1", "--quiet")
         assert done.code == 0, done.err
         assert command("verify", out).code == 0

@@ -23,7 +23,7 @@ from noisecli.formats import Written, footer
 from noisecli.formats.digest import Content
 from noisecli.formats.parquet import ParquetFile
 
-OLD = int(pa.__version__.partition(".")[0]) < 25
+OLD = int(pa.__version__.partition(".")[0]) < 26
 """This pyarrow reads no null among lists of a fixed size, makes no bloom filters, and takes no UUID as one."""
 
 ROWS = 10

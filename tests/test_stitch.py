@@ -132,6 +132,7 @@ def test_page_indexes_point_at_the_pages(tmp_path: Path) -> None:
         assert pl.scan_parquet(output).filter(pl.col("id") == id_).select("price").collect().rows() == [(price,)]
 
 
+@pytest.mark.skipif(int(pa.__version__.partition(".")[0]) < 26, reason="this pyarrow makes no bloom filters")
 def test_bloom_filters_are_those_of_the_cells(tmp_path: Path) -> None:
     source = tmp_path / "in.parquet"
     by_arrow(bloom_filter_options={"town": True, "id": True})(table(), source)
