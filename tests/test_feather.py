@@ -227,7 +227,7 @@ def test_run_verify_replay_and_the_same_as_parquet(
         assert again.code == 0, again.err
         tables[ending] = pq.read_table(out) if ending == ".parquet" else ipc.open_file(out).read_all()
     ours, theirs = tables[suffix], tables[".parquet"]
-    assert ours.schema.equals(TABLE.schema, check_metadata=True)
+    assert ours.schema.equals(table.schema, check_metadata=True)
     assert str(ours.to_pylist()) == str(theirs.to_pylist())
     assert str(ours.to_pylist()) != str(TABLE.to_pylist())
 
@@ -247,7 +247,7 @@ def test_rate_zero_gives_the_very_same_bytes(tmp_path: Path, command: Any, recip
 def test_what_is_no_arrow_file_is_named(lab: Lab) -> None:
     whole = lab.give(EVERYTHING).source.read_bytes()
     stream = pa.BufferOutputStream()
-    with ipc.new_stream(stream, TABLE.schema) as writer:
+    with ipc.new_stream(stream, table.schema) as writer:
         writer.write_table(TABLE)
     cases = {
         b"": "the file is empty",
