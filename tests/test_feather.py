@@ -247,7 +247,7 @@ def test_rate_zero_gives_the_very_same_bytes(tmp_path: Path, command: Any, recip
 def test_what_is_no_arrow_file_is_named(lab: Lab) -> None:
     whole = lab.give(EVERYTHING).source.read_bytes()
     stream = pa.BufferOutputStream()
-    with ipc.new_stream(stream, table.schema) as writer:
+    with ipc.new_stream(stream, TABLE.schema) as writer:
         writer.write_table(TABLE)
     cases = {
         b"": "the file is empty",

@@ -79,9 +79,13 @@ def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: No
     # Names are known to be there, and finding them out may take long.
     storage = dict.fromkeys(task.request.columns, pa.string()) if table.as_text else table.fields()
     survey = Survey.of(task.request, storage, as_text=table.as_text, in_parts=task.parts is not None)
-    survey.add_file(task.file.address, slabs())
-    known = ("", 0) if task.parts is not None else task.known or digest(task.file.path)
-    return Surveyed(survey, parts, misfits, *known)
+    if task.parts is not None:
+        survey.add_file(task.file.address, slabs())
+        return Surveyed(survey, parts, misfits, "", 0)
+    with ThreadPoolExecutor(1) as threads:
+        known = threads.submit(lambda: task.known or digest(task.file.path))
+        survey.add_file(task.file.address, slabs())
+        return Surveyed(survey, parts, misfits, *known.result())
 
 
 def has_parts(task: SurveyTask) -> bool:
