@@ -137,7 +137,8 @@ class ParquetFile(ArrowFile):
             with self._blaming("the footer"):
                 mine = Source(sources[0], 0, self.path.stat().st_size)
                 mine.check()
-            stitching = Stitching(mine, pieces.described(schema, manner), found, frozenset(map(str.encode, outgoing)))
+                template = pieces.described(schema, manner)
+                stitching = Stitching(mine, template, found, frozenset(map(str.encode, outgoing)))
             pairs = _pairs(manner.metadata, self._overfull(source, stitching, outgoing), outgoing)
             with draft.open("wb") as file, self._blaming("what its footer tells of"):
                 stitching.write(file, partial(self._late, source, schema, manner), pairs)

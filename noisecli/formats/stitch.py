@@ -14,6 +14,7 @@ from noisecli.formats.plain import BLOCK_BYTES
 from noisecli.formats.thrift import Struct, parse, serialize
 
 MAGIC = b"PAR1"
+WHOLE = (TType.BYTE, TType.I16, TType.I32, TType.I64)
 BLOOM_HEADER = 64
 """Bytes that the header of a bloom filter takes at most."""
 
@@ -83,12 +84,8 @@ class Source:
         """Fail where column chunks lie in other files, outside of this one, or over each other."""
         reach = len(MAGIC)
         chunks = [chunk for group in self.groups for chunk in _structs(group, CHUNKS)]
-        try:
-            extents = sorted(extent for extent in map(_extent, chunks) if extent[1])
-            leaves = {_number(each, LEAF) for group in self.groups for each in _structs(group, SORTED_BY)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise pa.ArrowInvalid("it tells nonsense of its columns") from error
-        for start, size in extents:
+        leaves = {_number(each, LEAF) for group in self.groups for each in _structs(group, SORTED_BY)}
+        for start, size in sorted(extent for extent in map(_extent, chunks) if extent[1]):
             if start < reach or size < 0:
                 raise pa.ArrowInvalid("its columns lie over each other")
             reach = start + size
@@ -150,6 +147,8 @@ class Stitching:
     """Numbers of the columns that some row group has anew."""
 
     def __post_init__(self) -> None:
+        if len(self.pieces) != len(self.source.groups):
+            raise pa.ArrowInvalid("it has another number of row groups")
         own = (set(piece.columns) for piece in self.pieces if piece is not None)
         fresh = (i for i, column in enumerate(self.template.fields) if column.name in self.fresh)
         self.anew = set(fresh).union(*own)
@@ -195,7 +194,7 @@ class Stitching:
     def _group(self, number: int, pieces: Sequence[Piece], chunks: list[Struct]) -> Struct:
         group = dict(self.source.groups[number])
         group[CHUNKS] = (TType.LIST, (TType.STRUCT, chunks))
-        group[SIZE] = (TType.I64, sum(_number(chunk[ABOUT][1], UNPACKED) for chunk in chunks))
+        group[SIZE] = (TType.I64, sum(_number(_struct(chunk, ABOUT), UNPACKED) for chunk in chunks))
         if pieces:
             group[GROUP_ROWS] = pieces[0].source.groups[0][GROUP_ROWS]
         if not self.anew.isdisjoint(self.source.sorted_by()):
@@ -203,7 +202,7 @@ class Stitching:
         if START in group and chunks:
             group[START] = (TType.I64, _extent(chunks[0])[0])
         if COMPRESSED in group:
-            group[COMPRESSED] = (TType.I64, sum(_number(chunk[ABOUT][1], PACKED) for chunk in chunks))
+            group[COMPRESSED] = (TType.I64, sum(_number(_struct(chunk, ABOUT), PACKED) for chunk in chunks))
         return group
 
     def _footer(self, groups: list[Struct], pairs: Mapping[bytes, bytes]) -> Struct:
@@ -215,24 +214,45 @@ class Stitching:
         elements = [root, *(element for column in described for element in column.elements)]
         footer[SCHEMA] = (TType.LIST, (TType.STRUCT, elements))
         if ORDERS in footer:
-            footer[ORDERS] = (TType.LIST, (TType.STRUCT, [order for column in described for order in column.orders]))
+            orders = [order for column in described for order in column.orders]
+            footer[ORDERS] = (TType.LIST, (TType.STRUCT, orders))
+            if len(orders) != sum(column.leaves.stop - column.leaves.start for column in described):
+                del footer[ORDERS]
         footer[ROWS] = (TType.I64, sum(_number(group, GROUP_ROWS) for group in groups))
         footer[GROUPS] = (TType.LIST, (TType.STRUCT, groups))
         if PAIRS in footer:
-            kept = [pair for pair in _structs(footer, PAIRS) if pair[KEY][1] in pairs]
-            new = [{**pair, VALUE: (TType.STRING, pairs[pair[KEY][1]])} if VALUE in pair else pair for pair in kept]
+            kept = [pair for pair in _structs(footer, PAIRS) if _text(pair, KEY) in pairs]
+            new = [{**pair, VALUE: (TType.STRING, pairs[_text(pair, KEY)])} if VALUE in pair else pair for pair in kept]
             footer[PAIRS] = (TType.LIST, (TType.STRUCT, new))
         return footer
 
 
+# Readers skip fields that are not of the type that the format says, so they are as if they were not there.
+
+
 def _structs(struct: Struct, number: int) -> list[Struct]:
     """The structures in a list of another, none where it is missing."""
-    values: list[Struct] = struct[number][1][1] if number in struct else []
-    return values
+    type_, value = struct.get(number, (TType.STOP, None))
+    structs: list[Struct] = value[1] if type_ == TType.LIST and value[0] == TType.STRUCT else []
+    return structs
+
+
+def _struct(struct: Struct, number: int) -> Struct:
+    type_, value = struct.get(number, (TType.STOP, None))
+    if type_ != TType.STRUCT:
+        raise pa.ArrowInvalid("it does not tell what it must")
+    inner: Struct = value
+    return inner
 
 
 def _number(struct: Struct, number: int) -> int:
-    return int(struct[number][1]) if number in struct else 0
+    type_, value = struct.get(number, (TType.STOP, None))
+    return int(value) if type_ in WHOLE else 0
+
+
+def _text(struct: Struct, number: int) -> bytes:
+    type_, value = struct.get(number, (TType.STOP, None))
+    return bytes(value) if type_ == TType.STRING else b""
 
 
 def _fields(footer: Struct) -> Iterator[Field]:
@@ -247,18 +267,18 @@ def _fields(footer: Struct) -> Iterator[Field]:
             stop += children
             at += 1
         own = slice(leaf, leaf := leaf + leaves)
-        yield Field(bytes(elements[first][NAME][1]), elements[first:at], own, orders[own])
+        yield Field(_text(elements[first], NAME), elements[first:at], own, orders[own])
 
 
 def _extent(chunk: Struct) -> tuple[int, int]:
     """Where the pages of a column chunk begin, and how many bytes they take."""
-    about: Struct = chunk[ABOUT][1]
+    about: Struct = _struct(chunk, ABOUT)
     starts = [_number(about, number) for number in (DATA_PAGE, INDEX_PAGE, DICTIONARY)]
     return min((start for start in starts if start > 0), default=0), _number(about, PACKED)
 
 
 def _shifted(chunk: Struct, shift: int) -> Struct:
-    about = dict(chunk[ABOUT][1])
+    about = dict(_struct(chunk, ABOUT))
     for number in (DATA_PAGE, INDEX_PAGE, DICTIONARY):
         if _number(about, number) > 0:
             about[number] = (TType.I64, _number(about, number) + shift)
@@ -267,7 +287,7 @@ def _shifted(chunk: Struct, shift: int) -> Struct:
 
 def _write_bloom_filter(moved: _Moved, target: BinaryIO, at: int) -> int:
     """Carry the bloom filter of a column chunk, if it has one; return where the next thing goes."""
-    about: Struct = moved.chunk[ABOUT][1]
+    about: Struct = _struct(moved.chunk, ABOUT)
     if BLOOM not in about:
         return at
     start, size = _number(about, BLOOM), _number(about, BLOOM_SIZE)
