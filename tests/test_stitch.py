@@ -14,7 +14,26 @@ import pytest
 
 import noisecli
 from noisecli.errors import DataProblem
-from noisecli.formats.stitch import ABOUT, CHUNKS, GROUPS, LEAF, PACKED, SORTED_BY, Piece, Source, Stitching
+from noisecli.formats.stitch import (
+    ABOUT,
+    BLOOM,
+    BLOOM_SIZE,
+    CHUNKS,
+    CREATED_BY,
+    DATA_PAGE,
+    DICTIONARY,
+    GROUPS,
+    KEY,
+    LEAF,
+    ORDERS,
+    PACKED,
+    PAIRS,
+    SORTED_BY,
+    VALUE,
+    Piece,
+    Source,
+    Stitching,
+)
 from noisecli.formats.thrift import Struct, parse, serialize
 
 ROWS, GROUP = 600, 200
@@ -201,6 +220,85 @@ def about(footer: Struct, group: int, leaf: int) -> Struct:
     return struct
 
 
+def of_chunks(edit: Callable[[Struct, Struct], object]) -> Callable[[Struct], object]:
+    """Edit all that a footer tells of column chunks: the chunk itself, and what is said of its pages."""
+
+    def edit_all(footer: Struct) -> None:
+        for group in footer[GROUPS][1][1]:
+            for chunk in group[CHUNKS][1][1]:
+                edit(chunk, chunk[ABOUT][1])
+
+    return edit_all
+
+
+def of_old_mr(footer: Struct) -> None:
+    """The header of the dictionary does not count, and readers know of whom that is so."""
+
+    def shorten(chunk: Struct, about: Struct) -> None:
+        if DICTIONARY in about:
+            about[PACKED] = (10, about[PACKED][1] - 14)
+
+    footer[CREATED_BY] = (11, b"parquet-mr version 1.2.8 (build 1)")
+    of_chunks(shorten)(footer)
+
+
+def without_dictionary_offset(chunk: Struct, about: Struct) -> None:
+    if DICTIONARY in about:
+        about[DATA_PAGE] = about.pop(DICTIONARY)
+
+
+NOWHERE: Struct = {number: (10 if number % 2 == 0 else 8, 0) for number in (4, 5, 6, 7)}
+DIALECTS: dict[str, tuple[dict[str, Any], Callable[[Struct], object]]] = {
+    "header of the dictionary is not counted": ({"version": "1.0"}, of_old_mr),
+    "place of the dictionary is not told": ({}, of_chunks(without_dictionary_offset)),
+    "no dictionary is at 0": (
+        {"use_dictionary": False},
+        of_chunks(lambda _, about: about.update({DICTIONARY: (10, 0)})),
+    ),
+    "no index is at 0": ({}, of_chunks(lambda chunk, _: chunk.update(NOWHERE))),
+    "no bloom filter is at 0": ({}, of_chunks(lambda _, about: about.update({BLOOM: (10, 0), BLOOM_SIZE: (8, 0)}))),
+    "size of bloom filters is not told": (
+        {"bloom_filter_options": {"town": True, "id": True}},
+        of_chunks(lambda _, about: about.pop(BLOOM_SIZE, None)),
+    ),
+    "order of values is not told": ({}, lambda footer: footer.pop(ORDERS)),
+    "writer is not told": ({}, lambda footer: footer.pop(CREATED_BY)),
+    "LZ4 of Hadoop": ({"compression": "lz4"}, of_chunks(lambda _, about: about.update({4: (8, 5)}))),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_files_of_other_writers_are_carried_as_they_are_read(dialect: str, tmp_path: Path) -> None:
+    options, edit = DIALECTS[dialect]
+    source = tmp_path / "in.parquet"
+    by_arrow(**options)(table(), source)
+    edited(source, edit)
+    clean, noisy = pq.read_table(source), pq.read_table(run(source, MISSING))
+    assert noisy.drop("price").equals(clean.drop("price"))
+    assert noisy["price"].null_count > clean["price"].null_count + 100
+
+
+def test_pages_of_old_arrow_are_all_compressed(tmp_path: Path) -> None:
+    """Whatever their headers say: so nothing is added that is not, as pages of noise would be."""
+    source = tmp_path / "in.parquet"
+    flat = pa.table({"id": [1] * ROWS, "price": [1.5, 2.5] * (ROWS // 2)})
+    by_arrow(**EVERYTHING, compression="zstd", use_dictionary=False)(flat, source)
+    edited(source, lambda footer: footer.update({CREATED_BY: (11, b"parquet-cpp version 1.5.1-SNAPSHOT")}))
+    noisy = pq.read_table(run(source, {"op": "gaussian_noise", "columns": "price", "rate": 1}))
+    assert noisy["id"].equals(flat["id"])
+    assert len(noisy["price"].unique()) == ROWS
+
+
+def test_a_key_that_comes_twice_keeps_both_values(tmp_path: Path) -> None:
+    pairs = [{KEY: (11, b"by"), VALUE: (11, b"one")}, {KEY: (11, b"by"), VALUE: (11, b"two")}, {KEY: (11, b"no value")}]
+    source = tmp_path / "in.parquet"
+    by_arrow()(table(), source)
+    edited(source, lambda footer: footer[PAIRS][1][1].extend(pairs))
+    with run(source, MISSING).open("rb") as file:
+        found = Source(file, 0, Path(file.name).stat().st_size)
+    assert found.footer[PAIRS][1][1][1:] == pairs
+
+
 NO_LEAF: Struct = {LEAF: (8, 99), 2: (2, False), 3: (2, True)}
 LIES: dict[str, tuple[Callable[[Struct], object], str]] = {
     "over each other": (
@@ -216,9 +314,7 @@ LIES: dict[str, tuple[Callable[[Struct], object], str]] = {
         "over each other|Invalid",
     ),
     "sorted by nothing": (
-        lambda footer: footer[GROUPS][1][1][0].update(
-            {SORTED_BY: (15, (12, [{LEAF: (8, 99), 2: (2, False), 3: (2, True)}]))}
-        ),
+        lambda footer: footer[GROUPS][1][1][0].update({SORTED_BY: (15, (12, [NO_LEAF]))}),
         "sorted by a column that it does not have",
     ),
 }
