@@ -234,6 +234,13 @@ def test_a_gap_in_a_single_column_leaves_its_row(noisy: Noisy, data: bytes) -> N
     assert len(parsed(noisy(data, "missing", columns="x", rate=1))) == 3
 
 
+def test_a_gap_spelt_as_a_number_is_none(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b"x\n2\n-999\n4\n3\n")
+    step = {"op": "constant", "columns": "x", "value": "mean", "rate": 1}
+    recipe = {"noisecli": 1, "seed": 3, "data": {"null_values": ["-999"]}, "steps": [step]}
+    assert augment(tmp_path / "in.csv", recipe, tmp_path / "out.csv").output.read_bytes() == b"x\n3\n-999\n3\n3\n"
+
+
 def test_text_that_looks_missing_is_quoted(noisy: Noisy, rows_of: Rows) -> None:
     data = b'id,x\n1,"NA"\n2,b\n3,"NA"\n4,b\n5,""\n6,b\n'
     out = column(rows_of(noisy(data, "category_swap", columns="x", rate=1)), 1)[1:]
