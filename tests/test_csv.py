@@ -234,6 +234,13 @@ def test_a_gap_in_a_single_column_leaves_its_row(noisy: Noisy, data: bytes) -> N
     assert len(parsed(noisy(data, "missing", columns="x", rate=1))) == 3
 
 
+def test_a_gap_spelt_as_a_number_is_none(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b"x\n2\n-999\n4\n3\n")
+    step = {"op": "constant", "columns": "x", "value": "mean", "rate": 1}
+    recipe = {"noisecli": 1, "seed": 3, "data": {"null_values": ["-999"]}, "steps": [step]}
+    assert augment(tmp_path / "in.csv", recipe, tmp_path / "out.csv").output.read_bytes() == b"x\n3\n-999\n3\n3\n"
+
+
 def test_text_that_looks_missing_is_quoted(noisy: Noisy, rows_of: Rows) -> None:
     data = b'id,x\n1,"NA"\n2,b\n3,"NA"\n4,b\n5,""\n6,b\n'
     out = column(rows_of(noisy(data, "category_swap", columns="x", rate=1)), 1)[1:]
@@ -333,13 +340,16 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("more", [[], ["0.00000001"], ["no number"]])
+NO_NUMBERS = ["no number", "5.", ".5", "-", "-.5", "1.2.3", "1..5", "007", "--5", "1-", "12:5", "1/2"]
+
+
+@pytest.mark.parametrize("more", [[], ["0.00000001"], NO_NUMBERS])
 def test_numbers_of_any_length_and_spelling_are_read_and_written_exactly(noisy: Noisy, more: list[str]) -> None:
     """Those of a few digits go another way than all others, whatever stands beside them."""
-    cells = [*NUMBERS * 10, *more]
+    cells = [*NUMBERS * 60, *more]
     made = noisy(b"x\n" + "".join(f"{cell}\n" for cell in cells).encode(), "sign_flip", columns="x", rate=1)
     for before, after in zip(cells, made.decode().splitlines()[1:], strict=True):
-        if before == "no number" or Decimal(before) == 0:
+        if before in NO_NUMBERS or Decimal(before) == 0:
             assert after == before
         else:
             text = format(-Decimal(before), "f")

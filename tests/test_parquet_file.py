@@ -296,6 +296,23 @@ def test_indices_are_widened_when_new_values_need_it(lab: Lab, group: int) -> No
     assert table.schema.field("x").metadata[b"unit"] == b"m"
 
 
+def test_values_of_row_groups_that_stay_count_for_the_width_of_indices(lab: Lab) -> None:
+    """60 values in each of two row groups, to which 60 come: only together they are too many."""
+
+    def fresh(slab: Slab) -> Struck:
+        if slab.first_row:
+            return Struck({}, {}, None)
+        cells = pa.array([f"new {i}" for i in range(slab.rows)])
+        return Struck({"x": cells}, {"x": np.ones(slab.rows, bool)}, None)
+
+    early, late = ([f"{when} {i}" for i in range(60)] for when in ("early", "late"))
+    chunks = [categorical(values, values, pa.int8()) for values in (early, late)]
+    lab.give(pa.table({"x": pa.chunked_array(chunks)}), 60).write(fresh, "x")
+    table = pq.read_table(lab.sink)
+    assert table["x"].to_pylist() == [*(f"new {i}" for i in range(60)), *late]
+    assert table.schema.field("x").type.index_type == pa.int32()
+
+
 # -------------------------------------------------------------------------------------------------------------- manner
 
 

@@ -14,10 +14,36 @@ import pytest
 
 import noisecli
 from noisecli.errors import DataProblem
-from noisecli.formats.stitch import ABOUT, CHUNKS, GROUPS, LEAF, ORDERS, PACKED, SORTED_BY, Piece, Source, Stitching
+from noisecli.formats.stitch import (
+    ABOUT,
+    BLOOM_SIZE,
+    CHUNKS,
+    COMPRESSED,
+    CREATED_BY,
+    DATA_PAGE,
+    DICTIONARY,
+    FILE_OFFSET,
+    GROUP_ROWS,
+    GROUPS,
+    KEY,
+    LEAF,
+    ORDERS,
+    PACKED,
+    PAIRS,
+    SIZE,
+    SORTED_BY,
+    START,
+    UNPACKED,
+    VALUE,
+    Piece,
+    Source,
+    Stitching,
+)
+from noisecli.formats.stitch import ROWS as ALL_ROWS
 from noisecli.formats.thrift import Struct, parse, serialize
 
 ROWS, GROUP = 600, 200
+
 Writer = Callable[[pa.Table, Path], object]
 
 
@@ -132,15 +158,42 @@ def test_page_indexes_point_at_the_pages(tmp_path: Path) -> None:
         assert pl.scan_parquet(output).filter(pl.col("id") == id_).select("price").collect().rows() == [(price,)]
 
 
+def test_row_groups_tell_the_sizes_and_the_place_of_their_columns(tmp_path: Path) -> None:
+    """Engines split files among workers by them."""
+    source = tmp_path / "in.parquet"
+    by_arrow()(table(), source)
+    with run(source, MISSING, {"op": "drop", "rate": 0.3, "where": EARLY}).open("rb") as file:
+        found = Source(file, 0, Path(file.name).stat().st_size)
+    rows = []
+    for group in found.groups:
+        told = [chunk[ABOUT][1] for chunk in group[CHUNKS][1][1]]
+        assert group[SIZE][1] == sum(each[UNPACKED][1] for each in told)
+        assert group[COMPRESSED][1] == sum(each[PACKED][1] for each in told)
+        assert group[START][1] == told[0].get(DICTIONARY, told[0][DATA_PAGE])[1]
+        assert all(chunk[FILE_OFFSET][1] == 0 for chunk in group[CHUNKS][1][1])
+        rows.append(group[GROUP_ROWS][1])
+    assert rows[0] < GROUP == rows[1]
+    assert found.footer[ALL_ROWS][1] == sum(rows)
+
+
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.skipif(int(pa.__version__.partition(".")[0]) < 26, reason="this pyarrow makes no bloom filters")
-def test_bloom_filters_are_those_of_the_cells(tmp_path: Path) -> None:
+def test_bloom_filters_are_those_of_the_cells(told: bool, tmp_path: Path) -> None:
+    """Their sizes are told by newer files; in others each says its own."""
     source = tmp_path / "in.parquet"
     by_arrow(bloom_filter_options={"town": True, "id": True})(table(), source)
+    clean, data = pq.read_metadata(source), source.read_bytes()
+    if not told:
+        edited(source, of_chunks(lambda _, about: about.pop(BLOOM_SIZE, None)))
     output = run(source, {"op": "category_swap", "columns": "town", "rate": 0.5, "where": EARLY})
-    metadata = pq.read_metadata(output)
+    metadata, noisy = pq.read_metadata(output), output.read_bytes()
     offsets = [metadata.row_group(group).column(i).bloom_filter_offset for group in range(3) for i in (0, 2)]
     assert all(offsets)
     assert len(set(offsets)) == 6
+    for group in range(3):
+        old, start = clean.row_group(group).column(0), metadata.row_group(group).column(0).bloom_filter_offset
+        carried = data[old.bloom_filter_offset :][: old.bloom_filter_length]
+        assert noisy[start:].startswith(carried)
     for word in ("Bonn", "Köln", "Ulm", "Aachen"):
         expected = pq.read_table(output)["town"].to_pylist().count(word)
         assert duckdb.sql(f"select count(*) from '{output}' where town = '{word}'").fetchall() == [(expected,)]
@@ -154,6 +207,24 @@ def test_where_rows_move_all_columns_follow(op: str, tmp_path: Path) -> None:
     noisy = pq.read_table(run(source, {"op": op, "rate": 0.3})).to_pylist()
     assert noisy != list(clean.values())
     assert all(row == clean[row["id"]] for row in noisy)
+
+
+@pytest.mark.parametrize("rows", [0, ROWS])
+def test_columns_that_are_added_are_described_like_the_others(rows: int, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    pq.ParquetWriter(source, table().schema).close()
+    if rows:
+        by_arrow()(table(), source)
+    recipe = {"noisecli": 1, "seed": 3, "data": {"source_row": True}, "steps": [MISSING]}
+    noisecli.augment(source, recipe, output)
+    noisy = pq.read_table(output)
+    assert noisy["_source_row"].to_pylist() == list(range(rows))
+    assert noisy.drop(["price", "_source_row"]).equals(pq.read_table(source).drop("price"))
+    assert pl.read_parquet(output)["_source_row"].to_list() == list(range(rows))
+    assert len(duckdb.sql(f"from '{output}' where _source_row >= 0").fetchall()) == rows
+    with output.open("rb") as file:
+        footer = Source(file, 0, output.stat().st_size).footer
+    assert len(footer[ORDERS][1][1]) == len(pq.read_metadata(output).schema)
 
 
 def test_a_column_that_cannot_be_written_as_it_was_has_one_form_throughout(tmp_path: Path) -> None:
@@ -202,6 +273,80 @@ def about(footer: Struct, group: int, leaf: int) -> Struct:
     return struct
 
 
+def of_chunks(edit: Callable[[Struct, Struct], object]) -> Callable[[Struct], object]:
+    """Edit all that a footer tells of column chunks: the chunk itself, and what is said of its pages."""
+
+    def edit_all(footer: Struct) -> None:
+        for group in footer[GROUPS][1][1]:
+            for chunk in group[CHUNKS][1][1]:
+                edit(chunk, chunk[ABOUT][1])
+
+    return edit_all
+
+
+def of_old_mr(footer: Struct) -> None:
+    """The header of the dictionary does not count, and readers know of whom that is so."""
+
+    def shorten(chunk: Struct, about: Struct) -> None:
+        if DICTIONARY in about:
+            about[PACKED] = (10, about[PACKED][1] - 14)
+
+    footer[CREATED_BY] = (11, b"parquet-mr version 1.2.8 (build 1)")
+    of_chunks(shorten)(footer)
+
+
+def without_dictionary_offset(chunk: Struct, about: Struct) -> None:
+    if DICTIONARY in about:
+        about[DATA_PAGE] = about.pop(DICTIONARY)
+
+
+NOWHERE: Struct = {number: (10 if number % 2 == 0 else 8, 0) for number in (4, 5, 6, 7)}
+DIALECTS: dict[str, tuple[dict[str, Any], Callable[[Struct], object]]] = {
+    "header of the dictionary is not counted": ({"version": "1.0"}, of_old_mr),
+    "place of the dictionary is not told": ({}, of_chunks(without_dictionary_offset)),
+    "no dictionary is at 0": (
+        {"use_dictionary": False},
+        of_chunks(lambda _, about: about.update({DICTIONARY: (10, 0)})),
+    ),
+    "no index is at 0": ({}, of_chunks(lambda chunk, _: chunk.update(NOWHERE))),
+    "order of values is not told": ({}, lambda footer: footer.pop(ORDERS)),
+    "writer is not told": ({}, lambda footer: footer.pop(CREATED_BY)),
+    "LZ4 of Hadoop": ({"compression": "lz4"}, of_chunks(lambda _, about: about.update({4: (8, 5)}))),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_files_of_other_writers_are_carried_as_they_are_read(dialect: str, tmp_path: Path) -> None:
+    options, edit = DIALECTS[dialect]
+    source = tmp_path / "in.parquet"
+    by_arrow(**options)(table(), source)
+    edited(source, edit)
+    clean, noisy = pq.read_table(source), pq.read_table(run(source, MISSING))
+    assert noisy.drop("price").equals(clean.drop("price"))
+    assert noisy["price"].null_count > clean["price"].null_count + 100
+
+
+def test_pages_of_old_arrow_are_all_compressed(tmp_path: Path) -> None:
+    """Whatever their headers say: so nothing is added that is not, as pages of noise would be."""
+    source = tmp_path / "in.parquet"
+    flat = pa.table({"id": [1] * ROWS, "price": [1.5, 2.5] * (ROWS // 2)})
+    by_arrow(data_page_version="2.0", use_dictionary=False)(flat, source)
+    edited(source, lambda footer: footer.update({CREATED_BY: (11, b"parquet-cpp version 1.5.1-SNAPSHOT")}))
+    noisy = pq.read_table(run(source, {"op": "gaussian_noise", "columns": "price", "rate": 1}))
+    assert noisy["id"].equals(flat["id"])
+    assert len(noisy["price"].unique()) == ROWS
+
+
+def test_a_key_that_comes_twice_keeps_both_values(tmp_path: Path) -> None:
+    pairs = [{KEY: (11, b"by"), VALUE: (11, b"one")}, {KEY: (11, b"by"), VALUE: (11, b"two")}, {KEY: (11, b"no value")}]
+    source = tmp_path / "in.parquet"
+    by_arrow()(table(), source)
+    edited(source, lambda footer: footer[PAIRS][1][1].extend(pairs))
+    with run(source, MISSING).open("rb") as file:
+        found = Source(file, 0, Path(file.name).stat().st_size)
+    assert found.footer[PAIRS][1][1][1:] == pairs
+
+
 NO_LEAF: Struct = {LEAF: (8, 99), 2: (2, False), 3: (2, True)}
 
 
@@ -227,9 +372,7 @@ LIES: dict[str, tuple[Callable[[Struct], object], str]] = {
         "over each other|Invalid",
     ),
     "sorted by nothing": (
-        lambda footer: footer[GROUPS][1][1][0].update(
-            {SORTED_BY: (15, (12, [{LEAF: (8, 99), 2: (2, False), 3: (2, True)}]))}
-        ),
+        lambda footer: footer[GROUPS][1][1][0].update({SORTED_BY: (15, (12, [NO_LEAF]))}),
         "sorted by a column that it does not have",
     ),
 }

@@ -14,6 +14,8 @@ import pyarrow.types as pt
 
 from noisecli.formats.content import leaf_types
 
+CODECS = {"UNCOMPRESSED": "NONE", "UNKNOWN": "LZ4"}
+"""How the writer calls codecs by other names; one that is read but has no name is LZ4 as Hadoop frames it."""
 SETTABLE = {"BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"}
 # The writer of an older pyarrow knows fewer options; what it cannot keep is better lost than fatal.
 KNOWN_OPTIONS = frozenset(inspect.signature(pq.ParquetWriter).parameters)
@@ -60,9 +62,11 @@ def _file_options(source: pq.ParquetFile, path: Path, schema: pa.Schema) -> dict
     times = [is_int96(leaf) for leaf, type_ in pairs if pt.is_timestamp(type_)]
     old = source.metadata.format_version == "1.0" and not any(_is_modern(leaf, type_) for leaf, type_ in pairs)
     page = _first_page(path, source.metadata)
+    # Of this writer readers take it that all pages of the second kind are compressed, whatever is said of them.
+    compresses_all = source.metadata.created_by.startswith("parquet-cpp version")
     return {
         "version": "1.0" if old else "2.6",
-        "data_page_version": "2.0" if page and page[1] == DATA_PAGE_V2 else "1.0",
+        "data_page_version": "2.0" if page and page[1] == DATA_PAGE_V2 and not compresses_all else "1.0",
         "write_page_checksum": bool(page and page[2]),
         "use_deprecated_int96_timestamps": bool(times) and all(times),
         "store_decimal_as_integer": any(
@@ -93,7 +97,7 @@ def _column_options(
         used = {encoding for chunk in chunks for encoding in chunk.encodings}
         if owner in outgoing:
             used = {"RLE_DICTIONARY"} if pt.is_string(types[leaf]) else set()
-        codecs[path] = chunks[0].compression.replace("UNCOMPRESSED", "NONE")
+        codecs[path] = CODECS.get(chunks[0].compression, chunks[0].compression)
         if any(encoding.endswith("DICTIONARY") for encoding in used):
             dictionaries.append(path)
         elif used & SETTABLE:

@@ -3,6 +3,7 @@
 What the footer tells of a carried chunk is carried with it, at new offsets; so are page indexes and bloom filters.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -17,9 +18,13 @@ MAGIC = b"PAR1"
 WHOLE = (TType.BYTE, TType.I16, TType.I32, TType.I64)
 BLOOM_HEADER = 64
 """Bytes that the header of a bloom filter takes at most."""
+SHORT = re.compile(rb"parquet-mr version (0|1\.[01]|1\.2\.[0-8])\b")
+"""Who has written files that do not count the header of a dictionary among the bytes of its column (PARQUET-816)."""
+MARGIN = 100
+"""How much more readers take of such files."""
 
 # Numbers of fields, as the format's parquet.thrift has them.
-SCHEMA, ROWS, GROUPS, PAIRS, ORDERS = 2, 3, 4, 5, 7  # FileMetaData
+SCHEMA, ROWS, GROUPS, PAIRS, CREATED_BY, ORDERS = 2, 3, 4, 5, 6, 7  # FileMetaData
 NAME, CHILDREN = 4, 5  # SchemaElement
 CHUNKS, SIZE, GROUP_ROWS, SORTED_BY, START, COMPRESSED = 1, 2, 3, 4, 5, 6  # RowGroup
 FILE, FILE_OFFSET, ABOUT, OFFSET_INDEX, COLUMN_INDEX = 1, 2, 3, 4, 6  # ColumnChunk; each index is followed by its size
@@ -57,6 +62,7 @@ class Source:
         self.footer, _ = parse(self.read(self._end, footer))
         self.groups = _structs(self.footer, GROUPS)
         self.fields = list(_fields(self.footer))
+        self._margin = MARGIN if CREATED_BY in self.footer and SHORT.match(self.footer[CREATED_BY][1]) else 0
         leaves = self.fields[-1].leaves.stop if self.fields else 0
         if any(len(_structs(group, CHUNKS)) != leaves for group in self.groups):
             raise pa.ArrowInvalid("its row groups have other columns than its schema")
@@ -79,6 +85,11 @@ class Source:
     def chunks(self, group: int, column: int) -> list[Struct]:
         """Return what the footer tells of the chunks of a column."""
         return _structs(self.groups[group], CHUNKS)[self.fields[column].leaves]
+
+    def extent(self, chunk: Struct) -> tuple[int, int]:
+        """Where a column chunk begins, and how many bytes readers may need of it."""
+        start, size = _extent(chunk)
+        return start, max(size, min(size + self._margin, self._end - start))
 
     def check(self) -> None:
         """Fail where column chunks lie in other files, outside of this one, or over each other."""
@@ -165,7 +176,7 @@ class Stitching:
                 own.append(late(number, lacking))
             chunks = []
             for source, chunk in self._chunks(number, own):
-                start, size = _extent(chunk)
+                start, size = source.extent(chunk)
                 chunks.append(_shifted(chunk, at - start))
                 moved.append(_Moved(chunks[-1], source, at - start))
                 for block in source.blocks(start, size):
@@ -221,9 +232,15 @@ class Stitching:
         footer[ROWS] = (TType.I64, sum(_number(group, GROUP_ROWS) for group in groups))
         footer[GROUPS] = (TType.LIST, (TType.STRUCT, groups))
         if PAIRS in footer:
-            kept = [pair for pair in _structs(footer, PAIRS) if _text(pair, KEY) in pairs]
-            new = [{**pair, VALUE: (TType.STRING, pairs[_text(pair, KEY)])} if VALUE in pair else pair for pair in kept]
-            footer[PAIRS] = (TType.LIST, (TType.STRUCT, new))
+            old = _structs(footer, PAIRS)
+            known = {(_text(pair, KEY), _text(pair, VALUE)) for pair in old}  # a key may come twice
+            new = dict(pairs.items() - known)
+            kept = [
+                {**pair, VALUE: (TType.STRING, new[key])} if (key := _text(pair, KEY)) in new else pair
+                for pair in old
+                if _text(pair, KEY) in pairs
+            ]
+            footer[PAIRS] = (TType.LIST, (TType.STRUCT, kept))
         return footer
 
 
@@ -288,7 +305,7 @@ def _shifted(chunk: Struct, shift: int) -> Struct:
 def _write_bloom_filter(moved: _Moved, target: BinaryIO, at: int) -> int:
     """Carry the bloom filter of a column chunk, if it has one; return where the next thing goes."""
     about: Struct = _struct(moved.chunk, ABOUT)
-    if BLOOM not in about:
+    if not _number(about, BLOOM):
         return at
     start, size = _number(about, BLOOM), _number(about, BLOOM_SIZE)
     if not size:
@@ -302,7 +319,7 @@ def _write_bloom_filter(moved: _Moved, target: BinaryIO, at: int) -> int:
 
 def _write_index(moved: _Moved, number: int, target: BinaryIO, at: int) -> int:
     """Carry a page index of a column chunk, if it has one; return where the next thing goes."""
-    if number not in moved.chunk:
+    if not _number(moved.chunk, number):
         return at
     data = moved.source.read(_number(moved.chunk, number), _number(moved.chunk, number + 1))
     if number == OFFSET_INDEX:
