@@ -235,10 +235,10 @@ def test_a_gap_in_a_single_column_leaves_its_row(noisy: Noisy, data: bytes) -> N
 
 
 def test_a_gap_spelt_as_a_number_is_none(tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_bytes(b"x\n2\n-999\n4\n3\n")
+    (tmp_path / "in.csv").write_bytes(b"x\n2\n-999.25\n4\n3\n")
     step = {"op": "constant", "columns": "x", "value": "mean", "rate": 1}
-    recipe = {"noisecli": 1, "seed": 3, "data": {"null_values": ["-999"]}, "steps": [step]}
-    assert augment(tmp_path / "in.csv", recipe, tmp_path / "out.csv").output.read_bytes() == b"x\n3\n-999\n3\n3\n"
+    recipe = {"noisecli": 1, "seed": 3, "data": {"null_values": ["-999.25"]}, "steps": [step]}
+    assert augment(tmp_path / "in.csv", recipe, tmp_path / "out.csv").output.read_bytes() == b"x\n3\n-999.25\n3\n3\n"
 
 
 def test_text_that_looks_missing_is_quoted(noisy: Noisy, rows_of: Rows) -> None:
