@@ -166,8 +166,6 @@ def strike(generator: Generator, rate: float | Floats, slots: int = BLOCK) -> Ma
 
     A slot's uniform is one random byte, refined by a counter hash only where the byte ties with the rate: 1 ns a slot.
     """
-    if np.ndim(rate) == 0 and rate >= 1:
-        return np.ones(slots, bool)
     first = raw_words(generator, -(-slots // 8)).astype("<u8").view(np.uint8)[:slots]
     tie_key = int(raw_words(generator, 1)[0])
     whole = np.floor(np.multiply(rate, 256)).astype(np.int16)
