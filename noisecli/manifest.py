@@ -111,6 +111,8 @@ class Manifest(_Model):
             raise ValueError("lists files, and names a companion that lists them")
         if self.files is None and not self.outputs:
             raise ValueError("has no outputs")
+        if self.files is None and not self.inputs:
+            raise ValueError("has no inputs")
         return self
 
     @property

@@ -376,3 +376,23 @@ def test_many_runs_in_one_process_leave_nothing(
     assert pages * resource.getpagesize() < 50_000_000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["small.csv.gz", "tmp"]
     assert not any(temporary.iterdir())
+
+
+def test_force_never_replaces_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n2\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("{noisecli: 1, seed: 1, steps: [{op: missing, columns: x, rate: 0.5}]}")
+    before = recipe.read_bytes()
+    with pytest.raises(UsageProblem, match="reads this file"):
+        augment(tmp_path / "a.csv", recipe, recipe, force=True)
+    assert recipe.read_bytes() == before
+
+
+def test_a_manifest_without_inputs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x\n1\n2\n")
+    steps = {"noisecli": 1, "seed": 1, "steps": [{"op": "missing", "columns": "x", "rate": 0.5}]}
+    augment(tmp_path / "a.csv", steps, tmp_path / "b.csv")
+    manifest = tmp_path / "b.csv.noisecli.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"inputs": []}))
+    with pytest.raises(DataProblem, match="has no inputs"):
+        verify(tmp_path / "b.csv", tmp_path / "a.csv")

@@ -16,7 +16,7 @@ from noisecli.plan import Plan
 from noisecli.recipe import Recipe
 from noisecli.run import prepare
 from noisecli.run.account import account
-from noisecli.run.commit import commit
+from noisecli.run.commit import commit, keep_sources
 from noisecli.run.dataset import Dataset, find_target
 from noisecli.run.execute import (
     TASK_IMAGES,
@@ -115,6 +115,7 @@ def augment(
         checked = recipes.load(recipe, target=target, overrides=overrides, severity=severity, seed=seed)
     marks = Marks(*(None if name is None else as_path(name, "stamp, depfile") for name in (stamp, depfile)))
     read = files_read(recipe, checked, dataset, outside)
+    keep_sources(place, read)
     marks.check(place, root, read)
     known = pinned_facts(checked) or facts
     outcome = _run(dataset, checked, place, known, truth, outside, workers, force, if_changed, progress, resume)

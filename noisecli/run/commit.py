@@ -51,6 +51,15 @@ def check_place(output: Path, source: Path) -> None:
             raise UsageProblem(f"{path}: would lie inside the input: choose another place")
 
 
+def keep_sources(output: Path, sources: Iterable[Path]) -> None:
+    """Refuse an output that would replace a file that the run reads, such as its recipe."""
+    if not output.is_file():
+        return
+    for path in sources:
+        if _is_same(output, path):
+            raise UsageProblem(f"{output}: the run reads this file, and would replace it: choose another place")
+
+
 def _is_within(path: Path, folder: Path) -> bool:
     """Whether a path lies in a folder that exists, whatever its letters' case, links and `..`."""
     return any(up.exists() and up.samefile(folder) for up in _real(path).parents)
