@@ -25,7 +25,7 @@ test: $(BIN)/.dev ## Run lint, type checks and the test suite
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/.dev ## Run the tests on the oldest versions of dependencies, on Python 3.11
-	$(OLDEST)/bin/pytest -n auto -m "not stress" -W ignore::DeprecationWarning
+	$(OLDEST)/bin/pytest -n auto -m "not stress" -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 .PHONY: stress
 stress: $(BIN)/.dev ## Run the long tests: large files, memory, many random inputs
