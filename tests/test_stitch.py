@@ -241,6 +241,18 @@ def test_a_column_that_cannot_be_written_as_it_was_has_one_form_throughout(tmp_p
     assert 60 < noisy["old"].null_count < 140
 
 
+def test_the_footer_is_not_read_for_each_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells of all row groups, so that reading it for each is quadratic."""
+    source = tmp_path / "in.parquet"
+    pq.write_table(table(), source, row_group_size=2)
+    opened: list[object] = []
+    once = pq.ParquetFile
+    monkeypatch.setattr(pq, "ParquetFile", lambda *args, **more: opened.append(args) or once(*args, **more))
+    run(source, MISSING)
+    assert pq.read_metadata(source).num_row_groups == 300
+    assert 0 < len(opened) < 100
+
+
 def mixed_times(times: pa.Table) -> bytes:
     """A file of which the second column is INT96 and the third is not."""
 
@@ -353,7 +365,7 @@ NO_LEAF: Struct = {LEAF: (8, 99), 2: (2, False), 3: (2, True)}
 def test_what_a_footer_tells_in_another_type_is_as_if_it_were_not_there(tmp_path: Path) -> None:
     source = tmp_path / "in.parquet"
     by_arrow()(table(), source)
-    edited(source, lambda footer: footer.update({ORDERS: (8, 7), 99: (8, 7)}))
+    edited(source, lambda footer: footer.update({ORDERS: (8, 7), CREATED_BY: (8, 7), 99: (8, 7)}))
     noisy = pq.read_table(run(source, MISSING))
     assert noisy.drop("price").equals(table().drop("price"))
 

@@ -3,7 +3,7 @@
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,17 +39,28 @@ class Manner:
     """What the installed pyarrow cannot write, for the user to know, and the columns that have it."""
 
     @classmethod
-    def of(cls, source: pq.ParquetFile, path: Path, schema: pa.Schema, outgoing: Mapping[str, pa.DataType]) -> "Manner":
-        """Read the manner off a file that is to be written with this schema, some columns of which are new in it."""
+    def of(
+        cls,
+        source: pq.ParquetFile,
+        path: Path,
+        schema: pa.Schema,
+        outgoing: Mapping[str, pa.DataType],
+        columns: Collection[str],
+    ) -> "Manner":
+        """Read the manner off a file that is to be written with this schema, some columns of which are new in it.
+
+        `columns` are those that are written: footers may be long, and what is told of the others does not matter.
+        """
         metadata = source.metadata
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-        owned = list(zip(_paths(schema), owners(schema), strict=True))
-        options = {**_file_options(source, path, schema), **_column_options(groups, schema, outgoing)}
+        owned = list(zip(_paths(schema), owners(schema), leaf_types(schema), strict=True))
+        told = {leaf: each for leaf, each in enumerate(owned) if each[1] in columns}
+        options = {**_file_options(source, path, schema), **_column_options(groups, told, outgoing)}
         return cls(
             {name: value for name, value in options.items() if name in KNOWN_OPTIONS},
             metadata.metadata or {},
             {
-                loss: frozenset(owner for path, owner in owned if path in options[name])
+                loss: frozenset(owner for path, owner, _ in owned if path in options[name])
                 for name, loss in LOSSES.items()
                 if name not in KNOWN_OPTIONS
             },
@@ -81,22 +92,23 @@ def _file_options(source: pq.ParquetFile, path: Path, schema: pa.Schema) -> dict
 
 
 def _column_options(
-    groups: Sequence[pq.RowGroupMetaData], schema: pa.Schema, outgoing: Mapping[str, pa.DataType]
+    groups: Sequence[pq.RowGroupMetaData],
+    told: Mapping[int, tuple[str, str, pa.DataType]],
+    outgoing: Mapping[str, pa.DataType],
 ) -> dict[str, Any]:
     """Whatever each column may have as it likes. A column that was in a dictionary anywhere is so everywhere.
 
-    Outgoing columns, of other types than in the file, have a dictionary if they are text; those that the file does not
-    have are else like its last one.
+    Of each leaf its path, its column and its type are given. Outgoing columns, of other types than in the file, have a
+    dictionary if they are text; those that the file does not have are else like its last one.
     """
     codecs, dictionaries, statistics, encodings, blooms, page_index = {}, [], [], {}, {}, False
-    types = list(leaf_types(schema))
-    for leaf, (path, owner) in enumerate(zip(_paths(schema), owners(schema), strict=True) if groups else []):
+    for leaf, (path, owner, type_) in told.items() if groups else ():
         chunks = [group.column(min(leaf, group.num_columns - 1)) for group in groups if group.num_columns]
         if not chunks:
             continue
         used = {encoding for chunk in chunks for encoding in chunk.encodings}
         if owner in outgoing:
-            used = {"RLE_DICTIONARY"} if pt.is_string(types[leaf]) else set()
+            used = {"RLE_DICTIONARY"} if pt.is_string(type_) else set()
         codecs[path] = CODECS.get(chunks[0].compression, chunks[0].compression)
         if any(encoding.endswith("DICTIONARY") for encoding in used):
             dictionaries.append(path)

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from functools import cached_property, partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -39,6 +39,9 @@ MOST_CELLS = 1_000_000
 """How many cells of a row group are looked at for an excerpt."""
 SIGNATURE = 28
 """Bytes that a legible footer is longer by where columns are encrypted. To look at one of these aborts the process."""
+
+_UNITS: dict[tuple[Path, int, int], str] = {}
+"""What was found of the INT96 times of a file, by its path, size and time: all of them have to be read for it."""
 
 
 class ParquetFile(ArrowFile):
@@ -73,8 +76,9 @@ class ParquetFile(ArrowFile):
     ) -> Written:
         with self._open() as source, sink.open("wb") as target:
             self._refuse_ambiguous(source.schema_arrow, list(columns))
-            schema, manner = self._manner(source, list(columns), outgoing)
-            rows, changed, contents, anew = 0, bool(outgoing), list[str](), set[str]()
+            schema = outgoing_schema(source.schema_arrow, list(columns), outgoing)
+            manner = cache(partial(self._manner, source, schema, outgoing))
+            rows, changed, contents, lost = 0, bool(outgoing), list[str](), set[str]()
             waiting: deque[pa.Table] = deque()
             asked: list[str] | None = list(columns)
 
@@ -91,24 +95,28 @@ class ParquetFile(ArrowFile):
                 if moved and table.schema.names != source.schema_arrow.names:
                     table = self._read(source, part.start)
                 table = self._anew(table, schema, struck, moved, outgoing)
+                how = manner(frozenset(schema.names if moved else {*columns, *outgoing}))
                 with self._blaming("the encoding of columns"):
-                    pieces.append(target, table, manner)
+                    pieces.append(target, table, how)
                 contents.append(Content.of(table))
                 changed |= moved or table.num_columns > 0
-                anew |= set(table.column_names)
+                lost |= {loss for loss, names in how.lost.items() if not names.isdisjoint(table.column_names)}
                 rows += part.rows if struck.order is None else len(struck.order)
                 del table, struck
                 pa.default_memory_pool().release_unused()
-        warnings = tuple(f"{self.name}: {loss}" for loss, of in manner.lost.items() if not of.isdisjoint(anew))
+        warnings = tuple(f"{self.name}: {loss}" for loss in sorted(lost))
         return Written(rows, changed, combined(contents), warnings)
 
     def _manner(
-        self, source: pq.ParquetFile, touched: Sequence[str], outgoing: Mapping[str, pa.DataType]
-    ) -> tuple[pa.Schema, Manner]:
-        """In what types and how columns are written anew."""
-        schema = outgoing_schema(source.schema_arrow, touched, outgoing)
+        self,
+        source: pq.ParquetFile,
+        schema: pa.Schema,
+        outgoing: Mapping[str, pa.DataType],
+        columns: Collection[str],
+    ) -> Manner:
+        """How some columns are written anew."""
         with self._blaming("the footer"):
-            return schema, Manner.of(source, self.path, schema, outgoing)
+            return Manner.of(source, self.path, schema, outgoing, columns)
 
     def _anew(
         self, table: pa.Table, schema: pa.Schema, struck: Struck, moved: bool, outgoing: Mapping[str, pa.DataType]
@@ -130,7 +138,8 @@ class ParquetFile(ArrowFile):
     ) -> str | None:
         draft = sinks[0].with_suffix(".whole")
         with self._open() as source, ExitStack() as stack:
-            schema, manner = self._manner(source, source.schema_arrow.names, outgoing)
+            schema = outgoing_schema(source.schema_arrow, source.schema_arrow.names, outgoing)
+            manner = self._manner(source, schema, outgoing, schema.names)
             whole = [name.encode() for name in schema.names]
             sources = [stack.enter_context(path.open("rb")) for path in (self.path, *sinks)]
             found = [piece for sink in sources[1:] for piece in pieces.read_back(sink, whole)]
@@ -208,7 +217,8 @@ class ParquetFile(ArrowFile):
         with self._open() as source, ExitStack() as stack:
             whole = source.schema_arrow
             coded = [field.name for field in whole if pt.is_dictionary(field.type)]
-            schema, manner = self._manner(source, coded, AS_IT_CAME)
+            schema = outgoing_schema(whole, coded, AS_IT_CAME)
+            manner = self._manner(source, schema, AS_IT_CAME, schema.names)
             content, vocabulary = Content(schema), Vocabulary(whole, coded)
             spill = stack.enter_context(closing(Spill(self.path, schema)))
             sizes = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
@@ -233,7 +243,12 @@ class ParquetFile(ArrowFile):
     @contextmanager
     def _open(self) -> Iterator[pq.ParquetFile]:
         self._check_ends()
-        with self._open_at(self._int96_unit) as source:
+        with self._open_at("ns") as source:
+            unit = self._int96_unit(source)
+            if unit == "ns":
+                yield source
+                return
+        with self._open_at(unit) as source:
             yield source
 
     @contextmanager
@@ -252,25 +267,31 @@ class ParquetFile(ArrowFile):
                 raise self._encrypted()
             yield source
 
-    @cached_property
-    def _int96_unit(self) -> str:
+    def _int96_unit(self, source: pq.ParquetFile) -> str:
         """Nanoseconds, unless the file holds INT96 times that overflow them: Spark's year 9999 would come out as 1816.
 
         Such times are read, and so written, to the microsecond.
         """
+        names = owners(source.schema_arrow)
+        old = {name for name, leaf in zip(names, leaves(source), strict=True) if is_int96(leaf)}
+        if not old:
+            return "ns"
+        found = self.path.stat()
+        key = self.path, found.st_size, found.st_mtime_ns
+        if key not in _UNITS:
+            _UNITS[key] = "us" if self._overflows([each for each in source.schema_arrow if each.name in old]) else "ns"
+        return _UNITS[key]
+
+    def _overflows(self, times: Sequence[pa.Field]) -> bool:
+        """Whether columns of times hold some that these types cannot."""
+        target = pa.schema(times)
         with self._open_at("us") as source:
-            names = owners(source.schema_arrow)
-            old = {name for name, leaf in zip(names, leaves(source), strict=True) if is_int96(leaf)}
-            if not old:
-                return "ns"
-            with self._open_at("ns") as finer:
-                target = pa.schema([field for field in finer.schema_arrow if field.name in old])
             for group in range(source.num_row_groups):
                 try:
                     self._read(source, group, target.names).cast(target)
                 except pa.ArrowInvalid:
-                    return "us"
-        return "ns"
+                    return True
+        return False
 
     def _read(self, source: pq.ParquetFile, group: int, columns: Sequence[str] | None = None) -> pa.Table:
         with self._blaming(f"row group {group}"):

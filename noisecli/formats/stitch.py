@@ -62,7 +62,7 @@ class Source:
         self.footer, _ = parse(self.read(self._end, footer))
         self.groups = _structs(self.footer, GROUPS)
         self.fields = list(_fields(self.footer))
-        self._margin = MARGIN if CREATED_BY in self.footer and SHORT.match(self.footer[CREATED_BY][1]) else 0
+        self._margin = MARGIN if SHORT.match(_text(self.footer, CREATED_BY)) else 0
         leaves = self.fields[-1].leaves.stop if self.fields else 0
         if any(len(_structs(group, CHUNKS)) != leaves for group in self.groups):
             raise pa.ArrowInvalid("its row groups have other columns than its schema")

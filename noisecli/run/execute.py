@@ -35,6 +35,9 @@ Progress = Callable[[str, int, int], None]
 """Told the stage, the bytes done and the bytes in all."""
 
 TASK_SLABS = 8
+MOST_TASKS = 64
+"""So many share a Parquet file, whose footer each of them reads."""
+
 TASK_IMAGES = 16
 
 
@@ -109,8 +112,8 @@ def write_tables(
         parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant].without_dirt
         rows = sum(part.rows for part in parts)
         shared = file.table().splits and not plan.whole_files
-        portion = TASK_SLABS if file.table().as_text else 1  # row groups are large
-        step = portion if shared else max(len(parts), 1)
+        portion = TASK_SLABS if file.table().as_text else -(-len(parts) // MOST_TASKS)  # row groups are large
+        step = max(portion if shared else len(parts), 1)
         for i in range(0, max(len(parts), 1), step):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
