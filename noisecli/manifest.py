@@ -41,7 +41,7 @@ LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow", "regex")
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Companion(_Model):
