@@ -8,6 +8,7 @@ import gc
 
 gc.disable()  # workers enable it
 
+import noisecli.formats.parquet  # noqa: E402
 import noisecli.run.images.tars  # noqa: E402
 import noisecli.run.work  # noqa: E402, F401
 
