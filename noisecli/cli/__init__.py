@@ -10,16 +10,16 @@ from typing import NoReturn
 from noisecli.cli.signals import SAID, Terminated, heeded
 from noisecli.errors import CheckFailed, NoiseError
 
-PATIENCE = 200_000
-"""How many objects more, tuples, functions and the like, make Python look for garbage: a start makes fewer."""
+MANY_OBJECTS = 200_000
+"""After so many more Python looks for garbage; a start makes fewer."""
 
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that fits."""
-    gc.set_threshold(PATIENCE, 10, 10)  # modules are no garbage: to look at them while they come takes 0.05 s
+    gc.set_threshold(MANY_OBJECTS, 10, 10)  # modules are no garbage: looking at them as they come takes 0.07 s
     with heeded():
         code = _guarded()
-    gc.freeze()  # and to look at them all at the end takes 0.1 s
+    gc.freeze()  # and at all of them in the end 0.1 s
     sys.exit(code)
 
 
