@@ -1,5 +1,6 @@
 """Where work runs. Everything here speaks `concurrent.futures`."""
 
+import gc
 import multiprocessing
 import os
 import queue
@@ -249,7 +250,7 @@ def _start_server() -> None:
     It is deaf to Ctrl-C and to a terminal that is closed, and so are they: the signal reaches the whole group, but this
     process alone decides what happens.
     """
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["noisecli.run.work", "noisecli.run.images.tars"])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["noisecli.run.preload"])
     resource_tracker.ensure_running()  # unblocks signals when it starts, so it comes first
     with _deferred(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
@@ -276,6 +277,7 @@ def _deferred(*signals: signal.Signals) -> Iterator[None]:
 
 def _work(channel: Connection, lean: bool) -> None:
     """Do what comes through a pipe until it is closed; this is all that a worker does."""
+    gc.enable()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -10,7 +10,7 @@ from noisecli.mechanism import CERTAIN
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 Decimals = Annotated[int, Field(ge=0, le=1000)]

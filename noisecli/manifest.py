@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow.parquet as pq
 from PIL import features
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -41,7 +40,7 @@ LIBRARIES = ("numpy", "orjson", "pillow", "pyarrow", "regex")
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Companion(_Model):
@@ -236,6 +235,8 @@ def digest(path: Path) -> tuple[str, int]:
 
 def describe(path: Path) -> Companion:
     """Describe a finished companion."""
+    import pyarrow.parquet as pq
+
     sha, size = digest(path)
     with path.open("rb") as file:
         return Companion(sha256=sha, bytes=size, rows=pq.read_metadata(file).num_rows)

@@ -170,6 +170,36 @@ def test_help_loads_nothing_heavy(arguments):
     assert done.stderr == ""
 
 
+def test_a_run_loads_only_what_its_recipe_and_its_data_need(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("{noisecli: 1, seed: 1, steps: [{op: typo, columns: name}]}")
+    script = """if True:
+        import sys
+        from noisecli.cli import main
+        try:
+            main()
+        except SystemExit as left:
+            assert not left.code, left.code
+        ops = {name for name in sys.modules if name.startswith("noisecli.corruptions.")}
+        assert "noisecli.corruptions.table.typo" in ops
+        needless = {"noisecli.corruptions.image", "noisecli.corruptions.table.rows", "noisecli.advice"}
+        needless |= {"noisecli.formats.parquet", "pyarrow.parquet", "pandas", "rich", "matplotlib", "scipy"}
+        assert not needless & set(sys.modules), needless & set(sys.modules)
+    """
+    data = PACKAGE.parent / "sample_data/customers.csv"
+    arguments = ["augment", data, "-r", tmp_path / "recipe.yaml", "-o", tmp_path / "noisy.csv", "-q"]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@every_module
+def test_ops_are_where_recipes_look_for_them(module):
+    """Their modules are found by the `class` lines that begin in the first column."""
+    marked = [n for n in ast.walk(TREES[module]) if "register" in map(ast.unparse, getattr(n, "decorator_list", []))]
+    assert all(isinstance(node, ast.ClassDef) and node in TREES[module].body for node in marked)
+    called = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)]
+    assert "register" not in {ast.unparse(node.func) for node in called}
+
+
 # ------------------------------------------------------------------------------- what others wrote is data, never code
 
 DOORS = {

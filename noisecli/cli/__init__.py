@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print. Every error leaves through `main`."""
 
+import gc
 import json
 import os
 import signal
@@ -9,11 +10,16 @@ from typing import NoReturn
 from noisecli.cli.signals import SAID, Terminated, heeded
 from noisecli.errors import CheckFailed, NoiseError
 
+MANY_OBJECTS = 200_000
+"""After so many more Python looks for garbage; a start makes fewer."""
+
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that fits."""
+    gc.set_threshold(MANY_OBJECTS, 10, 10)  # modules are no garbage: looking at them as they come takes 0.07 s
     with heeded():
         code = _guarded()
+    gc.freeze()  # and at all of them in the end 0.1 s
     sys.exit(code)
 
 

@@ -1,12 +1,16 @@
-"""Cells before and after, for people: what changed stands out, what cannot be seen is written as an escape."""
+"""Cells before and after, for people: what changed stands out, what cannot be seen is written as an escape.
+
+Every message goes through `visible`, so Rich is imported for cells only.
+"""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.text import Text
 
 MISSING = "(missing)"
 BLANK = "␣"
@@ -21,7 +25,7 @@ MOST_COMPARED = 2_000
 Span = tuple[int, int]
 
 
-def marked(before: str | None, after: str | None, room: int, quote: bool = True) -> tuple[Text, Text]:
+def marked(before: str | None, after: str | None, room: int, quote: bool = True) -> "tuple[Text, Text]":
     """Return a cell before and after, each in at most about so many columns, around the first difference.
 
     With `quote` white space at the ends of a cell is made visible by quotes.
@@ -35,7 +39,7 @@ def marked(before: str | None, after: str | None, room: int, quote: bool = True)
     return old_side, new_side
 
 
-def plain(value: str | None, room: int, style: str = "") -> Text:
+def plain(value: str | None, room: int, style: str = "") -> "Text":
     """Return a cell that did not change."""
     return _side(value, [], style, room)
 
@@ -66,7 +70,10 @@ def differences(old: str, new: str) -> list[tuple[Span, Span]]:
 
 def _side(
     value: str | None, spans: Sequence[Span], style: str, room: int, hidden: str = "", quote: bool = True
-) -> Text:
+) -> "Text":
+    from rich.cells import cell_len
+    from rich.text import Text
+
     if value is None:
         return Text(MISSING, "dim italic" if style == ASIDE else NOTHING)
     first = spans[0][0] if spans else 0

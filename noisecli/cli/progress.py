@@ -3,19 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from typing import TYPE_CHECKING
 
 from noisecli.cli.show import is_plain
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 Meter = Callable[[str, int, int], None]
 
@@ -37,7 +30,17 @@ def progress(quiet: bool) -> Iterator[Meter | None]:
             yield _on_terminal(bar)
 
 
-def _bar() -> Progress:
+def _bar() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
     columns = (
         TextColumn("{task.description:18}"),
         BarColumn(),
@@ -48,7 +51,7 @@ def _bar() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-def _on_terminal(bar: Progress) -> Meter:
+def _on_terminal(bar: "Progress") -> Meter:
     stages: dict[str, TaskID] = {}
 
     def meter(stage: str, done: int, total: int) -> None:

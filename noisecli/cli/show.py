@@ -1,24 +1,23 @@
-"""Results on stdout, warnings on stderr."""
+"""Results on stdout, warnings on stderr. Rich is imported for tables only: it takes 0.02 s."""
 
 import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
-
-from noisecli.advice import Advice
 from noisecli.cli.marking import visible
 from noisecli.errors import CheckFailed
 from noisecli.manifest import COMPANIONS, Manifest, beside
 from noisecli.recipe import Recipe
 from noisecli.run import Outcome, Prepared
 from noisecli.run.guard import amount
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from noisecli.advice import Advice
 
 WIDEST = 10_000
 """More columns of characters than any table has."""
@@ -35,8 +34,10 @@ def warn(warnings: Sequence[str]) -> None:
         print(f"warning: {visible(warning)}", file=sys.stderr)
 
 
-def console() -> Console:
+def console() -> "Console":
     """Return a console on stdout that never wraps what scripts read, and writes escape codes to terminals only."""
+    from rich.console import Console
+
     if is_plain(sys.stdout):
         return Console(width=None if sys.stdout.isatty() else 160, color_system=None)
     return Console()
@@ -52,6 +53,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rig
 
     Rich takes brackets in a `str` for markup, and terminals obey control characters: cells say what files say.
     """
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
     shown = Table(box=None, pad_edge=False, header_style="bold")
     lines = [[Text(visible(cell)) for cell in line] for line in (columns, *rows)]
     entries = list(zip(*lines, strict=True))
@@ -141,7 +146,7 @@ def _swept(columns: Sequence[str], rows: Sequence[Sequence[str]], right: int) ->
         table("", columns, [row[1:] for row in rows], right)
 
 
-def prepared(found: Prepared, json_: bool, quiet: bool, advice: Sequence[Advice] | None = None) -> None:
+def prepared(found: Prepared, json_: bool, quiet: bool, advice: "Sequence[Advice] | None" = None) -> None:
     """Show what a run would do, and advice if any was asked for."""
     dataset = found.dataset
     steps = [(folder, step) for folder, plan in found.plans.items() for step in plan.steps]

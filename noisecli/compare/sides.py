@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from noisecli import manifest as manifests
 from noisecli.celltext import NULLS
-from noisecli.corruption import Corruption, FileCorruption, ImageFileCorruption, RowsCorruption, Target, registered
+from noisecli.corruption import Corruption, FileCorruption, ImageFileCorruption, RowsCorruption, Target, find_op
 from noisecli.errors import DataProblem, UsageProblem
 from noisecli.formats import Reading
 from noisecli.listing import OutputEntry
@@ -102,7 +102,7 @@ class Sides:
         """
         steps = [] if self.manifest is None or self.copy == 0 else self.manifest.steps
         mine = [step for step in steps if step.sweep == self.sweep and (idle or step.rate > 0)]
-        found = {step.id: registered().get((self.target, step.op)) for step in mine}
+        found = {step.id: find_op(self.target, step.op) for step in mine}
         return {name: op for name, op in found.items() if op is not None}
 
     @property

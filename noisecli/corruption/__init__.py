@@ -27,7 +27,9 @@ types, files or progress: the engine does. To add an op, write a class with `@re
 import importlib
 import pkgutil
 import re
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 from typing import TypeVar
 
 from noisecli.corruption.additive import AdditiveCorruption
@@ -97,6 +99,8 @@ __all__ = [
     "TableCorruption",
     "Target",
     "TextCorruption",
+    "find_op",
+    "plugins",
     "register",
     "registered",
 ]
@@ -125,9 +129,40 @@ def registered() -> dict[tuple[str, str], type[Corruption]]:
         package = importlib.import_module("noisecli.corruptions")
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             importlib.import_module(module.name)
-        for plugin in entry_points(group=ENTRY_POINTS):
+        for plugin in plugins():
             _load(plugin)
     return dict(sorted(_registry.items()))
+
+
+def find_op(target: str, name: str) -> type[Corruption] | None:
+    """Return an op; None: there is no such.
+
+    Without plug-ins only modules that have a class of that name are imported: all of them take 0.1 s.
+    """
+    homes = _homes()
+    if plugins() or not homes:
+        return registered().get((target, name))
+    for module in homes.get(name.replace("_", ""), ()):
+        importlib.import_module(module)
+    return _registry.get((target, name))
+
+
+@cache
+def plugins() -> EntryPoints:
+    """Return the plug-ins that are installed."""
+    return entry_points(group=ENTRY_POINTS)
+
+
+@cache
+def _homes() -> dict[str, list[str]]:
+    """The modules of ops by the names of their classes, in lower case; none where the source is not there."""
+    homes: dict[str, list[str]] = {}
+    root = Path(__file__).parents[2]
+    for path in root.glob("noisecli/corruptions/**/*.py"):
+        module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            homes.setdefault(name.lower(), []).append(module)
+    return homes
 
 
 def _load(plugin: EntryPoint) -> None:

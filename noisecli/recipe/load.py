@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from noisecli.corruption import (
     Corruption,
     Target,
+    find_op,
     registered,
 )
 from noisecli.errors import RecipeProblem
@@ -136,13 +137,13 @@ def _settle_target(source: Source, target: Holding | None) -> Target:
         return said
     steps = [step for step in raw_steps(source) if isinstance(step, dict)]
     ops = {str(step.get("op")) for step in steps}
-    fits: list[Target] = [t for t in STEPS if all((t, op) in registered() for op in ops)]
+    fits: list[Target] = [t for t in STEPS if all(find_op(t, op) for op in ops)]
     if len(fits) == 1:
         return fits[0]
     names_columns = any("columns" in step for step in steps)
     on_columns = names_columns or ("data" in source.data and target != "imagefolder")
     on_images = any("scale" in step for step in steps) or (target == "imagefolder" and not names_columns)
-    are_ops = bool(ops) and ops <= {name for _, name in registered()}
+    are_ops = bool(ops) and all(any(find_op(t, op) for t in STEPS) for op in ops)
     if target == "both" and said is None and are_ops and (not fits or on_columns == on_images):
         source.fault((), "the input holds tables and images: add `target: table` or `target: images`")
         source.raise_faults()
@@ -181,7 +182,7 @@ def _check_step(source: Source, target: Target, raw: Any, loc: Loc, time: str | 
         source.fault(loc, "a step is a mapping with an `op:`")
         return None
     name = str(plain(raw["op"]))
-    op = registered().get((target, name))
+    op = find_op(target, name)
     if op is None:
         source.fault((*loc, "op"), _unknown_op(name, target))
         return None

@@ -7,7 +7,6 @@ import numpy as np
 
 from noisecli.columns import CATEGORY, Column, Kind
 from noisecli.corruption import JointCorruption, TableCorruption
-from noisecli.corruptions.table.dependent import factor
 from noisecli.errors import DataProblem
 from noisecli.facts import CovarianceFacts
 from noisecli.plan import Plan, SoftPlan, StepPlan
@@ -116,6 +115,8 @@ def with_covariances(plan: Plan, known: Iterable[CovarianceFacts]) -> Plan:
                 f"the manifest has no covariances of the columns of step {step.id!r} together: "
                 "leave `facts:` out, or the columns as they were"
             )
+        from noisecli.corruptions.table.dependent import factor  # with ops that few recipes name
+
         try:
             factor(matrices[step.columns])
         except ValueError as error:

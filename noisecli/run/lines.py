@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
@@ -26,6 +25,8 @@ class Lines:
     """Lines in a Parquet file: row groups are cut by what they hold, not by who wrote it."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
         self.path = path
         self._open = ExitStack()
         file = self._open.enter_context(pa.OSFile(os.fsencode(path), "wb"))

@@ -111,9 +111,6 @@ class Line:
         return FilesDone(self.done, tally) if self.written is None else TableDone(self.written, tally)
 
 
-_LINE = TypeAdapter(Line)
-
-
 class Log:
     """What a run has done. What it takes over from one that was killed comes first, and is not done again."""
 
@@ -200,9 +197,10 @@ def _read(work: Path) -> tuple[Terms, Sequence[Line]]:
     lines: list[Line] = []
     try:
         with (work / LOG).open() as log:
+            line = TypeAdapter(Line)
             terms = json.loads(log.readline())
             for text in takewhile(lambda text: text.endswith("\n"), log):
-                lines.append(_LINE.validate_python(json.loads(text)))
+                lines.append(line.validate_python(json.loads(text)))
     except FileNotFoundError:
         return {}, []
     except ValueError:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pyarrow.compute as pc
 
 from noisecli.columns import Kind
-from noisecli.corruption import TextCorruption, registered
+from noisecli.corruption import TextCorruption, find_op
 from noisecli.starter.draft import Columns, Draft, Group, Step
 from noisecli.starter.profile import Profile
 
@@ -44,7 +44,8 @@ def _strikes(step: Step, found: Profile, columns: Columns) -> float:
     """How many strikes, or runs, are to be expected."""
     if not columns.look.opened.excerpt.whole:
         return FEWEST  # what was looked at is but a part
-    op = registered()["table", step.op]
+    op = find_op("table", step.op)
+    assert op is not None
     severity = step.settings.get("severity")
     preset = op.severities[severity - 1] if severity else {}
     rate = step.settings.get("rate", preset.get("rate", op.default_rate))
