@@ -46,11 +46,14 @@ class MemoryTable(Protocol):
         """How many rows there are."""
 
     @property
-    def opaque(self) -> Collection[str]:
-        """Columns that cannot be read, only carried; they are not among the fields."""
+    def names(self) -> Sequence[str]:
+        """Names of all columns, in order."""
 
-    def fields(self) -> Mapping[str, pa.DataType]:
-        """Name and type of each column in order; dictionary columns by the type of their values."""
+    def fields(self, columns: Collection[str]) -> Mapping[str, pa.DataType]:
+        """Name and type of each of some columns in order; dictionary columns by the type of their values.
+
+        Those that cannot be read, only carried, are left out.
+        """
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Return some columns."""
@@ -62,18 +65,17 @@ class MemoryTable(Protocol):
 class ArrowTable(ArrowData):
     """A pyarrow table."""
 
-    opaque: Collection[str] = ()
-
     def __init__(self, table: pa.Table) -> None:
         super().__init__("table")
         self._table = table
+        self.names = table.column_names
 
     @property
     def rows(self) -> int:
         return int(self._table.num_rows)
 
-    def fields(self) -> Mapping[str, pa.DataType]:
-        return {field.name: plain(field.type) for field in self._table.schema}
+    def fields(self, columns: Collection[str]) -> Mapping[str, pa.DataType]:
+        return {field.name: plain(field.type) for field in self._table.schema if field.name in columns}
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         self._refuse_ambiguous(self._table.schema, columns)
