@@ -63,11 +63,12 @@ class MemoryTable(Protocol):
 
 
 class ArrowTable(ArrowData):
-    """A pyarrow table."""
+    """A pyarrow table; its `sound` columns need not be validated."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, sound: Collection[str] = ()) -> None:
         super().__init__("table")
         self._table = table
+        self._sound = sound
         self.names = table.column_names
 
     @property
@@ -85,7 +86,7 @@ class ArrowTable(ArrowData):
         """Yield the whole table as slabs; `rows` is their sum, which a table without columns does not know."""
         for start in range(0, rows, SLAB):
             piece = self._table.slice(start, SLAB)
-            yield Slab(start, min(SLAB, rows - start), self._cells(piece, self._table.column_names))
+            yield Slab(start, min(SLAB, rows - start), self._cells(piece, self.names, self._sound))
 
     def replaced(self, noisy: Noisy) -> pa.Table:
         kept = [name for name in noisy.cells if name not in noisy.outgoing]

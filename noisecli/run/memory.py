@@ -176,7 +176,8 @@ def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tall
         read = [("", ArrowTable(table.read(names)).slabs(table.rows))] if columns_of_partners(plan) else []
         plan = with_partners({"": plan}, read, fields, Path(space) / "partners")[""]
         engine = TableEngine(plan.without_dirt, copy, "")
-        ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
+        sound = plan.columns if recipe.head.facts is None else ()  # the survey has looked at them
+        ours, theirs = tee(ArrowTable(table.read(plan.touched), sound).slabs(table.rows))
         noisy = gather(zip(engine(theirs), ours, strict=True), plan.outgoing)
     return table.replaced(noisy), plan, engine.tally
 
