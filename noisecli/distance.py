@@ -36,7 +36,7 @@ def levenshtein(old: Points, old_bounds: Offsets, new: Points, new_bounds: Offse
     same = np.where(width == new_width, width, 0)
     differ = old[stretches(starts, starts + same)] != new[stretches(news, news + same)]
     found = np.where(same > 0, count_within(differ, same), longest)
-    done = np.minimum(width, new_width) == 0
+    done = (np.minimum(width, new_width) == 0) | (longest <= 2)  # of so few, no letter can only have moved
     for size in SIZES:
         mine = np.flatnonzero(~done & (longest <= size))
         if len(mine):

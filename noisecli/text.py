@@ -283,26 +283,31 @@ class Text:
             return 0
         apart = (edits.starts[1:] - edits.stops[:-1] > NEAR) | (edits.rows[1:] != edits.rows[:-1])
         heads = np.flatnonzero(np.append(True, apart))
-        each = self._distances(edits, np.arange(len(edits.starts)))
-        if len(heads) == len(each):
-            return int(each.sum())
-        alone = np.add.reduceat(each, heads)
-        return int(np.minimum(alone, self._distances(edits, heads)).sum())
+        tails = np.append(heads[1:], len(edits.starts)) - 1
+        numbers = np.arange(len(edits.starts))
+        least = np.add.reduceat(self._distances(edits, numbers, numbers), heads)
+        several = np.flatnonzero(tails > heads)
+        if len(several):
+            least[several] = np.minimum(least[several], self._distances(edits, heads[several], tails[several]))
+        return int(least.sum())
 
     def count_same(self, edits: Edits) -> int:
         """Count the edits that leave everything as it is."""
-        return int(np.count_nonzero(self._distances(edits, np.arange(len(edits.starts))) == 0))
+        numbers = np.arange(len(edits.starts))
+        return int(np.count_nonzero(self._distances(edits, numbers, numbers) == 0))
 
-    def _distances(self, edits: Edits, heads: Offsets) -> Offsets:
-        """Edit distances of what some edits begin, each with those that follow it up to the next of them."""
-        starts, stops = edits.starts[heads], edits.stops[np.append(heads, len(edits.starts))[1:] - 1]
+    def _distances(self, edits: Edits, heads: Offsets, tails: Offsets) -> Offsets:
+        """Edit distances of some edits, each with those that follow it up to a last one."""
+        starts, stops = edits.starts[heads], edits.stops[tails]
         bounds = np.concatenate([[0], np.cumsum(stops - starts)])
-        gaps = np.append(0, edits.stops[:-1])
-        gaps[heads] = starts
+        among = stretches(heads, tails + 1)
+        firsts = np.cumsum(tails - heads + 1) - (tails - heads + 1)
+        gaps = np.append(0, edits.stops)[among]
+        gaps[firsts] = starts
         own = edits.offsets + len(self.points)
         pool = np.concatenate([self.points, edits.points])
-        new, offsets = _joined(pool, (gaps, edits.starts), (own[:-1], own[1:]))
-        new_bounds = offsets[np.append(heads, len(edits.starts))]
+        new, offsets = _joined(pool, (gaps, edits.starts[among]), (own[among], own[among + 1]))
+        new_bounds = offsets[np.append(firsts, len(among))]
         return levenshtein(self.points[stretches(starts, stops)], bounds, new, new_bounds)
 
     def _to_bytes(self, positions: Offsets) -> Offsets:

@@ -70,7 +70,8 @@ class TextStrike:
 
     def _find(self, cells: pa.Array, rows: Index, keys: Words, chances: Floats) -> Spans:
         """Return the struck sites in some rows of the cells, each counted from where its row begins."""
-        text = Text(cells.take(pa.array(rows)))
+        whole = rows[-1] - rows[0] == len(rows) - 1
+        text = Text(cells.slice(rows[0], len(rows)) if whole else cells.take(pa.array(rows)))
         sites = self.op.editable(text, self.column)
         struck = sites[to_uniform(scramble(keys[rows][sites.rows], sites.ordinals)) < chances[rows][sites.rows]]
         self.counts.eligible += len(sites)

@@ -133,7 +133,9 @@ def _filled(column: Series, whole: pa.ChunkedArray, rows: Index, cells: pa.Array
         new = dtype.__from_arrow__(cells) if hasattr(dtype, "__from_arrow__") else cells.to_pandas()
     values = column.array.copy() if LAZY else column.array
     values[rows] = new
-    return pd.Series(values, index=column.index, dtype=column.dtype)
+    if isinstance(column.dtype, np.dtype):  # else pandas looks for missing cells
+        values = np.asarray(values)
+    return pd.Series(values, index=column.index, dtype=column.dtype, copy=False)
 
 
 def _objects(cells: pa.Array) -> NDArray[np.object_]:
