@@ -46,11 +46,6 @@ class Spans:
     def __getitem__(self, chosen: Mask | Offsets | slice) -> "Spans":
         return Spans(self.starts[chosen], self.stops[chosen], self.rows[chosen], self.ordinals[chosen])
 
-    @classmethod
-    def joined(cls, parts: Sequence["Spans"]) -> "Spans":
-        """Put the spans of consecutive rows together."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
-
     def moved(self, by: Offsets) -> "Spans":
         """Return each span so many code points further on."""
         return replace(self, starts=self.starts + by, stops=self.stops + by)
@@ -85,16 +80,6 @@ class Edits:
         """
         points, offsets = _joined(pool, *parts)
         return cls(spans.starts, spans.stops, spans.rows, points, offsets)
-
-    def moved(self, spans: Spans, bounds: Offsets) -> "Edits":
-        """Return what was made of some spans, each a text of its own, as edits where these stand.
-
-        Args:
-            spans: where each text stands.
-            bounds: (texts + 1,) where each begins among those that the edits count in.
-        """
-        by = (spans.starts - bounds[:-1])[self.rows]
-        return replace(self, starts=self.starts + by, stops=self.stops + by, rows=spans.rows[self.rows])
 
     @property
     def strings(self) -> pa.Array:
@@ -288,7 +273,8 @@ class Text:
         least = np.add.reduceat(self._distances(edits, numbers, numbers), heads)
         several = np.flatnonzero(tails > heads)
         if len(several):
-            least[several] = np.minimum(least[several], self._distances(edits, heads[several], tails[several]))
+            alone = least[several]
+            least[several] = np.minimum(alone, self._distances(edits, heads[several], tails[several], alone))
         return int(least.sum())
 
     def count_same(self, edits: Edits) -> int:
@@ -296,8 +282,8 @@ class Text:
         numbers = np.arange(len(edits.starts))
         return int(np.count_nonzero(self._distances(edits, numbers, numbers) == 0))
 
-    def _distances(self, edits: Edits, heads: Offsets, tails: Offsets) -> Offsets:
-        """Edit distances of some edits, each with those that follow it up to a last one."""
+    def _distances(self, edits: Edits, heads: Offsets, tails: Offsets, enough: Offsets | None = None) -> Offsets:
+        """Edit distances of some edits, each with those that follow it up to a last one; `enough` as `levenshtein`."""
         starts, stops = edits.starts[heads], edits.stops[tails]
         bounds = np.concatenate([[0], np.cumsum(stops - starts)])
         among = stretches(heads, tails + 1)
@@ -308,7 +294,7 @@ class Text:
         pool = np.concatenate([self.points, edits.points])
         new, offsets = _joined(pool, (gaps, edits.starts[among]), (own[among], own[among + 1]))
         new_bounds = offsets[np.append(firsts, len(among))]
-        return levenshtein(self.points[stretches(starts, stops)], bounds, new, new_bounds)
+        return levenshtein(self.points[stretches(starts, stops)], bounds, new, new_bounds, enough)
 
     def _to_bytes(self, positions: Offsets) -> Offsets:
         return positions if self._byte_starts is None else self._byte_starts[positions]

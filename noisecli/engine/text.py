@@ -1,7 +1,7 @@
 """Strike parts of texts: words, characters or whole cells of one column."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,7 +52,7 @@ class TextStrike:
         """
         keys, values = words("strike"), words("value")
         before, now = clean[block.rows], None if current is clean else current[block.rows]
-        sites = Spans.joined([self._find(before, rows[piece], keys, chances) for piece in _pieces(before, rows)])
+        sites = _joined([self._find(before, rows[piece], keys, chances) for piece in _pieces(before, rows)])
         self.counts.struck += len(sites)
         # Struck rows are few, and to edit them takes far longer than to find them: the op sees no others.
         struck, firsts = np.unique(sites.rows, return_index=True)
@@ -83,11 +83,11 @@ class TextStrike:
         draws = CounterDraws(scramble(keys[struck.rows], struck.ordinals))
         if self.op.unit == "word" and self.op.alone:
             each = Text(text.strings(struck))
-            made = self.op.edit(each, each.cells, self.column, draws).moved(struck, each.bounds)
+            made = _moved(self.op.edit(each, each.cells, self.column, draws), struck, each.bounds)
         else:
             made = self.op.edit(text, struck, self.column, draws)
         self.counts.edited += text.distance(made)
-        touched, new = np.unique(made.rows), text.replace(made)
+        touched, new = made.rows[np.diff(made.rows, prepend=-1) > 0], text.replace(made)
         if self.op.keeps_some():
             self.counts.changed += len(struck) - text.count_same(made)
             drawn = _sites(text, made) if self.keep_changes else None
@@ -138,6 +138,23 @@ def _sites(text: Text, made: Replacements) -> pa.Array:
     for row, site in zip(made.rows.tolist(), sites, strict=True):
         by_row.setdefault(row, []).append(site)
     return pa.array([json.dumps({"sites": found}, ensure_ascii=False) for found in by_row.values()], pa.string())
+
+
+def _joined(parts: Sequence[Spans]) -> Spans:
+    """Put the spans of consecutive rows together."""
+    return Spans(*(np.concatenate([getattr(part, name) for part in parts]) for name in Spans.__dataclass_fields__))
+
+
+def _moved(made: Replacements, spans: Spans, bounds: Offsets) -> Replacements:
+    """Return what was made of some spans, each a text of its own, as edits where these stand.
+
+    Args:
+        made: what was made.
+        spans: where each text stands.
+        bounds: (texts + 1,) where each begins among those that the edits count in.
+    """
+    by = (spans.starts - bounds[:-1])[made.rows]
+    return replace(made, starts=made.starts + by, stops=made.stops + by, rows=spans.rows[made.rows])
 
 
 def _pieces(cells: pa.Array, rows: Index) -> Iterator[slice]:
