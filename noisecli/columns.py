@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def kind_of(type_: pa.DataType) -> Kind:
     return next((kind for kind, test in tests if test(type_)), Kind.OTHER)
 
 
+@cache
 def numpy_dtype(type_: pa.DataType) -> np.dtype[Any]:
     """The dtype of numpy that holds numbers of a type; `to_pandas_dtype` needs pandas where pyarrow is old."""
     return pa.array([], type_).to_numpy().dtype  # type: ignore[no-any-return]

@@ -12,7 +12,9 @@ SIZES = (4, 16, 64)
 """Texts are compared together with others of at most so many code points."""
 
 
-def levenshtein(old: Points, old_bounds: Offsets, new: Points, new_bounds: Offsets) -> Offsets:
+def levenshtein(
+    old: Points, old_bounds: Offsets, new: Points, new_bounds: Offsets, enough: Offsets | None = None
+) -> Offsets:
     """Count the code points to replace, add or remove on the way from each old text to its new one.
 
     Where both differ over more than 64 code points it may be more than the least that is needed: only what they have in
@@ -23,6 +25,7 @@ def levenshtein(old: Points, old_bounds: Offsets, new: Points, new_bounds: Offse
         old_bounds: (n + 1,) offsets of the texts into them.
         new: those of the new texts.
         new_bounds: (n + 1,) likewise.
+        enough: (n,) distances that are not below these may come out larger. None: all are wanted.
 
     Source: Levenshtein 1966, "Binary codes capable of correcting deletions, insertions, and reversals".
     """
@@ -36,7 +39,9 @@ def levenshtein(old: Points, old_bounds: Offsets, new: Points, new_bounds: Offse
     same = np.where(width == new_width, width, 0)
     differ = old[stretches(starts, starts + same)] != new[stretches(news, news + same)]
     found = np.where(same > 0, count_within(differ, same), longest)
-    done = np.minimum(width, new_width) == 0
+    done = (np.minimum(width, new_width) == 0) | (longest <= 2)  # of so few, no letter can only have moved
+    if enough is not None:  # less than 2 takes no table either
+        done |= enough <= 2
     for size in SIZES:
         mine = np.flatnonzero(~done & (longest <= size))
         if len(mine):

@@ -130,9 +130,12 @@ class Sample:
 
     def add(self, keys: Words, values: Floats) -> None:
         """Take more rows; those without a finite number are passed over."""
-        finite = np.isfinite(values)
-        self.keys.append(keys[finite])
-        self.values.append(values[finite])
+        rows = np.flatnonzero(np.isfinite(values))
+        if len(rows) > 4 * SIZE:  # quicker than to look for the smallest of them all
+            low = rows[keys[rows] < np.uint64(2 * SIZE / len(rows) * 2.0**64)]
+            rows = low if len(low) >= SIZE else rows
+        self.keys.append(keys[rows])
+        self.values.append(values[rows])
         self.waiting += len(self.keys[-1])
         if self.waiting > 2 * SIZE:
             self._prune()

@@ -2,8 +2,8 @@
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from noisecli.distance import count_within, levenshtein
-from noisecli.graphemes import PointTable, grapheme_starts
+from noisecli.graphemes import FIRST_TO_JOIN, PointTable, grapheme_starts
 from noisecli.splice import Offsets, slices, splice, stretches, string_buffers
 from noisecli.streams import Mask
 
@@ -43,8 +43,12 @@ class Spans:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitem__(self, chosen: Mask | Offsets) -> "Spans":
+    def __getitem__(self, chosen: Mask | Offsets | slice) -> "Spans":
         return Spans(self.starts[chosen], self.stops[chosen], self.rows[chosen], self.ordinals[chosen])
+
+    def moved(self, by: Offsets) -> "Spans":
+        """Return each span so many code points further on."""
+        return replace(self, starts=self.starts + by, stops=self.stops + by)
 
     @property
     def followed(self) -> Mask:
@@ -94,7 +98,6 @@ class Text:
 
     Attributes:
         array: the strings themselves.
-        points: all code points, (n,) uint32.
         bounds: (rows + 1,) offsets of the rows into `points`.
     """
 
@@ -103,21 +106,37 @@ class Text:
         self._data, self._byte_bounds = string_buffers(cells)
         raw = np.frombuffer(self._data, np.uint8)
         self.ascii = not (len(raw) and raw.max() >= 0x80)
+        self._byte_starts: Offsets | None = None
+        self.bounds = self._byte_bounds
+        if not self.ascii:
+            self._byte_starts = np.append(np.flatnonzero((raw & 0xC0) != 0x80), len(raw))
+            self.bounds = np.searchsorted(self._byte_starts, self._byte_bounds)
+
+    def __len__(self) -> int:
+        """How many code points there are."""
+        return int(self.bounds[-1])
+
+    @cached_property
+    def points(self) -> Points:
+        """All code points, (n,) uint32."""
         if self.ascii:
-            self.points: Points = raw.astype(np.uint32)
-            self._byte_starts = None
-            self.bounds = self._byte_bounds
-        else:
-            self.points = np.frombuffer(self._data.to_pybytes().decode("utf-8").encode("utf-32-le"), "<u4")
-            leading = (raw & 0xC0) != 0x80
-            self._byte_starts = np.append(np.flatnonzero(leading), len(raw))
-            self.bounds = np.concatenate([[0], np.cumsum(leading)])[self._byte_bounds]
+            return np.frombuffer(self._data, np.uint8).astype(np.uint32)
+        return np.frombuffer(self._data.to_pybytes().decode("utf-8").encode("utf-32-le"), "<u4")
 
     @cached_property
     def classes(self) -> NDArray[np.uint8]:
         """Class of every code point: OTHER, LETTER (or digit), MARK, SPACE."""
+        if self.ascii:  # a third of the time
+            return np.frombuffer(self._data.to_pybytes().translate(_ascii_classes()), np.uint8)
         classes: NDArray[np.uint8] = _CLASSES(self.points)
         return classes
+
+    @cached_property
+    def simple(self) -> bool:
+        """Whether it is known without a closer look that each code point is a character of its own."""
+        if self.ascii:
+            return b"\r" not in self._data.to_pybytes()
+        return bool(self.points.max(initial=0) < FIRST_TO_JOIN and not (self.points == ord("\r")).any())
 
     @cached_property
     def cells(self) -> Spans:
@@ -131,6 +150,10 @@ class Text:
 
         Source: Unicode Standard Annex 29, extended grapheme clusters.
         """
+        if self.simple:
+            starts, widths = np.arange(len(self)), np.diff(self.bounds)
+            rows = np.repeat(np.arange(len(widths)), widths)
+            return Spans(starts, starts + 1, rows, starts - self.bounds[rows])
         starts = np.flatnonzero(grapheme_starts(self.points, self.bounds))
         return self.spans_at(starts, np.append(starts[1:], len(self.points)) if len(starts) else starts)
 
@@ -138,25 +161,24 @@ class Text:
     def words(self) -> Spans:
         """Stretches of characters between white space; a row's end ends a word."""
         inside = np.append(self.classes != SPACE, False)
-        if not self.ascii:  # a mark on a space is no word
+        if not self.ascii and not self.simple:  # a mark on a space is no word
             inside[:-1] = np.repeat(inside[self.characters.starts], self.characters.stops - self.characters.starts)
-        breaks = np.zeros(len(inside), bool)
-        breaks[self.bounds] = True
         before = np.concatenate([[False], inside[:-1]])
-        starts, stops = np.flatnonzero(inside & (~before | breaks)), np.flatnonzero(before & (~inside | breaks))
-        return self.spans_at(starts, stops)
+        turns = inside != before
+        turns[self.bounds] = True
+        return self.spans_at(np.flatnonzero(inside & turns), np.flatnonzero(before & turns))
 
     def spans_at(self, starts: Offsets, stops: Offsets) -> Spans:
         """Return the spans that start and stop at such code points, in order and each in one row."""
-        rows = np.searchsorted(self.bounds, starts, side="right") - 1
-        first_of_row = np.searchsorted(starts, self.bounds[:-1])
-        return Spans(starts, stops, rows, np.arange(len(starts)) - first_of_row[rows])
+        firsts = np.searchsorted(starts, self.bounds)
+        rows = np.repeat(np.arange(len(self.bounds) - 1), np.diff(firsts))
+        return Spans(starts, stops, rows, np.arange(len(starts)) - firsts[rows])
 
     @cached_property
     def character_of(self) -> Offsets:
         """Number of the character that each code point belongs to."""
-        if len(self.characters) == len(self.points):
-            return np.arange(len(self.points))
+        if self.simple:
+            return np.arange(len(self))
         return np.repeat(np.arange(len(self.characters)), self.characters.stops - self.characters.starts)
 
     def count_within(self, flags: Mask, spans: Spans) -> Offsets:
@@ -165,6 +187,16 @@ class Text:
         first, end = self.numbers(spans)
         counts: Offsets = running[end] - running[first]
         return counts
+
+    def any_within(self, flags: Mask, spans: Spans) -> Mask:
+        """Say which spans of whole characters hold a flagged one."""
+        first, end = self.numbers(spans)
+        found: Mask = flags[first]  # mostly it is the first
+        rest = np.flatnonzero(~found)
+        if len(rest):
+            first, end = first[rest], end[rest]
+            found[rest] = count_within(flags[stretches(first, end)], end - first) > 0
+        return found
 
     def nth_within(self, flags: Mask, spans: Spans, index: Offsets) -> Offsets:
         """Number of the `index`-th (from 0) flagged character of each span of whole characters."""
@@ -175,6 +207,8 @@ class Text:
 
     def numbers(self, spans: Spans) -> tuple[Offsets, Offsets]:
         """Numbers of the first character of each span of whole characters, and of the one behind its last."""
+        if self.simple:
+            return spans.starts, spans.stops
         return self.character_of[spans.starts], self.character_of[spans.stops - 1] + 1
 
     def same(self, some: Spans, others: Spans) -> Mask:
@@ -195,7 +229,8 @@ class Text:
     @cached_property
     def letters(self) -> Mask:
         """Characters that are a letter or digit, with all that belongs to it."""
-        return np.asarray(self.classes[self.characters.starts] == LETTER, dtype=bool)
+        classes = self.classes if self.simple else self.classes[self.characters.starts]
+        return np.asarray(classes == LETTER, dtype=bool)
 
     @cached_property
     def transposable(self) -> Mask:
@@ -233,24 +268,33 @@ class Text:
             return 0
         apart = (edits.starts[1:] - edits.stops[:-1] > NEAR) | (edits.rows[1:] != edits.rows[:-1])
         heads = np.flatnonzero(np.append(True, apart))
-        alone = np.add.reduceat(self._distances(edits, np.arange(len(edits.starts))), heads)
-        return int(np.minimum(alone, self._distances(edits, heads)).sum())
+        tails = np.append(heads[1:], len(edits.starts)) - 1
+        numbers = np.arange(len(edits.starts))
+        least = np.add.reduceat(self._distances(edits, numbers, numbers), heads)
+        several = np.flatnonzero(tails > heads)
+        if len(several):
+            alone = least[several]
+            least[several] = np.minimum(alone, self._distances(edits, heads[several], tails[several], alone))
+        return int(least.sum())
 
     def count_same(self, edits: Edits) -> int:
         """Count the edits that leave everything as it is."""
-        return int(np.count_nonzero(self._distances(edits, np.arange(len(edits.starts))) == 0))
+        numbers = np.arange(len(edits.starts))
+        return int(np.count_nonzero(self._distances(edits, numbers, numbers) == 0))
 
-    def _distances(self, edits: Edits, heads: Offsets) -> Offsets:
-        """Edit distances of what some edits begin, each with those that follow it up to the next of them."""
-        starts, stops = edits.starts[heads], edits.stops[np.append(heads, len(edits.starts))[1:] - 1]
+    def _distances(self, edits: Edits, heads: Offsets, tails: Offsets, enough: Offsets | None = None) -> Offsets:
+        """Edit distances of some edits, each with those that follow it up to a last one; `enough` as `levenshtein`."""
+        starts, stops = edits.starts[heads], edits.stops[tails]
         bounds = np.concatenate([[0], np.cumsum(stops - starts)])
-        gaps = np.append(0, edits.stops[:-1])
-        gaps[heads] = starts
+        among = stretches(heads, tails + 1)
+        firsts = np.cumsum(tails - heads + 1) - (tails - heads + 1)
+        gaps = np.append(0, edits.stops)[among]
+        gaps[firsts] = starts
         own = edits.offsets + len(self.points)
         pool = np.concatenate([self.points, edits.points])
-        new, offsets = _joined(pool, (gaps, edits.starts), (own[:-1], own[1:]))
-        new_bounds = offsets[np.append(heads, len(edits.starts))]
-        return levenshtein(self.points[stretches(starts, stops)], bounds, new, new_bounds)
+        new, offsets = _joined(pool, (gaps, edits.starts[among]), (own[among], own[among + 1]))
+        new_bounds = offsets[np.append(firsts, len(among))]
+        return levenshtein(self.points[stretches(starts, stops)], bounds, new, new_bounds, enough)
 
     def _to_bytes(self, positions: Offsets) -> Offsets:
         return positions if self._byte_starts is None else self._byte_starts[positions]
@@ -299,3 +343,8 @@ def _classify(character: str) -> int:
 
 
 _CLASSES = PointTable(_classify)
+
+
+@cache
+def _ascii_classes() -> bytes:
+    return bytes(map(_classify, map(chr, range(256))))

@@ -144,6 +144,9 @@ class TextCorruption(TableCorruption):
     default_rate = 0.1
     unchanged = "one edit undid another in the same text"
 
+    alone: ClassVar[bool] = False
+    """Whether what becomes of a struck word depends on nothing around it."""
+
     unit: Literal["cell", "word", "char"] = "word"
     """What the rate is a share of: whole cells, words (what stands between white space), or characters."""
 
@@ -154,7 +157,8 @@ class TextCorruption(TableCorruption):
     def editable(self, text: Text, column: Column) -> Spans:
         """Return what may be struck and can be changed: the eligible sites."""
         sites = self.sites(text)
-        return sites[self.can_edit(text, sites, column)]
+        able = self.can_edit(text, sites, column)
+        return sites if able.all() else sites[able]
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
         """Say of each site whether the op can change it, whatever others are struck; the rest are not eligible."""

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noisecli.celltext import are_valid, round_decimals, to_mask
-from noisecli.columns import MOMENT, Column, Kind, kind_of
+from noisecli.columns import MOMENT, Column, Kind, kind_of, numpy_dtype
 from noisecli.corruption import CellCorruption, MomentCorruption, MomentTextCorruption, TableCorruption
 from noisecli.dates import DAY, FIRST, LAST, Micros
 from noisecli.engine.counts import Counts, Transitions
@@ -86,8 +86,11 @@ def apply(
         return settle_numbers(op, column, numbers, result, counts, decimals)
     new, changed = settle_cells(values, op.corrupt(values, column, draws), counts)
     if op.tells_transitions:
-        which = pa.array(changed)
-        counts.transitions += transitions(column, values.filter(which), new.filter(which))
+        if changed.all():
+            counts.transitions += transitions(column, values, new)
+        else:
+            which = pa.array(changed)
+            counts.transitions += transitions(column, values.filter(which), new.filter(which))
     return new, changed
 
 
@@ -142,10 +145,12 @@ def settle_numbers(
     if decimals is not None:
         new = round_decimals(new, decimals)
     cells, settled, clipped = column.to_cells(new, special)
-    exact = column.exact(old) | np.isnan(old)
-    changed = (settled != old) & exact
-    clipped &= exact
-    counts.inexact += int(np.count_nonzero(~exact))
+    changed = np.asarray(settled != old, dtype=bool)
+    if column.kind is Kind.INTEGER:
+        exact = column.exact(old) | np.isnan(old)
+        changed &= exact
+        clipped &= exact
+        counts.inexact += int(np.count_nonzero(~exact))
     counts.clipped += int(np.count_nonzero(clipped))
     counts.changed += int(np.count_nonzero(changed))
     return cells, changed
@@ -165,8 +170,20 @@ def transitions(column: Column, old: pa.Array, new: pa.Array) -> Transitions:
         return Counter()
     before, after = column.codes(old), column.codes(new)
     known = (before >= 0) & (after >= 0)
-    pairs, times = np.unique(before[known] * size + after[known], return_counts=True)
-    return Counter({divmod(pair, size): count for pair, count in zip(pairs.tolist(), times.tolist(), strict=True)})
+    times = np.bincount(before[known] * size + after[known])
+    return Counter({divmod(pair, size): int(times[pair]) for pair in np.flatnonzero(times).tolist()})
+
+
+def _numbers_differ(new: pa.Array, old: pa.Array) -> Mask:
+    """As `differs`, of floats; null cells may say anything."""
+    dtype = numpy_dtype(old.type)
+    one, other = (np.frombuffer(a.buffers()[1], dtype)[a.offset : a.offset + len(a)] for a in (new, old))
+    bits = np.dtype(f"u{dtype.itemsize}")
+    differ: Mask = one.view(bits) != other.view(bits)
+    nans = np.isnan(other)
+    if nans.any():
+        differ &= ~(nans & np.isnan(one))
+    return differ
 
 
 def differs(new: pa.Array, old: pa.Array) -> Mask:
@@ -177,8 +194,5 @@ def differs(new: pa.Array, old: pa.Array) -> Mask:
     if not both.any() or kind_of(old.type) is Kind.OTHER:
         return lost
     if pa.types.is_floating(old.type):
-        one, other = (np.asarray(pc.fill_null(cells, 0)) for cells in (new, old))
-        differ: Mask = (one != other) | (np.signbit(one) != np.signbit(other))
-        lost |= both & differ & ~(np.isnan(one) & np.isnan(other))
-        return lost
+        return lost | (both & _numbers_differ(new, old))
     return lost | to_mask(pc.not_equal(new, old))

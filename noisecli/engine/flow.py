@@ -81,6 +81,8 @@ class Flow:
     """As in `Struck`."""
     cells: dict[str, pa.Array] = field(init=False)
     """Cells as the steps so far have left them: those of the origin itself, or one for each outgoing row."""
+    _edited: dict[str, Mask] = field(default_factory=dict)
+    """Rows of the slab that got new cells in a column before any was cloned."""
 
     def __post_init__(self) -> None:
         self.cells = dict(self.origin)
@@ -106,22 +108,22 @@ class Flow:
         """Put new cells into rows of the slab, before any is cloned; the change is kept if that is asked for."""
         if edits:
             rows, new = edits.joined(self.cells[column].type)
-            before = self.cells[column].take(pa.array(rows))
-            self._put(Change(number, column, rows, before, new, drawn=edits.drawn), rows, keep)
+            if keep:
+                before = self.cells[column].take(pa.array(rows))
+                self.changes.append(Change(number, column, rows, before, new, drawn=edits.drawn))
+            self.cells[column] = put(self.cells[column], rows, new)
+            self._edited.setdefault(column, np.zeros(self.slab.rows, bool))[rows] = True
 
     def edit_places(self, number: int, column: str, places: Index, new: pa.Array, keep: bool) -> None:
         """Put new cells into some of the rows that came out so far."""
         assert self.order is not None
         if len(places):
             self.cells[column] = current = self.current(column)
-            before = current.take(pa.array(places))
-            change = Change(number, column, self.order[places], before, new.cast(current.type), places)
-            self._put(change, places, keep)
-
-    def _put(self, change: Change, places: Index, keep: bool) -> None:
-        if keep:
-            self.changes.append(change)
-        self.cells[change.column] = put(self.cells[change.column], places, change.after)
+            new = new.cast(current.type)
+            if keep:
+                before = current.take(pa.array(places))
+                self.changes.append(Change(number, column, self.order[places], before, new, places))
+            self.cells[column] = put(current, places, new)
 
     def rearrange(self, move: Move, number: int) -> None:
         """Let a step lay out the rows anew."""
@@ -171,7 +173,13 @@ class Flow:
             return np.ones(len(self.current(column)), bool)
         if self._is_clean(column):
             return np.zeros(len(self.lineage), bool)
-        return differs(self.cells[column], self.clean(column))
+        edited = self._edited.get(column)
+        if self.order is not None or edited is None or 2 * np.count_nonzero(edited) > len(edited):
+            return differs(self.cells[column], self.clean(column))
+        rows = np.flatnonzero(edited)
+        which = pa.array(rows)
+        edited[rows] = differs(self.cells[column].take(which), self.origin[column].take(which))
+        return edited
 
     def _is_outgoing(self, column: str) -> bool:
         return self.origin[column] is not self.slab.cells.get(column)

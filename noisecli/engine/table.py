@@ -148,7 +148,7 @@ class TableEngine:
         if op.by_character:
             refuse_long(column.name, current, eligible, slab.numbers)
         # An earlier step may have put a word among numbers.
-        now = column if current is clean else replace(column, clean_text=False)
+        now = replace(column, clean_text=False)
         counts = self._count(step, column.name)
         counts.eligible += int(np.count_nonzero(eligible))
         edits = Edits()
@@ -161,8 +161,8 @@ class TableEngine:
             if len(struck) < len(values):
                 values = values.take(pa.array(struck))
             counts.struck += len(struck)
-            alive = now.eligible(values, op.as_number, step.nulls)
-            if not alive.all():
+            alive = None if current is clean else now.eligible(values, op.as_number, step.nulls)
+            if alive is not None and not alive.all():
                 counts.void += int(np.count_nonzero(~alive))
                 struck, values = struck[alive], values.filter(pa.array(alive))
             draws = value_draws(self._stream(step), step, column.name, block, struck, slab)

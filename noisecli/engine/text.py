@@ -1,8 +1,8 @@
 """Strike parts of texts: words, characters or whole cells of one column."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from noisecli.engine.counts import Counts
 from noisecli.engine.edits import Edits, differs
 from noisecli.engine.slab import Block, Index
 from noisecli.errors import RowProblem
+from noisecli.splice import Offsets
 from noisecli.streams import CounterDraws, Floats, Mask, Purpose, Words, scramble, to_uniform
 from noisecli.text import MOST_BYTES, Spans, Text, pieces
 from noisecli.text import Edits as Replacements
@@ -50,30 +51,43 @@ class TextStrike:
             edits: where new cells go.
         """
         keys, values = words("strike"), words("value")
-        sizes = np.asarray(pc.binary_length(clean[block.rows]).fill_null(0), np.int64)[rows]
-        for piece in pieces(sizes):
-            mine = rows[piece]
-            text = Text(_taken(clean, block, mine))
-            sites = self.op.editable(text, self.column)
-            struck = sites[to_uniform(scramble(keys[mine][sites.rows], sites.ordinals)) < chances[mine][sites.rows]]
-            self.counts.eligible += len(sites)
-            self.counts.struck += len(struck)
-            self.counts.characters += len(text.points)
-            if len(struck) == 0:
-                continue
-            if current is not clean:
-                wanted = len(struck)
-                text, struck = self._find_again(_taken(current, block, mine), struck)
-                self.counts.void += wanted - len(struck)
-            touched, new, drawn = self._edit(text, struck, values[mine])
+        before, now = clean[block.rows], None if current is clean else current[block.rows]
+        sites = _joined([self._find(before, rows[piece], keys, chances) for piece in _pieces(before, rows)])
+        self.counts.struck += len(sites)
+        # Struck rows are few, and to edit them takes far longer than to find them: the op sees no others.
+        struck, firsts = np.unique(sites.rows, return_index=True)
+        ends = np.append(firsts, len(sites))
+        for piece in _pieces(before if now is None else now, struck):
+            mine, some = struck[piece], sites[ends[piece.start] : ends[piece.stop]]
+            some = replace(some, rows=np.searchsorted(mine, some.rows))
+            if now is None:
+                text = Text(before.take(pa.array(mine)))
+                some = some.moved(text.bounds[some.rows])
+            else:
+                text, some = self._find_again(now.take(pa.array(mine)), some)
+            touched, new, drawn = self._edit(text, some, values[mine])
             edits.add(mine[touched] + block.rows.start, new, drawn)
+
+    def _find(self, cells: pa.Array, rows: Index, keys: Words, chances: Floats) -> Spans:
+        """Return the struck sites in some rows of the cells, each counted from where its row begins."""
+        whole = rows[-1] - rows[0] == len(rows) - 1
+        text = Text(cells.slice(rows[0], len(rows)) if whole else cells.take(pa.array(rows)))
+        sites = self.op.editable(text, self.column)
+        struck = sites[to_uniform(scramble(keys[rows][sites.rows], sites.ordinals)) < chances[rows][sites.rows]]
+        self.counts.eligible += len(sites)
+        self.counts.characters += len(text)
+        return replace(struck.moved(-text.bounds[struck.rows]), rows=rows[struck.rows])
 
     def _edit(self, text: Text, struck: Spans, keys: Words) -> tuple[Index, pa.Array, pa.Array | None]:
         """Return which rows are edited, what becomes of them, and what the truth shall say besides."""
         draws = CounterDraws(scramble(keys[struck.rows], struck.ordinals))
-        made = self.op.edit(text, struck, self.column, draws)
+        if self.op.unit == "word" and self.op.alone:
+            each = Text(text.strings(struck))
+            made = _moved(self.op.edit(each, each.cells, self.column, draws), struck, each.bounds)
+        else:
+            made = self.op.edit(text, struck, self.column, draws)
         self.counts.edited += text.distance(made)
-        touched, new = np.unique(made.rows), text.replace(made)
+        touched, new = made.rows[np.diff(made.rows, prepend=-1) > 0], text.replace(made)
         if self.op.keeps_some():
             self.counts.changed += len(struck) - text.count_same(made)
             drawn = _sites(text, made) if self.keep_changes else None
@@ -87,8 +101,11 @@ class TextStrike:
         """Find struck sites in text that an earlier step has changed, by their place in the row."""
         text = Text(pc.fill_null(cells, ""))
         able = self.op.editable(text, self.column)
+        wanted = len(struck)
         wide = int(max(able.ordinals.max(initial=0), struck.ordinals.max(initial=0))) + 1
-        return text, able[np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)]
+        struck = able[np.isin(able.rows * wide + able.ordinals, struck.rows * wide + struck.ordinals)]
+        self.counts.void += wanted - len(struck)
+        return text, struck
 
 
 def refuse_long(name: str, cells: pa.Array, chosen: Mask, rows: Index) -> None:
@@ -103,7 +120,7 @@ def refuse_long(name: str, cells: pa.Array, chosen: Mask, rows: Index) -> None:
     Raises:
         RowProblem: one is.
     """
-    sizes = np.asarray(pc.binary_length(cells).fill_null(0), np.int64)
+    sizes = _sizes(cells)
     long = np.flatnonzero(chosen & (sizes > MOST_BYTES))
     if len(long):
         row, size = rows[long[0]] + 1, sizes[long[0]]
@@ -123,5 +140,28 @@ def _sites(text: Text, made: Replacements) -> pa.Array:
     return pa.array([json.dumps({"sites": found}, ensure_ascii=False) for found in by_row.values()], pa.string())
 
 
-def _taken(cells: pa.Array, block: Block, rows: Index) -> pa.Array:
-    return cells[block.rows].take(pa.array(rows))
+def _joined(parts: Sequence[Spans]) -> Spans:
+    """Put the spans of consecutive rows together."""
+    return Spans(*(np.concatenate([getattr(part, name) for part in parts]) for name in Spans.__dataclass_fields__))
+
+
+def _moved(made: Replacements, spans: Spans, bounds: Offsets) -> Replacements:
+    """Return what was made of some spans, each a text of its own, as edits where these stand.
+
+    Args:
+        made: what was made.
+        spans: where each text stands.
+        bounds: (texts + 1,) where each begins among those that the edits count in.
+    """
+    by = (spans.starts - bounds[:-1])[made.rows]
+    return replace(made, starts=made.starts + by, stops=made.stops + by, rows=spans.rows[made.rows])
+
+
+def _pieces(cells: pa.Array, rows: Index) -> Iterator[slice]:
+    """Cut some rows of the cells where they become too much to be worked on at once."""
+    return pieces(_sizes(cells)[rows])
+
+
+def _sizes(cells: pa.Array) -> Offsets:
+    """Bytes of each text; 0 for none."""
+    return np.asarray(pc.binary_length(cells).fill_null(0), np.int64)

@@ -18,8 +18,6 @@ Array = NDArray[Any]
 class NumpyTable:
     """A 2-D array of numbers as a table with columns `#1`, `#2` and so on; a 1-D array is its only column."""
 
-    opaque: Collection[str] = ()
-
     def __init__(self, array: Array) -> None:
         array = np.asarray(array)
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
@@ -30,13 +28,15 @@ class NumpyTable:
         self._shape = array.shape
         self._array = array.reshape(-1, 1) if array.ndim == 1 else array
         self._places = {f"#{i + 1}": i for i in range(self._array.shape[1])}
+        self.names = list(self._places)
 
     @property
     def rows(self) -> int:
         return len(self._array)
 
-    def fields(self) -> Mapping[str, pa.DataType]:
-        return dict.fromkeys(self._places, pa.from_numpy_dtype(self._array.dtype.newbyteorder("=")))
+    def fields(self, columns: Collection[str]) -> Mapping[str, pa.DataType]:
+        own = pa.from_numpy_dtype(self._array.dtype.newbyteorder("="))
+        return {name: own for name in self.names if name in columns}
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         native = self._array.dtype.newbyteorder("=")

@@ -1,7 +1,7 @@
 """Cells of Arrow tables, in types that can be worked on, and back in those that the table has."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -202,15 +202,16 @@ class ArrowData:
                 "Leave the column out of the step, or write the input with the column declared nullable."
             )
 
-    def _cells(self, table: pa.Table, columns: Sequence[str]) -> dict[str, pa.Array]:
+    def _cells(self, table: pa.Table, columns: Sequence[str], sound: Collection[str] = ()) -> dict[str, pa.Array]:
+        """Return some columns in their plain types; those that are `sound` have been validated before."""
         cells = {}
         for name in columns:
             with self._blaming(f"column {name!r}"):
                 column = table.column(name)
                 column = as_type(column, plain(column.type))
                 cells[name] = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-                # Text in a file may be any bytes, and the kernels trust that it is UTF-8.
-                cells[name].validate(full=True)
+                if name not in sound:  # text in a file may be any bytes, and the kernels trust that it is UTF-8
+                    cells[name].validate(full=True)
         return cells
 
     def _refuse_ambiguous(self, schema: pa.Schema, columns: Sequence[str]) -> None:

@@ -1,18 +1,22 @@
 """Pandas DataFrames as tables. Only changed cells are written, into copies of their columns."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from noisecli.celltext import to_mask
 from noisecli.engine import Index
 from noisecli.errors import DataProblem
 from noisecli.formats.content import as_type, plain
 from noisecli.formats.grid import unique_names
 from noisecli.formats.tables import Noisy
+
+LAZY = pd.__version__.split(".")[0] not in ("1", "2")
+"""Whether frames may share memory: pandas copies a column as soon as somebody writes into one of them."""
 
 Series = Any
 """A pandas Series: its type would have to say what its cells are."""
@@ -28,10 +32,11 @@ class PandasFrame:
                 "frame.columns = ['_'.join(map(str, labels)) for labels in frame.columns]"
             )
         self._frame = frame
-        names = unique_names([str(label) for label in frame.columns], "the DataFrame")
-        self._places = {name: i for i, name in enumerate(names)}
+        self.names = unique_names([str(label) for label in frame.columns], "the DataFrame")
+        self._places = {name: i for i, name in enumerate(self.names)}
+        self._types: dict[str, pa.DataType | None] = {}
         self._read: dict[str, pa.ChunkedArray] = {}
-        for name, dtype in zip(names, frame.dtypes, strict=True):
+        for name, dtype in zip(self.names, frame.dtypes, strict=True):
             if isinstance(dtype, np.dtype) and not dtype.isnative:
                 raise DataProblem(
                     f"column {name!r} is of foreign byte order, which pandas itself can hardly work on: convert it, as "
@@ -42,27 +47,22 @@ class PandasFrame:
     def rows(self) -> int:
         return len(self._frame)
 
-    def fields(self) -> Mapping[str, pa.DataType]:
-        return {name: plain(type_) for name, type_ in self._types.items() if type_ is not None}
+    def fields(self, columns: Collection[str]) -> Mapping[str, pa.DataType]:
+        types = {name: self._type(name) for name in self.names if name in columns}
+        return {name: plain(type_) for name, type_ in types.items() if type_ is not None}
 
-    @property
-    def opaque(self) -> Collection[str]:
-        return {name for name, type_ in self._types.items() if type_ is None}
-
-    @cached_property
-    def _types(self) -> dict[str, pa.DataType | None]:
-        """The Arrow type of each column; None where it has none."""
-        types: dict[str, pa.DataType | None] = {}
-        for name, place in self._places.items():
-            column = self._frame.iloc[:, place]
+    def _type(self, name: str) -> pa.DataType | None:
+        """The Arrow type of a column; None where it has none."""
+        if name not in self._types:
+            column = self._frame.iloc[:, self._places[name]]
             if _holds_objects(column):  # only the objects themselves tell
                 cells = _to_arrow(column)
                 if cells is not None:
                     self._read[name] = cells
             else:
                 cells = _to_arrow(column.iloc[:0])
-            types[name] = None if cells is None else cells.type
-        return types
+            self._types[name] = None if cells is None else cells.type
+        return self._types[name]
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         return pa.table([self._column(name) for name in columns], list(columns))
@@ -72,11 +72,11 @@ class PandasFrame:
             cells = _to_arrow(self._frame.iloc[:, self._places[name]])
             if cells is None:
                 raise DataProblem(f"column {name!r}: pyarrow cannot read its cells")
-            self._read[name] = as_type(cells, self._types[name])
+            self._read[name] = as_type(cells, self._type(name))
         return self._read[name]
 
     def replaced(self, noisy: Noisy) -> pd.DataFrame:
-        frame = self._frame.copy() if noisy.order is None else self._rows(noisy.order)
+        frame = self._frame.copy(deep=not LAZY) if noisy.order is None else self._rows(noisy.order)
         for name, cells in noisy.cells.items():
             if name not in self._places:
                 frame.insert(frame.shape[1], name, cells.to_pandas().array)
@@ -110,28 +110,42 @@ def _holds_objects(column: Series) -> bool:
 
 
 def _filled(column: Series, whole: pa.ChunkedArray, rows: Index, cells: pa.Array) -> Any:
-    """Return a column with new cells in some rows; `whole` are all its new cells."""
+    """Return a column of the noisy frame with new cells in some rows; `whole` are all its new cells."""
     dtype: Any = column.dtype
     if isinstance(dtype, pd.ArrowDtype):
         arrow = pd.arrays.ArrowExtensionArray(as_type(whole, dtype.pyarrow_dtype))
         return pd.Series(arrow, index=column.index)
     new: Any = cells
     if isinstance(dtype, pd.CategoricalDtype):
-        new = cells.to_pylist()
-        fresh = [value for value in dict.fromkeys(new) if value is not None and value not in dtype.categories]
-        column = column.cat.add_categories(fresh)
+        encoded = cells.dictionary_encode()
+        found = encoded.dictionary.to_pylist()
+        fresh = [value for value in found if value not in dtype.categories]
+        column = column.cat.add_categories(fresh) if fresh else column
+        new = pd.Categorical(found, dtype=column.dtype).take(encoded.indices.fill_null(-1).to_numpy(), allow_fill=True)
     elif _holds_objects(column):
-        new, missing = np.empty(len(cells), object), _missing(column)
-        for i, cell in enumerate(cells.to_pylist()):
-            new[i] = missing if cell is None else cell
+        new = _objects(cells)
+        if cells.null_count:
+            new[to_mask(cells.is_null())] = _missing(column)
     else:
         if cells.null_count and isinstance(dtype, np.dtype) and dtype.kind in "iub":
             column = column.astype(_twin(dtype))
             dtype = column.dtype
         new = dtype.__from_arrow__(cells) if hasattr(dtype, "__from_arrow__") else cells.to_pandas()
-    values = column.array.copy()
+    values = column.array.copy() if LAZY else column.array
     values[rows] = new
-    return pd.Series(values, index=column.index, dtype=column.dtype)
+    if isinstance(column.dtype, np.dtype):  # else pandas looks for missing cells
+        values = np.asarray(values)
+    return pd.Series(values, index=column.index, dtype=column.dtype, copy=False)
+
+
+def _objects(cells: pa.Array) -> NDArray[np.object_]:
+    """Cells as Python objects."""
+    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+        return np.asarray(cells.to_numpy(zero_copy_only=False))
+    objects = np.empty(len(cells), object)
+    for i, cell in enumerate(cells.to_pylist()):  # numpy would look into lists
+        objects[i] = cell
+    return objects
 
 
 def _twin(dtype: np.dtype[Any]) -> Any:

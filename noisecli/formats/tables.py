@@ -46,11 +46,14 @@ class MemoryTable(Protocol):
         """How many rows there are."""
 
     @property
-    def opaque(self) -> Collection[str]:
-        """Columns that cannot be read, only carried; they are not among the fields."""
+    def names(self) -> Sequence[str]:
+        """Names of all columns, in order."""
 
-    def fields(self) -> Mapping[str, pa.DataType]:
-        """Name and type of each column in order; dictionary columns by the type of their values."""
+    def fields(self, columns: Collection[str]) -> Mapping[str, pa.DataType]:
+        """Name and type of each of some columns in order; dictionary columns by the type of their values.
+
+        Those that cannot be read, only carried, are left out.
+        """
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Return some columns."""
@@ -60,20 +63,20 @@ class MemoryTable(Protocol):
 
 
 class ArrowTable(ArrowData):
-    """A pyarrow table."""
+    """A pyarrow table; its `sound` columns need not be validated."""
 
-    opaque: Collection[str] = ()
-
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, sound: Collection[str] = ()) -> None:
         super().__init__("table")
         self._table = table
+        self._sound = sound
+        self.names = table.column_names
 
     @property
     def rows(self) -> int:
         return int(self._table.num_rows)
 
-    def fields(self) -> Mapping[str, pa.DataType]:
-        return {field.name: plain(field.type) for field in self._table.schema}
+    def fields(self, columns: Collection[str]) -> Mapping[str, pa.DataType]:
+        return {field.name: plain(field.type) for field in self._table.schema if field.name in columns}
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         self._refuse_ambiguous(self._table.schema, columns)
@@ -83,7 +86,7 @@ class ArrowTable(ArrowData):
         """Yield the whole table as slabs; `rows` is their sum, which a table without columns does not know."""
         for start in range(0, rows, SLAB):
             piece = self._table.slice(start, SLAB)
-            yield Slab(start, min(SLAB, rows - start), self._cells(piece, self._table.column_names))
+            yield Slab(start, min(SLAB, rows - start), self._cells(piece, self.names, self._sound))
 
     def replaced(self, noisy: Noisy) -> pa.Table:
         kept = [name for name in noisy.cells if name not in noisy.outgoing]

@@ -34,7 +34,7 @@ from noisecli.run.outgoing import settle_outgoing, widenings
 from noisecli.run.outside import settle_outside
 from noisecli.run.pairing import columns_of_partners, with_partners
 from noisecli.run.recorded import plan_from_facts
-from noisecli.run.selection import left_out, select, spoken_of
+from noisecli.run.selection import concerned, left_out, select, spoken_of
 from noisecli.survey import Request, Survey
 
 if TYPE_CHECKING:
@@ -167,14 +167,17 @@ def _settle_copy(copy: int, recipe: Recipe) -> int:
 
 def _strike_table(recipe: Recipe, data: Any, copy: int) -> tuple[Any, Plan, Tally]:
     table = _reader(data)(data)
-    _refuse_opaque(recipe, table.opaque)
-    plan = settle_outgoing(recipe, leave_dirt_out(_plan(recipe, table), []), {*table.fields(), *table.opaque})
+    columns = concerned(recipe, table.names)
+    fields = table.fields(columns)
+    _refuse_opaque(recipe, {*columns} - {*fields})
+    plan = settle_outgoing(recipe, leave_dirt_out(_plan(recipe, table, fields), []), table.names)
     with TemporaryDirectory(prefix="noisecli-") as space:
         names = list(dict.fromkeys([*columns_of_partners(plan), *([plan.split] if plan.split else [])]))
         read = [("", ArrowTable(table.read(names)).slabs(table.rows))] if columns_of_partners(plan) else []
-        plan = with_partners({"": plan}, read, table.fields(), Path(space) / "partners")[""]
+        plan = with_partners({"": plan}, read, fields, Path(space) / "partners")[""]
         engine = TableEngine(plan.without_dirt, copy, "")
-        ours, theirs = tee(ArrowTable(table.read(plan.touched)).slabs(table.rows))
+        sound = plan.columns if recipe.head.facts is None else ()  # the survey has looked at them
+        ours, theirs = tee(ArrowTable(table.read(plan.touched), sound).slabs(table.rows))
         noisy = gather(zip(engine(theirs), ours, strict=True), plan.outgoing)
     return table.replaced(noisy), plan, engine.tally
 
@@ -207,8 +210,7 @@ def _refuse_opaque(recipe: Recipe, opaque: Collection[str]) -> None:
     recipe.source.raise_faults()
 
 
-def _plan(recipe: Recipe, table: MemoryTable) -> Plan:
-    fields = table.fields()
+def _plan(recipe: Recipe, table: MemoryTable, fields: Mapping[str, pa.DataType]) -> Plan:
     selection = select(recipe, fields, "the data")
     prepare.check_reading(recipe)
     refuse_dirt(recipe, [])

@@ -94,6 +94,14 @@ def spoken_of(recipe: Recipe) -> Iterator[tuple[Loc, str]]:
             yield parameter_of(step, within), within
 
 
+def concerned(recipe: Recipe, names: Sequence[str]) -> Sequence[str]:
+    """Columns that a recipe can be about: those that it names, or all where it goes by more than their names."""
+    asked = [selector for step in recipe.steps for selector in _selectors(recipe, step)]
+    asked += [name for _, name in spoken_of(recipe)]
+    by_name = all(isinstance(name, str) and name in names for name in asked)
+    return [name for name in names if name in asked] if by_name else names
+
+
 def _selectors(recipe: Recipe, step: PlannedStep) -> Sequence[str | ByType]:
     if step.columns is not None:
         return step.columns

@@ -72,7 +72,7 @@ class ColumnSurvey:
             self.vocabulary.add(cells.filter(pa.array(chosen)))
         countable = kind_of(self.storage) is not Kind.OTHER
         if self.wanted & {"categories", "counts"} and countable and self._may_be_categories:
-            counts = pc.value_counts(cells.filter(pa.array(chosen)))
+            counts = pc.value_counts(cells if chosen.all() else cells.filter(pa.array(chosen)))
             values, numbers = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
             self._count(dict(zip(values, numbers, strict=True)))
 

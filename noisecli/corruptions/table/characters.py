@@ -29,7 +29,7 @@ class OneCharacter(TextCorruption):
         raise NotImplementedError
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return text.count_within(self.able(text), sites) > 0
+        return text.any_within(self.able(text), sites)
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         able = self.able(text)
@@ -57,7 +57,7 @@ class Rewriting(TextCorruption):
         return flags
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return text.count_within(self.able(text), sites) > 0
+        return text.any_within(self.able(text), sites)
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         at, _ = members(text, sites)

@@ -64,7 +64,7 @@ class Mojibake(Rewriting):
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         if self.read in SEVERAL_BYTES:
             spans, _ = _between_signs(text, sites)
-            return rewrite(text, spans[text.count_within(self.able(text), spans) > 0], self.rewritten)
+            return rewrite(text, spans[text.any_within(self.able(text), spans)], self.rewritten)
         return super().edit(text, sites, column, draws)
 
 
@@ -99,11 +99,11 @@ class EncodingMix(TextCorruption):
         return self
 
     def can_edit(self, text: Text, sites: Spans, column: Column) -> Mask:
-        return text.count_within(np.any(self._able(text), axis=0), sites) > 0
+        return text.any_within(np.any(self._able(text), axis=0), sites)
 
     def edit(self, text: Text, sites: Spans, column: Column, draws: CounterDraws) -> Edits:
         able = self._able(text)
-        possible = np.stack([text.count_within(flags, sites) > 0 for flags in able])
+        possible = np.stack([text.any_within(flags, sites) for flags in able])
         nth = uniform_choice(possible.sum(axis=0), draws.uniform())
         chosen = np.argmax(np.cumsum(possible, axis=0) > nth, axis=0)
         if self.read in SEVERAL_BYTES:

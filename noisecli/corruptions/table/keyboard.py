@@ -4,8 +4,8 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from noisecli.graphemes import PointTable
 from noisecli.streams import Floats, Mask, uniform_choice
 from noisecli.text import Points
 
@@ -24,6 +24,8 @@ KEY_ROWS: dict[str, tuple[str, str, str, str]] = {
 STAGGER = (0.0, 0.5, 0.75, 1.25)
 """How far each row lies to the right of the first, in key widths (ISO/IEC 9995 boards)."""
 
+NO_KEY = -1
+
 
 class Keyboard:
     """Which keys touch which: of the same row one apart, or of the next row overlapping."""
@@ -34,24 +36,22 @@ class Keyboard:
         for key, others in list(touching.items()):
             if key.isalpha() and len(key.upper()) == 1:
                 touching.setdefault(key.upper(), "".join(k.upper() if len(k.upper()) == 1 else k for k in others))
-        self._keys = np.array(sorted(map(ord, touching)), np.uint32)
-        lists = [touching[chr(key)] for key in self._keys.tolist()]
+        lists = list(touching.values())
+        numbers = {key: number for number, key in enumerate(touching)}
+        self._number = PointTable(lambda point: numbers.get(point, NO_KEY), np.int16)
         self._counts = np.array([len(others) for others in lists])
         self._firsts = np.cumsum(self._counts) - self._counts
         self._flat = np.array([ord(other) for others in lists for other in others], np.uint32)
 
     def knows(self, points: Points) -> Mask:
         """Say which code points have a key of their own."""
-        return np.asarray(self._keys[self._place(points)] == points, dtype=bool)
+        return np.asarray(self._number(points) != NO_KEY, dtype=bool)
 
     def neighbour(self, points: Points, uniform: Floats) -> Points:
         """Choose a key that touches; what has no key stays itself."""
-        place = self._place(points)
-        chosen = self._flat[self._firsts[place] + uniform_choice(self._counts[place], uniform)]
-        return np.where(self._keys[place] == points, chosen, points)
-
-    def _place(self, points: Points) -> NDArray[np.intp]:
-        return np.minimum(np.searchsorted(self._keys, points), len(self._keys) - 1)
+        number = self._number(points)
+        chosen = self._flat[self._firsts[number] + uniform_choice(self._counts[number], uniform)]
+        return np.where(number != NO_KEY, chosen, points)
 
 
 def _touch(right: float, down: int) -> bool:

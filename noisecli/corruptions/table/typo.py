@@ -61,6 +61,7 @@ class Typo(OneCharacter):
     """
 
     severities = ({"rate": 0.02}, {"rate": 0.05}, {"rate": 0.1}, {"rate": 0.2}, {"rate": 0.4})
+    alone = True
 
     weights: Weights = Weights()
     """Relative weights of `substitute`, `delete`, `insert` and `transpose`; renormalised at each letter over those
@@ -74,6 +75,8 @@ class Typo(OneCharacter):
     which is a slip of its own."""
 
     def able(self, text: Text) -> Mask:
+        if self.weights.insert > 0:  # whatever else can act on a letter, one can be added
+            return text.letters
         return np.asarray(np.any(self._possible(text), axis=0), dtype=bool)
 
     def act(self, text: Text, at: Offsets, draws: CounterDraws) -> Edits:
