@@ -1,8 +1,8 @@
 """Figures that sum up a column: gathered piece by piece, the same however the data was cut for reading."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +13,6 @@ SIZE = 65_536
 """Rows of a sample. Up to so many the quantiles are exact; beyond, their rank is off by 0.2 % (one standard error)."""
 
 QUARTILES = {"q1": 0.25, "median": 0.5, "q3": 0.75}
-
-
-@dataclass
-class Cutter:
-    """Puts pieces of a file together to whole blocks: sums must not depend on how it is read."""
-
-    waiting: list[Floats] = field(default_factory=list)
-    """Numbers of the block that is not yet complete; rows lie along the last axis."""
-
-    def add(self, values: Floats) -> Iterator[Floats]:
-        """Take the next rows, and yield the blocks that they complete."""
-        while values.shape[-1]:
-            room = BLOCK - sum(piece.shape[-1] for piece in self.waiting)
-            self.waiting.append(values[..., :room])
-            values = values[..., room:]
-            if sum(piece.shape[-1] for piece in self.waiting) == BLOCK:
-                yield from self.end()
-
-    def end(self) -> Iterator[Floats]:
-        """Yield what is left at the end of a file, if anything is."""
-        if self.waiting:
-            yield np.concatenate(self.waiting, axis=-1)
-            self.waiting = []
 
 
 @dataclass
@@ -113,6 +90,62 @@ class Comoments:
     def covariances(self) -> NDArray[np.float64]:
         """Return the covariance of each column with each (population form); nothing without a row."""
         return self.products / max(self.count, 1)
+
+
+F = TypeVar("F", Moments, Comoments)
+
+
+class BlockSums(Generic[F]):
+    """Figures of files, added up block by block in their order: they must not depend on how a file is read, or by whom.
+
+    Args:
+        kind: what is found out of each block.
+        first_row: of a part of a file, to be merged with the others in order; None: of whole files.
+    """
+
+    def __init__(self, kind: type[F], first_row: int | None = None) -> None:
+        self.total: F = kind()
+        self._kind: type[F] = kind
+        self._row = first_row or 0
+        self._waiting: list[Floats] = []
+        self._apart: list[F | Floats] | None = None if first_row is None else []
+
+    def add(self, values: Floats) -> None:
+        """Take the numbers of the next rows, which lie along the last axis."""
+        while values.shape[-1]:
+            self._waiting.append(values[..., : BLOCK - self._row % BLOCK])
+            size = self._waiting[-1].shape[-1]
+            self._row, values = self._row + size, values[..., size:]
+            if self._row % BLOCK == 0:
+                self._close()
+
+    def end(self) -> None:
+        """End a file, or a part of one."""
+        self._close()
+        self._row = 0
+
+    def merge(self, later: "BlockSums[F]") -> None:
+        """Take the next file, or the next part of the same."""
+        for found in [later.total] if later._apart is None else later._apart:
+            if isinstance(found, np.ndarray):
+                self.add(found)
+            else:
+                self.total.merge(found)
+
+    def _close(self) -> None:
+        if not self._waiting:
+            return
+        block = np.concatenate(self._waiting, axis=-1)
+        self._waiting = []
+        if self._apart is not None and block.shape[-1] < BLOCK:
+            self._apart.append(block)  # another part may have the rest of it
+            return
+        figures = self._kind()
+        figures.add(block)
+        if self._apart is None:
+            self.total.merge(figures)
+        else:
+            self._apart.append(figures)
 
 
 def row_keys(path: str, block: int) -> Words:

@@ -25,9 +25,10 @@ from noisecli.formats.arrays import NumpyTable
 from noisecli.formats.csv import CsvFile
 from noisecli.formats.feather import FeatherFile
 from noisecli.formats.frames import PandasFrame
+from noisecli.formats.gathered import gather
 from noisecli.formats.jsonl import JsonLinesFile
 from noisecli.formats.parquet import ParquetFile
-from noisecli.formats.tables import ArrowTable, MemoryTable, gather
+from noisecli.formats.tables import ArrowTable, MemoryTable
 
 Add = Callable[..., bytes]
 SHARES = [0.1, None, 1e20]

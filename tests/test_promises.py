@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from numpy.random import Generator
 from PIL import Image
 
 from noisecli.errors import UsageProblem
 from noisecli.formats import csv as csv_format
+from noisecli.formats import jsonl as jsonl_format
 from noisecli.manifest import Manifest, path_for
 from noisecli.run import augment, execute, work
 from noisecli.run import dataset as datasets
@@ -146,8 +151,18 @@ def test_cuts_do_not_show(
     assert written(augment(big, CUT, tmp_path / "out.csv", workers=1).output) == usual
 
 
-def test_parts_that_workers_survey_do_not_show(big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Facts of one file come out the same to the last bit, whoever has found those of a part."""
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_parts_that_workers_survey_do_not_show(
+    big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Facts of one file come out the same to the last bit, whoever has found those of a part, wherever it begins."""
+    source = tmp_path / f"in{suffix}"
+    if suffix == ".csv":
+        source.write_bytes(big.read_bytes())
+    elif suffix == ".parquet":
+        pq.write_table(pa.csv.read_csv(big), source, row_group_size=7001)
+    else:
+        pd.read_csv(big).to_json(source, orient="records", lines=True)
     recipe = a_recipe(
         {"op": "correlated_noise", "columns": ["height", "visits"]},
         {"op": "gaussian_noise", "columns": "height", "mechanism": {"mar": {"columns": "visits"}}, "rate": 0.3},
@@ -155,10 +170,12 @@ def test_parts_that_workers_survey_do_not_show(big: Path, tmp_path: Path, monkey
         {"op": "label_flip", "columns": "churn", "rate": 0.25},
         copies=2,
     )
-    usual = augment(big, recipe, tmp_path / "usual", workers=1).output
-    monkeypatch.setattr(work, "SURVEY_BYTES", big.stat().st_size * 2 // 5)  # parts of several blocks
-    monkeypatch.setattr(csv_format, "SLAB_BYTES", 1 << 17)
-    shared = augment(big, recipe, tmp_path / "shared", workers=2).output
+    usual = augment(source, recipe, tmp_path / "usual", workers=1).output
+    sizes = {".csv": source.stat().st_size * 2 // 5, ".jsonl": 1 << 20, ".parquet": 1}
+    monkeypatch.setattr(work, "SURVEY_BYTES", sizes[suffix])
+    for module in (csv_format, jsonl_format):
+        monkeypatch.setattr(module, "SLAB_BYTES", 1 << 17)
+    shared = augment(source, recipe, tmp_path / "shared", workers=2).output
     assert path_for(shared).read_bytes() == path_for(usual).read_bytes()
 
 

@@ -17,5 +17,6 @@ def widen(request: Request, dataset: Dataset, recipe: Recipe) -> Request:
     asked = [name for name in shared if SPLIT_NAMES.fullmatch(name)] if split is None else [split]
     texts = [name for name in asked if kind_of(files[0][name]) is Kind.TEXT]
     more = {name: request.columns.get(name, frozenset()) | {"categories"} for name in texts}
-    spread = {name: facts | {"min", "max"} for name, facts in request.columns.items() if "sd" in facts}  # no more work
-    return replace(request, columns={**request.columns, **spread, **more})
+    counted = {name: facts | {"filled"} for name, facts in request.columns.items()}
+    spread = {name: facts | {"min", "max"} for name, facts in counted.items() if "sd" in facts}  # no more work
+    return replace(request, columns={**counted, **spread, **more})

@@ -1,6 +1,7 @@
 """Files of each kind, behind one contract: what a step touched is written anew, everything else is carried."""
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,18 @@ FOUND_OUT = Reading()
 """Nothing is said about the files: everything is found out."""
 
 
+def watched(transform: Transform, see: Callable[[Slab, Struck], Struck]) -> Transform:
+    """Return a transform that does the same, and lets see what becomes of each slab."""
+    waiting: deque[Slab] = deque()
+
+    def noted(slabs: Iterable[Slab]) -> Iterator[Slab]:
+        for slab in slabs:
+            waiting.append(slab)
+            yield slab
+
+    return lambda slabs: (see(waiting.popleft(), struck) for struck in transform(noted(slabs)))
+
+
 AS_IT_CAME: Mapping[str, pa.DataType] = MappingProxyType({})
 """A copy has the columns of its input, in the same types."""
 
@@ -50,14 +63,9 @@ class Part:
     first_row: int
     rows: int
     start: int
-    """First byte; in Parquet the number of the row group."""
-    stop: int = 0
-    """End of the bytes; 0 in Parquet."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file that the part takes, where that is known."""
-        return max(0, self.stop - self.start)
+    """First byte; in Parquet and Arrow the number of the row group or batch."""
+    size: int = 0
+    """Bytes of the file that it takes, in Parquet about as many; 0: not known."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ class TableFile(Protocol):
     """One table in one file."""
 
     splits: bool
-    """Whether parts can be written by several workers and put together; else one worker writes the whole file."""
+    """Whether parts can be read and written by several workers; else one worker takes the whole file."""
 
     as_text: bool
     """Whether every cell is stored as text, so that types have to be found out."""
@@ -99,7 +107,13 @@ class TableFile(Protocol):
         """Name and type of each column in order; dictionary columns by the type of their values."""
 
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
-        """Read the whole file in order, slab by slab, and check its structure on the way."""
+        """Read the whole file in order, and check its structure on the way; a part may come as several slabs."""
+
+    def outline(self) -> Iterator[Part]:
+        """Find where the parts lie, without looking at cells; only of files that split."""
+
+    def read(self, parts: Sequence[Part], columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
+        """Read some parts in the same way; only of files that split."""
 
     def write(
         self,

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import ipc
 
 from noisecli.engine import Index, Slab, Struck
-from noisecli.formats import Part, Transform
+from noisecli.formats import Transform, watched
 from noisecli.splice import Offsets, string_buffers
 from noisecli.streams import Floats
 
@@ -34,10 +34,10 @@ PIECE_BYTES = 16 << 20
 # ------------------------------------------------------------------------------------------------------------ the order
 
 
-def keys(struck: Struck, place: Part | Slab, rows: int) -> Floats:
-    """Return the keys of the rows that come of a part, or of a slab, of a file of so many rows."""
-    order = np.arange(place.rows) if struck.order is None else struck.order
-    kept = np.asarray(order + (place.first_row + 0.5), np.float64)
+def keys(struck: Struck, slab: Slab, rows: int) -> Floats:
+    """Return the keys of the rows that come of a slab of a file of so many rows."""
+    order = np.arange(slab.rows) if struck.order is None else struck.order
+    kept = np.asarray(order + (slab.first_row + 0.5), np.float64)
     if struck.later is not None:
         kept += struck.later + 0.25 * (struck.later > 0)
     if struck.scatter is None:
@@ -45,15 +45,14 @@ def keys(struck: Struck, place: Part | Slab, rows: int) -> Floats:
     return np.where(np.isnan(struck.scatter), kept, struck.scatter * rows)
 
 
-def keyed(transform: Transform, parts: Sequence[Part], rows: int, sink: BinaryIO) -> Transform:
+def keyed(transform: Transform, rows: int, sink: BinaryIO) -> Transform:
     """Return a transform that does the same, while the keys of what comes out are written to a file."""
-    left = iter(parts)
 
-    def note(struck: Struck) -> Struck:
-        sink.write(keys(struck, next(left), rows).tobytes())
+    def note(slab: Slab, struck: Struck) -> Struck:
+        sink.write(keys(struck, slab, rows).tobytes())
         return struck
 
-    return lambda slabs: map(note, transform(slabs))
+    return watched(transform, note)
 
 
 def find_order(sinks: Sequence[Path], rows: int) -> Index | None:

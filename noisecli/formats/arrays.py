@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from noisecli.corruption import Pixels
 from noisecli.errors import DataProblem
+from noisecli.formats.gathered import Noisy
 from noisecli.formats.images import apart
-from noisecli.formats.tables import Noisy
 
 Array = NDArray[Any]
 

@@ -12,9 +12,10 @@ import pyarrow.types as pt
 
 from noisecli.celltext import to_mask
 from noisecli.columns import numpy_dtype
-from noisecli.engine import Index, Struck
+from noisecli.engine import Index, Slab
 from noisecli.errors import DataProblem
-from noisecli.formats import AS_IT_CAME, FOUND_OUT, Reading
+from noisecli.formats import AS_IT_CAME, FOUND_OUT, Part, Reading
+from noisecli.formats.gathered import UNTOUCHED, Noisy
 
 INDEX = pa.int32()
 """Indices of a dictionary that is worked on: narrower ones might not hold the new values."""
@@ -186,6 +187,10 @@ class ArrowData:
         self, column: pa.ChunkedArray, field: pa.Field, cells: pa.ChunkedArray | None, order: pa.Array | None
     ) -> pa.ChunkedArray:
         """Return a column in its new order and with its struck cells, where there are any, in the type of a field."""
+        if cells is not None and not pt.is_dictionary(field.type):
+            column = as_type(cells, field.type)
+            self._refuse_lost(column, field)
+            return column
         column = as_type(column, field.type)
         if order is not None:
             with self._blaming(f"column {field.name!r}"):
@@ -274,23 +279,27 @@ class ArrowFile(ArrowData):
         sink.unlink()
         return content
 
+    def outline(self) -> Iterator[Part]:
+        """Find where the parts lie, without looking at cells; only of files that split."""
+        raise NotImplementedError
+
+    def read(self, parts: Sequence[Part], columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
+        """Read some parts as a scan does; only of files that split."""
+        raise NotImplementedError
+
     def arrange(self, order: Index, target: Path) -> str:
         """Write the file anew with its rows in another order; return the digest of its content."""
         raise NotImplementedError
 
-    def _outgoing(
-        self,
-        columns: list[pa.ChunkedArray],
-        schema: pa.Schema,
-        struck: Struck,
-        moved: bool,
-        outgoing: Mapping[str, pa.DataType],
-    ) -> pa.Table:
-        """Put the struck cells and the new order into the columns of a part, freeing each column as it goes."""
-        order = pa.array(struck.order) if moved else None
+    def _outgoing(self, columns: list[pa.ChunkedArray], schema: pa.Schema, noisy: Noisy = UNTOUCHED) -> pa.Table:
+        """Put the struck cells and the new order into the columns of a part, freeing each column as it goes.
+
+        Of columns that got new cells only the dictionaries are looked at.
+        """
+        order = None if noisy.order is None else pa.array(noisy.order)
         for i, field in enumerate(schema):
-            cells = pa.chunked_array([struck.cells[field.name]]) if field.name in struck.cells else None
-            if cells is not None and field.name in outgoing:
+            cells = noisy.cells.get(field.name)
+            if cells is not None and field.name in noisy.outgoing:
                 self._refuse_lost(cells, field)
                 columns[i : i + 1] = [cells]
             else:
@@ -302,11 +311,6 @@ class ArrowFile(ArrowData):
 
     def _encrypted(self) -> DataProblem:
         return DataProblem(f"{self.name}: the file is encrypted. Decrypt it and give the plain file.")
-
-
-def moves(struck: Struck, rows: int) -> bool:
-    """Whether rows come out in another order or number."""
-    return struck.order is not None and not np.array_equal(struck.order, np.arange(rows))
 
 
 def spaced(count: int, places: int) -> list[int]:

@@ -6,8 +6,7 @@ in nothing.
 
 import codecs
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -155,13 +154,7 @@ class CsvFile(SplicedFile[Grid]):
         return size - len(blank) + len(line_end)
 
     def outline(self) -> Iterator[Part]:
-        """Find where the slabs lie, without looking at cells."""
         return (part for part, _ in self._parts())
-
-    def read(self, parts: Iterable[Part], columns: Sequence[str]) -> Iterator[Slab]:
-        """Read some parts."""
-        with self._path.open("rb") as file:
-            yield from self._read(file, parts, columns, deque())
 
     def _runs(self) -> Iterator[Grid]:
         return (self._find(data, part.first_row) for part, data in self._parts())
@@ -169,7 +162,7 @@ class CsvFile(SplicedFile[Grid]):
     def _parts(self) -> Iterator[tuple[Part, bytes]]:
         row, start = 0, len(self._header)
         for data, ends in self._stretches(self._path, start, self._end):
-            yield Part(row, len(ends), start, min(start + len(data), self._end)), data
+            yield Part(row, len(ends), start, min(len(data), self._end - start)), data
             row, start = row + len(ends), start + len(data)
         if row == 0:
             raise DataProblem(f"{self._name}: has a header but no rows")

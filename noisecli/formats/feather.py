@@ -18,7 +18,7 @@ import pyarrow.types as pt
 from pyarrow import ipc
 
 from noisecli.columns import Column, numpy_dtype
-from noisecli.engine import Index, Slab, Struck
+from noisecli.engine import Index, Slab
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written
 from noisecli.formats.arranged import Spill
@@ -27,13 +27,13 @@ from noisecli.formats.content import (
     as_type,
     holds_views,
     legible,
-    moves,
     plain,
     spaced,
     with_index,
     without_loose_views,
 )
 from noisecli.formats.digest import Content
+from noisecli.formats.gathered import side_by_side
 from noisecli.formats.outgoing import outgoing_schema, reshaped
 
 MAGIC = b"ARROW1"
@@ -83,21 +83,23 @@ class FeatherFile(ArrowFile):
             known: dict[str, pa.Array] = {}
             rows, changed = 0, bool(outgoing)
             manner = self._manner(source)
-            waiting: deque[tuple[pa.Table, Any]] = deque()
+            waiting: deque[tuple[pa.Table, Slab, Any]] = deque()
 
             def slabs() -> Iterator[Slab]:
                 for part in parts:
                     batch, note = self._read(source, part.start)
-                    waiting.append((pa.Table.from_batches([batch]), note))
-                    del batch
-                    yield Slab(part.first_row, part.rows, self._cells(waiting[-1][0], list(columns)))
+                    table = pa.Table.from_batches([batch])
+                    slab = Slab(part.first_row, part.rows, self._cells(table, list(columns)))
+                    waiting.append((table, slab, note))
+                    del batch, table
+                    yield slab
 
             with _writer(sink, _mixed(kept, schema, coded), manner) as write:
                 for struck in transform(slabs()):
-                    table, note = waiting.popleft()
-                    moved = moves(struck, table.num_rows)
-                    changed |= moved or any(mask.any() for mask in struck.changed.values())
-                    table = self._outgoing(table.columns, schema, struck, moved, outgoing)
+                    table, slab, note = waiting.popleft()
+                    noisy = side_by_side([(struck, slab)], outgoing)
+                    changed |= noisy.order is not None or any(mask.any() for mask in noisy.changed.values())
+                    table = self._outgoing(table.columns, schema, noisy)
                     content.feed(table)
                     rows += table.num_rows
                     write({**dict(enumerate(table.columns)), **_rebased(table, coded, known)}, note)
@@ -145,7 +147,7 @@ class FeatherFile(ArrowFile):
             for number in range(source.num_record_batches):
                 batch, note = self._read(source, number)
                 columns = pa.Table.from_batches([batch]).columns
-                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), False, AS_IT_CAME))
+                spill.add(self._outgoing(columns, schema))
                 sizes.append(batch.num_rows)
                 notes.append(note)
                 del batch, columns

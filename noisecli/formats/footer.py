@@ -1,5 +1,6 @@
 """The manner in which a Parquet file was written, as far as its footer and first page tell."""
 
+import base64
 import inspect
 import json
 import re
@@ -12,11 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from noisecli.formats.content import leaf_types
+from noisecli.formats.content import leaf_types, with_index
+from noisecli.formats.outgoing import outgoing_metadata, reshaped
 
+ARROW_SCHEMA = b"ARROW:schema"
+SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 CODECS = {"UNCOMPRESSED": "NONE", "UNKNOWN": "LZ4"}
 """How the writer calls codecs by other names; one that is read but has no name is LZ4 as Hadoop frames it."""
 SETTABLE = {"BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"}
+WIDTHS = {"INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+"""Bytes of a value."""
+SPARED = 0.75
+"""Share of their flat size that values in a dictionary take at most, else it is of no use."""
+DICTIONARY_BYTES = 1 << 20
+"""Writers go on with a dictionary until it takes more than this, by default."""
 # The writer of an older pyarrow knows fewer options; what it cannot keep is better lost than fatal.
 KNOWN_OPTIONS = frozenset(inspect.signature(pq.ParquetWriter).parameters)
 LOSSES = {"bloom_filter_options": "the bloom filters are left out: the installed pyarrow cannot write them; update it"}
@@ -106,14 +116,12 @@ def _column_options(
         chunks = [group.column(min(leaf, group.num_columns - 1)) for group in groups if group.num_columns]
         if not chunks:
             continue
-        used = {encoding for chunk in chunks for encoding in chunk.encodings}
-        if owner in outgoing:
-            used = {"RLE_DICTIONARY"} if pt.is_string(type_) else set()
         codecs[path] = CODECS.get(chunks[0].compression, chunks[0].compression)
-        if any(encoding.endswith("DICTIONARY") for encoding in used):
+        used = SETTABLE.intersection(encoding for chunk in chunks for encoding in chunk.encodings)
+        if pt.is_string(type_) if owner in outgoing else any(map(_has_dictionary, chunks)):
             dictionaries.append(path)
-        elif used & SETTABLE:
-            encodings[path] = min(used & SETTABLE)
+        elif used and owner not in outgoing:
+            encodings[path] = min(used)
         if any(chunk.is_stats_set for chunk in chunks):
             statistics.append(path)
         if any(getattr(chunk, "bloom_filter_offset", None) for chunk in chunks):
@@ -127,6 +135,13 @@ def _column_options(
         "bloom_filter_options": blooms,
         "write_page_index": page_index,
     }
+
+
+def _has_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether a column chunk is in a dictionary of use: writers begin one, and give it up where all cells differ."""
+    flat, size = chunk.num_values * WIDTHS.get(chunk.physical_type, 0), chunk.total_uncompressed_size
+    given_up = flat and size > max(SPARED * flat, DICTIONARY_BYTES)
+    return not given_up and any(encoding.endswith("DICTIONARY") for encoding in chunk.encodings)
 
 
 def leaves(source: pq.ParquetFile) -> list[pq.ColumnSchema]:
@@ -166,3 +181,19 @@ def is_int96(leaf: pq.ColumnSchema) -> bool:
 def _is_modern(leaf: pq.ColumnSchema, type_: pa.DataType) -> bool:
     """Whether format 1.0 would have to change the cells to hold them."""
     return type_ == pa.uint32() or (getattr(type_, "unit", "") == "ns" and not is_int96(leaf))
+
+
+def outgoing_pairs(
+    metadata: Mapping[bytes, bytes], overfull: Collection[str], outgoing: Mapping[str, pa.DataType]
+) -> dict[bytes, bytes]:
+    """Return key-value pairs whose schemas promise wide indices for some dictionaries, and have the copy's columns."""
+    pairs = outgoing_metadata(metadata, outgoing) or {}
+    if outgoing:
+        pairs.pop(SPARK_SCHEMA, None)  # without one Spark goes by the file
+    if ARROW_SCHEMA in pairs and (overfull or outgoing):
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(pairs[ARROW_SCHEMA])))
+        for name in overfull:
+            field = schema.field(name)
+            schema = schema.set(schema.get_field_index(name), field.with_type(with_index(field.type)))
+        pairs[ARROW_SCHEMA] = base64.b64encode(reshaped(schema, outgoing).serialize())
+    return pairs

@@ -12,8 +12,8 @@ from noisecli.celltext import to_mask
 from noisecli.engine import Index
 from noisecli.errors import DataProblem
 from noisecli.formats.content import as_type, plain
+from noisecli.formats.gathered import Noisy
 from noisecli.formats.grid import unique_names
-from noisecli.formats.tables import Noisy
 
 LAZY = pd.__version__.split(".")[0] not in ("1", "2")
 """Whether frames may share memory: pandas copies a column as soon as somebody writes into one of them."""

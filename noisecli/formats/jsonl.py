@@ -14,6 +14,7 @@ import pyarrow as pa
 from noisecli.columns import Column
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
+from noisecli.formats import Part
 from noisecli.formats.objects import Objects, keys, row_ends
 from noisecli.formats.spliced import SplicedFile, further
 from noisecli.formats.tokens import BLANKS
@@ -45,6 +46,13 @@ class JsonLinesFile(SplicedFile[Objects]):
                 pass  # this blames the first row that is no object
             raise DataProblem(f"{self._name}: no row is a JSON object with a key")
         return dict.fromkeys(names, pa.string())
+
+    def outline(self) -> Iterator[Part]:
+        row, start = 0, len(self._header)
+        for data in self._stretches(self._path, start, self._end):
+            part = Part(row, len(row_ends(data)), start, min(len(data), self._end - start))
+            yield part
+            row, start = row + part.rows, start + part.size
 
     def _runs(self) -> Iterator[Objects]:
         row = 0

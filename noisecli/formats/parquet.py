@@ -1,6 +1,5 @@
 """Parquet: row group by row group, columns that change are written anew in the manner that the footer tells."""
 
-import base64
 import io
 import os
 from collections import deque
@@ -15,28 +14,25 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from noisecli.columns import Column
-from noisecli.engine import Index, Slab, Struck
+from noisecli.engine import Index, Slab
 from noisecli.errors import DataProblem
 from noisecli.formats import AS_IT_CAME, Part, Transform, Written, combined, pieces
 from noisecli.formats.arranged import Spill
-from noisecli.formats.content import (
-    ArrowFile,
-    Vocabulary,
-    legible,
-    moves,
-    plain,
-    spaced,
-    with_index,
-)
+from noisecli.formats.content import ArrowFile, Vocabulary, legible, plain, spaced
 from noisecli.formats.digest import Content
-from noisecli.formats.footer import Manner, is_int96, leaves, owners
-from noisecli.formats.outgoing import outgoing_metadata, outgoing_schema, reshaped
+from noisecli.formats.footer import Manner, is_int96, leaves, outgoing_pairs, owners
+from noisecli.formats.gathered import gather_group
+from noisecli.formats.outgoing import outgoing_schema
 from noisecli.formats.stitch import Piece, Source, Stitching
+from noisecli.streams import BLOCK
 
-ARROW_SCHEMA = b"ARROW:schema"
-SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
+PAGE_BYTES = 1 << 16
+"""How much of a column is read at a time: by default all of it lies in memory beside what becomes of it."""
+SLAB_CELLS = 1 << 19
+"""How many cells of a row group are worked on at once."""
 MOST_CELLS = 1_000_000
-"""How many cells of a row group are looked at for an excerpt."""
+"""How many are looked at for an excerpt."""
+OTHER_ROWS = "it has another number of rows than the footer says"
 SIGNATURE = 28
 """Bytes that a legible footer is longer by where columns are encrypted. To look at one of these aborts the process."""
 
@@ -54,17 +50,24 @@ class ParquetFile(ArrowFile):
             return {field.name: plain(field.type) for field in source.schema_arrow}
 
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
+        return self.read(list(self.outline()), columns)
+
+    def outline(self) -> Iterator[Part]:
+        with self._open() as source:
+            rows = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
+        size, first_row = self.path.stat().st_size / max(sum(rows), 1), 0
+        for group, count in enumerate(rows):
+            yield Part(first_row, count, group, int(size * count))
+            first_row += count
+
+    def read(self, parts: Sequence[Part], columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
         with self._open() as source:
             self._refuse_ambiguous(source.schema_arrow, columns)
-            first_row = 0
-            for group in range(source.num_row_groups):
-                self._open_columns(source, group)
-                rows = source.metadata.row_group(group).num_rows
-                cells = self._cells(self._read(source, group, columns), columns) if columns else {}
-                yield Part(first_row, rows, group), Slab(first_row, rows, cells)
-                first_row += rows
-                del cells
-                pa.default_memory_pool().release_unused()
+            for part in parts:
+                self._open_columns(source, part.start)
+                for slab, _ in self._slabs(source, part, columns, columns):
+                    yield part, slab
+                    del slab
 
     def write(
         self,
@@ -79,31 +82,36 @@ class ParquetFile(ArrowFile):
             schema = outgoing_schema(source.schema_arrow, list(columns), outgoing)
             manner = cache(partial(self._manner, source, schema, outgoing))
             rows, changed, contents, lost = 0, bool(outgoing), list[str](), set[str]()
-            waiting: deque[pa.Table] = deque()
+            waiting: deque[tuple[Slab, pa.Table]] = deque()
             asked: list[str] | None = list(columns)
 
             def slabs() -> Iterator[Slab]:
                 for part in parts:
-                    waiting.append(self._read(source, part.start, asked))
-                    yield Slab(part.first_row, part.rows, self._cells(waiting[-1], list(columns)))
+                    for both in self._slabs(source, part, asked, list(columns)):
+                        waiting.append(both)
+                        yield both[0]
+                        del both
 
-            for part, struck in zip(parts, transform(slabs()), strict=True):
-                table = waiting.popleft()
-                moved = moves(struck, part.rows)
+            made = transform(slabs())
+            for part in parts:
+                noisy, names, old = gather_group(made, waiting, part.rows, outgoing)
+                moved = noisy.order is not None
                 if moved and asked is not None:
                     asked = None  # rows that follow will mostly move, too
-                if moved and table.schema.names != source.schema_arrow.names:
-                    table = self._read(source, part.start)
-                table = self._anew(table, schema, struck, moved, outgoing)
+                if moved and names != source.schema_arrow.names:
+                    old = self._read(source, part.start).columns
+                kept = schema if moved else pa.schema([field for field in schema if field.name in noisy.altered])
+                if not moved:
+                    old = [old[names.index(name)] for name in kept.names if name in names]
+                table = self._outgoing(old, kept, noisy)
                 how = manner(frozenset(schema.names if moved else {*columns, *outgoing}))
                 with self._blaming("the encoding of columns"):
                     pieces.append(target, table, how)
                 contents.append(Content.of(table))
                 changed |= moved or table.num_columns > 0
                 lost |= {loss for loss, names in how.lost.items() if not names.isdisjoint(table.column_names)}
-                rows += part.rows if struck.order is None else len(struck.order)
-                del table, struck
-                pa.default_memory_pool().release_unused()
+                rows += part.rows if noisy.order is None else len(noisy.order)
+                del table, noisy, old
         warnings = tuple(f"{self.name}: {loss}" for loss in sorted(lost))
         return Written(rows, changed, combined(contents), warnings)
 
@@ -117,17 +125,6 @@ class ParquetFile(ArrowFile):
         """How some columns are written anew."""
         with self._blaming("the footer"):
             return Manner.of(source, self.path, schema, outgoing, columns)
-
-    def _anew(
-        self, table: pa.Table, schema: pa.Schema, struck: Struck, moved: bool, outgoing: Mapping[str, pa.DataType]
-    ) -> pa.Table:
-        """Return the columns of a row group that are not as they came: all where rows moved, else the changed."""
-        if moved:
-            return self._outgoing(table.columns, schema, struck, moved, outgoing)
-        altered = {name for name, mask in struck.changed.items() if mask.any()} | set(outgoing)
-        kept = pa.schema([field for field in schema if field.name in altered])
-        columns = [table.column(name) for name in kept.names if name in table.column_names]
-        return self._outgoing(columns, kept, struck, moved, outgoing)
 
     def assemble(
         self,
@@ -148,7 +145,7 @@ class ParquetFile(ArrowFile):
                 mine.check()
                 template = pieces.described(schema, manner)
                 stitching = Stitching(mine, template, found, frozenset(map(str.encode, outgoing)))
-            pairs = _pairs(manner.metadata, self._overfull(source, stitching, outgoing), outgoing)
+            pairs = outgoing_pairs(manner.metadata, self._overfull(source, stitching, outgoing), outgoing)
             with draft.open("wb") as file, self._blaming("what its footer tells of"):
                 stitching.write(file, partial(self._late, source, schema, manner), pairs)
         for sink in sinks:
@@ -162,7 +159,7 @@ class ParquetFile(ArrowFile):
         columns = self._read(source, group).columns
         chosen = sorted(numbers)
         kept = pa.schema([schema.field(i) for i in chosen])
-        table = self._outgoing([columns[i] for i in chosen], kept, Struck({}, {}, None), False, AS_IT_CAME)
+        table = self._outgoing([columns[i] for i in chosen], kept)
         file = io.BytesIO()
         pieces.write(file, table, manner)
         return Piece(Source(file, 0, file.tell()), {number: i for i, number in enumerate(chosen)})
@@ -224,7 +221,7 @@ class ParquetFile(ArrowFile):
             sizes = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
             for group in range(len(sizes)):
                 columns = self._read(source, group).columns
-                spill.add(self._outgoing(columns, schema, Struck({}, {}, None), False, AS_IT_CAME))
+                spill.add(self._outgoing(columns, schema))
             handle = stack.enter_context(pa.OSFile(os.fsencode(target), "wb"))
             writer = stack.enter_context(pq.ParquetWriter(handle, schema, **manner.options))
             with self._blaming("the new order"):
@@ -233,9 +230,8 @@ class ParquetFile(ArrowFile):
                     content.feed(table)
                     for name in vocabulary.wanted:
                         vocabulary.add(name, [chunk.dictionary for chunk in table.column(name).chunks])
-                    pa.default_memory_pool().release_unused()
             if manner.metadata:
-                writer.add_key_value_metadata(_pairs(manner.metadata, vocabulary.overfull(), AS_IT_CAME))
+                writer.add_key_value_metadata(outgoing_pairs(manner.metadata, vocabulary.overfull(), AS_IT_CAME))
         return content.hexdigest()
 
     # ----------------------------------------------------------------------------------------------------- reading
@@ -258,6 +254,7 @@ class ParquetFile(ArrowFile):
                 source = pq.ParquetFile(
                     handle,
                     pre_buffer=False,
+                    buffer_size=PAGE_BYTES,
                     coerce_int96_timestamp_unit=int96_unit,
                     page_checksum_verification=True,
                 )
@@ -298,9 +295,38 @@ class ParquetFile(ArrowFile):
             # Threads are off: the workers are processes, one a core.
             table = source.read_row_group(group, columns=columns, use_threads=False)
             if table.num_rows != source.metadata.row_group(group).num_rows:
-                raise pa.ArrowInvalid("it has another number of rows than the footer says")
+                raise pa.ArrowInvalid(OTHER_ROWS)
         # A dot in a name can also mean a path, and so bring more columns than were asked for.
         return table if columns is None else table.select(list(columns))
+
+    def _slabs(
+        self, source: pq.ParquetFile, part: Part, asked: Sequence[str] | None, columns: Sequence[str]
+    ) -> Iterator[tuple[Slab, pa.Table]]:
+        """Yield the slabs of a row group, and what was read for them: the columns that were asked for, or all."""
+        if asked is not None and not asked:
+            yield Slab(part.first_row, part.rows, {}), pa.table({})
+            return
+        first_row = part.first_row
+        for table in self._slices(source, part, asked):
+            slab = Slab(first_row, table.num_rows, self._cells(table, columns))
+            first_row += slab.rows
+            yield slab, table
+            del slab, table
+
+    def _slices(self, source: pq.ParquetFile, part: Part, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+        """Yield some columns of a row group, a stretch of rows at a time, or all columns at once."""
+        if columns is None or part.rows == 0:
+            yield self._read(source, part.start, columns)
+            return
+        size, left = max(1, SLAB_CELLS // len(columns) // BLOCK) * BLOCK, part.rows
+        with self._blaming(f"row group {part.start}"):
+            for batch in source.iter_batches(size, row_groups=[part.start], columns=columns, use_threads=False):
+                left -= batch.num_rows
+                if left < 0:
+                    break
+                yield pa.Table.from_batches([batch]).select(list(columns))
+            if left:
+                raise pa.ArrowInvalid(OTHER_ROWS)
 
     def _open_columns(self, source: pq.ParquetFile, group: int) -> None:
         """Read one row: to ask for the codec of a column aborts the process where the footer tells nonsense of it."""
@@ -321,19 +347,3 @@ class ParquetFile(ArrowFile):
             raise DataProblem(f"{self.name}: this is not a Parquet file, whatever its name says. Check the path.")
         if size < 12 or tail != b"PAR1":
             raise DataProblem(f"{self.name}: the file is cut off, its footer is missing. Fetch or write it again.")
-
-
-def _pairs(
-    metadata: Mapping[bytes, bytes], overfull: Collection[str], outgoing: Mapping[str, pa.DataType]
-) -> dict[bytes, bytes]:
-    """Key-value pairs whose schemas promise wide indices for some dictionaries, and what columns the copy has."""
-    pairs = outgoing_metadata(metadata, outgoing) or {}
-    if outgoing:
-        pairs.pop(SPARK_SCHEMA, None)  # without one Spark goes by the file
-    if ARROW_SCHEMA in pairs and (overfull or outgoing):
-        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(pairs[ARROW_SCHEMA])))
-        for name in overfull:
-            field = schema.field(name)
-            schema = schema.set(schema.get_field_index(name), field.with_type(with_index(field.type)))
-        pairs[ARROW_SCHEMA] = base64.b64encode(reshaped(schema, outgoing).serialize())
-    return pairs

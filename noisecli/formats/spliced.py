@@ -43,10 +43,13 @@ class SplicedFile(ABC, Generic[R]):
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
         first_row, start = 0, len(self._header)
         for run in self._runs():
-            stop = min(start + run.data.size, self._end)
-            part = Part(first_row, run.rows, start, stop)
+            part = Part(first_row, run.rows, start, min(run.data.size, self._end - start))
             yield part, self._slab(run, first_row, columns)
-            first_row, start = first_row + run.rows, stop
+            first_row, start = first_row + run.rows, start + part.size
+
+    def read(self, parts: Sequence[Part], columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
+        with self._path.open("rb") as source:
+            yield from zip(parts, self._read(source, parts, columns, deque()), strict=True)
 
     def write(
         self,
@@ -126,8 +129,8 @@ class SplicedFile(ABC, Generic[R]):
         """Yield the slabs of some parts; their rows, and whether a last line end was added, are left in `waiting`."""
         for part in parts:
             source.seek(part.start)
-            data = source.read(part.stop - part.start)
-            unended = part.stop == self._end and not data.endswith(b"\n")
+            data = source.read(part.size)
+            unended = part.start + part.size == self._end and not data.endswith(b"\n")
             run = self._find(data + self._line_end * unended, part.first_row)
             waiting.append((run, unended))
             yield self._slab(run, part.first_row, columns)
@@ -160,6 +163,9 @@ class SplicedFile(ABC, Generic[R]):
     def _path(self) -> Path:
         """Where the text is as plain UTF-8."""
         return self._packing.unpack()
+
+    @abstractmethod
+    def outline(self) -> Iterator[Part]: ...
 
     @property
     @abstractmethod

@@ -1,41 +1,18 @@
 """Tables in memory: what is read of them, and a noisy copy of the same type. Arrow's own here, others beside it."""
 
-import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 
-from noisecli.engine import Index, Slab, Struck
-from noisecli.formats import AS_IT_CAME
-from noisecli.formats.arranged import keys
-from noisecli.formats.content import ArrowData, Vocabulary, as_type, moves, plain
+from noisecli.engine import Slab
+from noisecli.formats.content import ArrowData, Vocabulary, as_type, plain
+from noisecli.formats.gathered import Noisy
 from noisecli.formats.outgoing import outgoing_schema, reshaped
-from noisecli.streams import BLOCK, Mask
+from noisecli.streams import BLOCK
 
 SLAB = 64 * BLOCK
 """Rows that go through the engine at once: bounds what it needs besides the data."""
-
-
-@dataclass(frozen=True)
-class Noisy:
-    """What became of a whole table."""
-
-    cells: Mapping[str, pa.ChunkedArray]
-    """New columns, those only in which something changed, one cell for each outgoing row and in `plain` types."""
-    changed: Mapping[str, Mask]
-    """Which of their cells differ from the clean ones of the rows that they come from."""
-    order: Index | None
-    """Row of the table that each outgoing row comes from; None: all rows, in order."""
-    outgoing: Mapping[str, pa.DataType] = dataclasses.field(default_factory=dict)
-    """Columns with other types than in the table, and columns that it does not have; they are among the cells."""
-
-    def new(self, column: str) -> tuple[Index, pa.Array]:
-        """Return the rows of a column that changed, and their new cells."""
-        changed = self.changed[column]
-        return np.flatnonzero(changed), self.cells[column].filter(pa.array(changed)).combine_chunks()
 
 
 class MemoryTable(Protocol):
@@ -110,32 +87,3 @@ class ArrowTable(ArrowData):
             columns[i] = as_type(columns[i], final.type)
             schema = schema.set(i, final)
         return pa.Table.from_arrays(columns, schema=schema)
-
-
-def gather(slabs: Iterable[tuple[Struck, Slab]], outgoing: Mapping[str, pa.DataType] = AS_IT_CAME) -> Noisy:
-    """Put what became of all slabs of a table together, given with the slabs themselves."""
-    pairs = list(slabs)
-    orders = [np.arange(slab.rows) if struck.order is None else struck.order for struck, slab in pairs]
-    cells, changed = {}, {}
-    for name in dict.fromkeys([*(name for struck, _ in pairs for name in struck.cells), *outgoing]):
-        parts = [
-            struck.cells[name] if name in struck.cells else slab.cells[name].take(pa.array(order))
-            for (struck, slab), order in zip(pairs, orders, strict=True)
-        ]
-        cells[name] = pa.chunked_array(parts, outgoing.get(name))
-        masks = [struck.changed.get(name, np.zeros(len(o), bool)) for (struck, _), o in zip(pairs, orders, strict=True)]
-        changed[name] = np.concatenate([np.zeros(0, bool), *masks])
-    order = None
-    if any(moves(struck, slab.rows) for struck, slab in pairs):
-        order = np.concatenate([own + slab.first_row for own, (_, slab) in zip(orders, pairs, strict=True)])
-    noisy = Noisy(cells, changed, order, outgoing)
-    return _arranged(noisy, pairs) if any(struck.elsewhere for struck, _ in pairs) else noisy
-
-
-def _arranged(noisy: Noisy, pairs: Sequence[tuple[Struck, Slab]]) -> Noisy:
-    """Put the rows of a table into the order that the steps gave them."""
-    rows = sum(slab.rows for _, slab in pairs)
-    by_key = np.argsort(np.concatenate([keys(struck, slab, rows) for struck, slab in pairs]), kind="stable")
-    cells = {name: column.take(pa.array(by_key)) for name, column in noisy.cells.items()}
-    changed = {name: mask[by_key] for name, mask in noisy.changed.items()}
-    return Noisy(cells, changed, by_key if noisy.order is None else noisy.order[by_key], noisy.outgoing)

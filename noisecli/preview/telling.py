@@ -230,9 +230,9 @@ def _cells(
             continue
         table = file.table()
         ours = [name for name in columns if name in table.fields()]
-        for part, slab in table.scan(ours):
-            here = rows[(rows >= part.first_row) & (rows < part.first_row + part.rows)]
-            index = pa.array(here - part.first_row)
+        for _, slab in table.scan(ours):
+            here = rows[(rows >= slab.first_row) & (rows < slab.first_row + slab.rows)]
+            index = pa.array(here - slab.first_row)
             cells = {name: as_written(slab.cells[name].take(index)).to_pylist() for name in ours}
             for i, row in enumerate(here.tolist()):
                 found[number, row] = {name: values[i] for name, values in cells.items()}

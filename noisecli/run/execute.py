@@ -67,12 +67,13 @@ class Prepared:
         For rows that move it is the largest table, and its order; for rows that are paired some columns of all tables.
         """
         plans = self.plans.values()
-        if self.dataset.target == "images":
+        asked = {name for plan in plans for name in columns_of_partners(plan)}
+        scattering = any(plan.scatters for plan in plans)
+        if self.dataset.target == "images" or not (asked or scattering):
             return 0
         tables = [(file.table(), self.tables[file.relative].parts) for file in self.dataset.struck]
         sizes = [(table.spilled(parts), sum(part.rows for part in parts)) for table, parts in tables]
-        moving = max(size + ORDER_BYTES * rows for size, rows in sizes) if any(plan.scatters for plan in plans) else 0
-        asked = {name for plan in plans for name in columns_of_partners(plan)}
+        moving = max(size + ORDER_BYTES * rows for size, rows in sizes) if scattering else 0
         share = len(asked) / max(1, len(tables[0][0].fields())) if asked else 0
         grouped = {pairing for plan in plans for pairing in pairings_of(plan)}
         return moving + sum(round(size * share) + GROUP_BYTES * len(grouped) * rows for size, rows in sizes)

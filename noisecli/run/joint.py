@@ -91,7 +91,8 @@ def settle_covariances(plans: Sequence[Plan], wanted: Request, look: Look) -> li
     columns = dict.fromkeys([*names, *([wanted.split] if wanted.split else [])], frozenset[str]())
     survey = look(replace(wanted, columns=columns, quotas=(), settled=settled, covariances=sets))
     found = []
-    for columns_of_one, comoments in survey.comoments.items():
+    for columns_of_one, sums in survey.comoments.items():
+        comoments = sums.total
         size = len(columns_of_one)
         matrix = comoments.covariances() if comoments.count else np.zeros((size, size))
         if not np.isfinite(matrix).all():

@@ -19,7 +19,8 @@ from noisecli.corruption import Pixels, Target
 from noisecli.engine import ImageEngine, TableEngine, Tally
 from noisecli.errors import DataProblem, NoiseWarning, UsageProblem
 from noisecli.formats.arrays import NumpyImages, NumpyTable
-from noisecli.formats.tables import ArrowTable, MemoryTable, gather
+from noisecli.formats.gathered import gather
+from noisecli.formats.tables import ArrowTable, MemoryTable
 from noisecli.parameters import plain
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe

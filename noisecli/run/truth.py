@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from pyarrow import ipc
 
 from noisecli.celltext import as_written
-from noisecli.engine import Change, Index, Struck
-from noisecli.formats import Part, Transform
+from noisecli.engine import Change, Index, Slab, Struck
+from noisecli.formats import Transform, watched
 from noisecli.plan import Plan
 from noisecli.run.lines import Lines
 
@@ -51,11 +51,10 @@ PIECE_BYTES = 8 << 20
 class Shard:
     """Writes down what becomes of some parts of a table."""
 
-    def __init__(self, sink: Path, about: Mapping[str, Any], plan: Plan, parts: Sequence[Part]) -> None:
+    def __init__(self, sink: Path, about: Mapping[str, Any], plan: Plan) -> None:
         self._about = about
         self._steps = pa.array([step.id for step in plan.steps], pa.string())
         self._columns = list(dict.fromkeys([*plan.touched, *plan.outgoing]))
-        self._parts = iter(parts)
         self._written = 0
         self._open = ExitStack()
         file = self._open.enter_context(pa.OSFile(os.fsencode(sink), "wb"))
@@ -70,15 +69,14 @@ class Shard:
 
     def watch(self, transform: Transform) -> Transform:
         """Return a transform that does the same, while what it does is written down."""
-        return lambda slabs: map(self._keep, transform(slabs))
+        return watched(transform, self._keep)
 
-    def _keep(self, struck: Struck) -> Struck:
-        part = next(self._parts)
+    def _keep(self, slab: Slab, struck: Struck) -> Struck:
         places = None if struck.order is None else np.argsort(struck.order, kind="stable")
-        for start in range(0, part.rows, PIECE):
-            for lines in self._lines(struck, places, start, min(start + PIECE, part.rows)):
-                self._stream.write_table(self._named(lines.take(_order(lines)), part.first_row))
-        self._written += part.rows if struck.order is None else len(struck.order)
+        for start in range(0, slab.rows, PIECE):
+            for lines in self._lines(struck, places, start, min(start + PIECE, slab.rows)):
+                self._stream.write_table(self._named(lines.take(_order(lines)), slab.first_row))
+        self._written += slab.rows if struck.order is None else len(struck.order)
         return replace(struck, changes=(), gone=())  # they need not stay while the cells are written
 
     def _lines(self, struck: Struck, places: Index | None, start: int, stop: int) -> Iterator[pa.Table]:

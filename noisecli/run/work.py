@@ -1,6 +1,6 @@
 """What a worker does: survey one file, or write a stretch of one copy. Files go in and out, never cells or pixels."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,22 +10,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from noisecli.engine import Slab, TableEngine, Tally
+from noisecli.engine import TableEngine, Tally
 from noisecli.errors import DataProblem, NoiseError, RowProblem
 from noisecli.executors import Pool
 from noisecli.formats import Part, Transform, Written
 from noisecli.formats.arranged import keyed
-from noisecli.formats.csv import CsvFile
 from noisecli.manifest import digest
 from noisecli.plan import Plan
 from noisecli.run.dataset import InputFile
 from noisecli.run.intervals import IntervalShard
 from noisecli.run.truth import Shard
-from noisecli.streams import BLOCK
 from noisecli.survey import Request, Survey
 
 SURVEY_BYTES = 6 << 20
-"""How much of a file a worker surveys at a time, at least."""
+"""How much of a file a worker surveys at a time, at least, if its parts are not larger."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class SurveyTask:
     known: tuple[str, int] | None = None
     """SHA-256 and size of the file, if an earlier pass has found them."""
     parts: Sequence[Part] | None = None
-    """Read these alone, which begin and end with blocks, and leave the digest to who asks; None: the whole file."""
+    """Read these alone, which follow each other, and leave the digest to who asks; None: the whole file."""
 
     @property
     def name(self) -> str:
@@ -59,26 +57,22 @@ class Surveyed:
 
 def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: None) -> Surveyed:
     """Scan one table; `read` is told the bytes of each part."""
-    table, names = task.file.table(), list(task.request.columns)
+    table = task.file.table()
+    names = task.request.looks_at(table.as_text)
     parts: list[Part] = []
     misfits: list[int] = []
 
     def slabs() -> Any:
         some = task.parts
-        if some is not None and isinstance(table, CsvFile):
-            both: Iterable[tuple[Part, Slab]] = zip(some, table.read(some, names), strict=True)
-        else:
-            both = table.scan(names)
-        for part, slab in both:
-            parts.append(part)
+        for part, slab in table.scan(names) if some is None else table.read(some, names):
+            if not parts or part != parts[-1]:
+                parts.append(part)
+                read(part.size)
             if slab.misfits is not None:
                 misfits.extend((np.flatnonzero(slab.misfits) + slab.first_row + 1).tolist())
             yield slab
-            read(part.size)
 
-    # Names are known to be there, and finding them out may take long.
-    storage = dict.fromkeys(task.request.columns, pa.string()) if table.as_text else table.fields()
-    survey = Survey.of(task.request, storage, as_text=table.as_text, in_parts=task.parts is not None)
+    survey = Survey.of(task.request, _storage(task), table.as_text, task.parts[0].first_row if task.parts else None)
     if task.parts is not None:
         survey.add_file(task.file.address, slabs())
         return Surveyed(survey, parts, misfits, "", 0)
@@ -88,19 +82,24 @@ def survey_table(task: SurveyTask, read: Callable[[int], None] = lambda size: No
         return Surveyed(survey, parts, misfits, *known.result())
 
 
+def _storage(task: SurveyTask) -> Mapping[str, pa.DataType]:
+    """Say how the columns asked for are stored: text has to be read to know them, but that they are there is known."""
+    table = task.file.table()
+    return dict.fromkeys(task.request.columns, pa.string()) if table.as_text else table.fields()
+
+
 def has_parts(task: SurveyTask) -> bool:
     """Say whether several workers are of use for one file."""
-    return isinstance(task.file.table(), CsvFile) and task.file.path.stat().st_size > 2 * SURVEY_BYTES
+    return task.file.table().splits and task.file.path.stat().st_size > 2 * SURVEY_BYTES
 
 
 def survey_in_parts(whole: SurveyTask, pool: Pool, read: Callable[[int], None]) -> Surveyed:
-    """Scan one CSV file by several workers, and take its digest meanwhile; the result is that of `survey_table`.
+    """Scan one file by several workers, and take its digest meanwhile; the result is that of `survey_table`.
 
     Figures of blocks are merged in the order of the blocks, whoever has found them.
     """
     table = whole.file.table()
-    assert isinstance(table, CsvFile)
-    survey = Survey.of(whole.request, dict.fromkeys(whole.request.columns, pa.string()), as_text=True)
+    survey = Survey.of(whole.request, _storage(whole), table.as_text)
     found = Surveyed(survey, [], [], "", 0)
     faults: list[NoiseError] = []
 
@@ -108,7 +107,7 @@ def survey_in_parts(whole: SurveyTask, pool: Pool, read: Callable[[int], None]) 
         parts: list[Part] = []
         try:
             for part in table.outline():
-                if sum(one.size for one in parts) >= SURVEY_BYTES and part.first_row % BLOCK == 0:
+                if sum(one.size for one in parts) >= SURVEY_BYTES:
                     yield replace(whole, parts=parts)
                     parts = []
                 parts.append(part)
@@ -127,6 +126,7 @@ def survey_in_parts(whole: SurveyTask, pool: Pool, read: Callable[[int], None]) 
             read(sum(part.size for part in some.parts))
         for fault in faults:
             raise fault
+        survey.end_file()
         sha256, size = known.result()
     return replace(found, sha256=sha256, size=size)
 
@@ -180,10 +180,10 @@ def write_table(task: TableTask) -> TableDone:
             told = stack.enter_context(IntervalShard(task.intervals, about, task.plan, engine.intervals))
             transform = told.watch(transform)
         if task.truth is not None:
-            shard = stack.enter_context(Shard(task.truth, about, task.plan, task.parts))
+            shard = stack.enter_context(Shard(task.truth, about, task.plan))
             transform = shard.watch(transform)
         if task.keys is not None:
-            transform = keyed(transform, task.parts, task.rows, stack.enter_context(task.keys.open("wb")))
+            transform = keyed(transform, task.rows, stack.enter_context(task.keys.open("wb")))
         try:
             written = task.file.table().write(task.parts, columns, transform, task.sink, task.plan.outgoing)
         except RowProblem as error:

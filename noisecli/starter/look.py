@@ -113,7 +113,7 @@ def _look(opened: Opened, spool: Path, encoding: str | None) -> TableLook:
     rows: list[int] = []
     for file, table in zip(files, tables, strict=True):
         rows.append(0)
-        found = Survey.of(Request(dict.fromkeys(names, frozenset())), storage, as_text=table.as_text)
+        found = Survey.of(Request(dict.fromkeys(names, frozenset({"filled"}))), storage, as_text=table.as_text)
 
         def slabs(table: object = table) -> Iterator[object]:
             for _, slab in table.scan(names):  # type: ignore[attr-defined]

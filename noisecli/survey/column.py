@@ -12,8 +12,8 @@ from noisecli import celltext
 from noisecli.census import Census
 from noisecli.columns import NUMBER, Column, Kind, kind_of
 from noisecli.errors import DataProblem
-from noisecli.streams import Floats, Mask, Words
-from noisecli.summaries import QUARTILES, Cutter, Frequencies, Moments, Sample
+from noisecli.streams import Mask, Words
+from noisecli.summaries import QUARTILES, BlockSums, Frequencies, Moments, Sample
 from noisecli.survey.request import QuotaRequest
 from noisecli.vocabulary import Vocabulary
 
@@ -23,7 +23,7 @@ MAX_CATEGORIES = 50_000
 MAX_CATEGORY_SIZE = 8_000_000
 """Nor is one whose distinct values have more characters together: a manifest has to hold them."""
 
-NO_FIGURES = frozenset({"categories", "counts", "words"})
+NO_FIGURES = frozenset({"categories", "counts", "words", "filled"})
 """Facts that need no numbers."""
 
 
@@ -40,18 +40,15 @@ class ColumnSurvey:
     format: str | None = None
     null_values: tuple[str, ...] = celltext.NULLS
     census: Census = field(default_factory=Census)
-    moments: Moments = field(default_factory=Moments)
+    moments: BlockSums[Moments] = field(default_factory=lambda: BlockSums(Moments))
     sample: Sample = field(default_factory=Sample)
     frequencies: Frequencies = field(default_factory=lambda: Frequencies(MAX_CATEGORIES))
     categories: Counter[object] = field(default_factory=Counter)
     category_size: int = 0
     """Characters, or bytes, of all distinct values."""
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
-    cutter: Cutter = field(default_factory=Cutter)
     filled: int = 0
     """Training cells that are not missing."""
-    apart: list[Moments] | None = None
-    """Those of each block, where they are to be merged elsewhere."""
 
     def add(self, cells: pa.Array, training: Mask, null_spellings: Mapping[str, int], keys: Words | None) -> None:
         """Take the cells of one slab; the keys of its rows are needed for quartiles."""
@@ -66,8 +63,7 @@ class ColumnSurvey:
                 self.sample.add(keys, values)
             if "mode" in self.wanted:
                 self.frequencies.add(values)
-            for block in self.cutter.add(values):
-                self._sum_up(block)
+            self.moments.add(values)
         if "words" in self.wanted and kind_of(self.storage) is Kind.TEXT:
             self.vocabulary.add(cells.filter(pa.array(chosen)))
         countable = kind_of(self.storage) is not Kind.OTHER
@@ -86,19 +82,6 @@ class ColumnSurvey:
     def _may_be_categories(self) -> bool:
         return len(self.categories) <= MAX_CATEGORIES and self.category_size <= MAX_CATEGORY_SIZE
 
-    def end_file(self) -> None:
-        """Close the last block of a file."""
-        for block in self.cutter.end():
-            self._sum_up(block)
-
-    def _sum_up(self, block: Floats) -> None:
-        figures = Moments()
-        figures.add(block)
-        if self.apart is None:
-            self.moments.merge(figures)
-        else:
-            self.apart.append(figures)
-
     def eligible(self, cells: pa.Array, quota: QuotaRequest) -> Mask:
         """Which cells may be struck, before the type of the column is known."""
         others = self._probe.eligible(cells, quota.as_number, quota.nulls)
@@ -116,8 +99,7 @@ class ColumnSurvey:
     def merge(self, later: "ColumnSurvey") -> None:
         """Take what was gathered in the next file, or in the next part of the same."""
         self.census.merge(later.census)
-        for figures in [later.moments] if later.apart is None else later.apart:
-            self.moments.merge(figures)
+        self.moments.merge(later.moments)
         self.sample.merge(later.sample)
         self.frequencies.merge(later.frequencies)
         self._count(later.categories)
@@ -128,14 +110,15 @@ class ColumnSurvey:
         """Return the column with its facts."""
         kind = (self.said or self.census.kind()) if self.as_text else kind_of(self.storage)
         facts: dict[str, float] = {}
-        if self.moments.count:
-            sd = float(np.sqrt(self.moments.squares / self.moments.count))
+        moments = self.moments.total
+        if moments.count:
+            sd = float(np.sqrt(moments.squares / moments.count))
             if not np.isfinite(sd) and self.wanted & {"mean", "sd"}:
                 raise DataProblem(
                     f"column {self.name!r}: numbers too large for a standard deviation: use `unit: absolute`, or a "
                     "mechanism that does not go by this column"
                 )
-            facts = {"mean": self.moments.mean, "sd": sd, "min": self.moments.low, "max": self.moments.high}
+            facts = {"mean": moments.mean, "sd": sd, "min": moments.low, "max": moments.high}
         elif self.wanted - NO_FIGURES:
             facts = dict.fromkeys(("mean", "sd", "min", "max"), 0.0)
         if self.wanted & set(QUARTILES):

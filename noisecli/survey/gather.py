@@ -16,7 +16,7 @@ from noisecli.mechanism import BINS, Histogram
 from noisecli.plan import QuotaKey
 from noisecli.quota import KeySample, Quota, apportion, cell_keys, share
 from noisecli.streams import Floats, Mask, Stream, Words
-from noisecli.summaries import QUARTILES, Comoments, Cutter, row_keys
+from noisecli.summaries import QUARTILES, BlockSums, Comoments, Moments, row_keys
 from noisecli.survey.column import ColumnSurvey
 from noisecli.survey.request import CurveRequest, QuotaRequest, Request
 
@@ -34,16 +34,21 @@ class Survey:
     training: int = 0
     histograms: list[Histogram] = field(default_factory=list)
     """One for each that the request asks for."""
-    comoments: dict[tuple[str, ...], Comoments] = field(default_factory=dict)
+    comoments: dict[tuple[str, ...], BlockSums[Comoments]] = field(default_factory=dict)
     """By set of columns."""
-    apart: dict[tuple[str, ...], list[Comoments]] | None = None
-    """Those of each block, where they are to be merged elsewhere."""
 
     @classmethod
     def of(
-        cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool, in_parts: bool = False
+        cls, request: Request, storage: Mapping[str, pa.DataType], as_text: bool, first_row: int | None = None
     ) -> "Survey":
-        """Return an empty survey of columns that are stored as said; perhaps of a part of a file, to be merged."""
+        """Return an empty survey of columns that are stored as said.
+
+        Args:
+            request: what to find out.
+            storage: types in the file.
+            as_text: whether every cell is stored as text.
+            first_row: of a part of a file, to be merged with the others in order; None: of whole files.
+        """
         columns = {
             name: ColumnSurvey(
                 name,
@@ -53,47 +58,38 @@ class Survey:
                 request.types.get(name),
                 request.formats.get(name),
                 request.null_values,
+                moments=BlockSums(Moments, first_row),
             )
             for name, wanted in request.columns.items()
         }
         histograms = [np.zeros(BINS, np.int64) for _ in request.curves]
-        comoments = {names: Comoments() for names in request.covariances}
-        if in_parts:
-            for column in columns.values():
-                column.apart = []
-        apart: dict[tuple[str, ...], list[Comoments]] = {names: [] for names in request.covariances}
-        return cls(request, columns, histograms=histograms, comoments=comoments, apart=apart if in_parts else None)
+        comoments = {names: BlockSums(Comoments, first_row) for names in request.covariances}
+        return cls(request, columns, histograms=histograms, comoments=comoments)
 
     def add_file(self, path: str, slabs: Iterable[Slab]) -> None:
-        """Take all slabs of one file, in order, or of a part of it that begins and ends with blocks."""
-        cutters = {names: Cutter() for names in self.comoments}
+        """Take all slabs of one file, in order, or of a part of it."""
         for slab in slabs:
             training = strikeable(slab, self.request.split)
             self.training += int(np.count_nonzero(training))
             keys = self._row_keys(path, slab)
-            for name, column in self.columns.items():
+            for name in self.columns.keys() & slab.cells.keys():
+                column = self.columns[name]
                 column.add(slab.cells[name], training, slab.null_spellings.get(name, {}), keys)
                 column.census.told |= slab.told.get(name, frozenset())
             for quota in self.request.quotas:
                 self._sample(quota, path, slab, training)
             for asked, histogram in zip(self.request.curves, self.histograms, strict=True):
                 histogram += self._binned(asked, slab, training)
-            for names, cutter in cutters.items():
-                for block in cutter.add(self._numbers(names, slab, training)):
-                    self._sum_up(names, block)
-        for names, cutter in cutters.items():
-            for block in cutter.end():
-                self._sum_up(names, block)
-        for column in self.columns.values():
-            column.end_file()
+            for names, sums in self.comoments.items():
+                sums.add(self._numbers(names, slab, training))
+        self.end_file()
 
-    def _sum_up(self, names: tuple[str, ...], block: Floats) -> None:
-        figures = Comoments()
-        figures.add(block)
-        if self.apart is None:
-            self.comoments[names].merge(figures)
-        else:
-            self.apart[names].append(figures)
+    def end_file(self) -> None:
+        """Close the last block of a file, of which all parts are there."""
+        for column in self.columns.values():
+            column.moments.end()
+        for sums in self.comoments.values():
+            sums.end()
 
     def merge(self, later: "Survey") -> None:
         """Take what was gathered in the next file, or in the next part of the same."""
@@ -109,9 +105,8 @@ class Survey:
         self.training += later.training
         for histogram, more in zip(self.histograms, later.histograms, strict=True):
             histogram += more
-        for names, comoments in later.comoments.items():
-            for figures in [comoments] if later.apart is None else later.apart[names]:
-                self.comoments[names].merge(figures)
+        for names, sums in later.comoments.items():
+            self.comoments[names].merge(sums)
 
     def quotas(self, columns: Mapping[str, Column], asked: Sequence[QuotaRequest]) -> dict[QuotaKey, Quota]:
         """Settle how many cells each exact step strikes in each stratum, and up to which key."""

@@ -43,7 +43,10 @@ class Request:
     """What a survey has to find out."""
 
     columns: Mapping[str, frozenset[str]]
-    """Facts wanted of each column, as `TableCorruption.needs` lists them; maybe none, then only its type."""
+    """Facts wanted of each column, as `TableCorruption.needs` lists them; maybe none, then only its type.
+
+    "filled" is for how many cells are not missing, which is counted of all columns that are looked at.
+    """
     quotas: Sequence[QuotaRequest] = ()
     split: str | None = None
     seed: int = 0
@@ -58,3 +61,9 @@ class Request:
     curves: Sequence[CurveRequest] = ()
     covariances: Sequence[tuple[str, ...]] = ()
     """Sets of columns whose covariances are wanted."""
+
+    def looks_at(self, as_text: bool) -> list[str]:
+        """Name the columns whose cells have to be read: not those of which nothing but a stored type is wanted."""
+        if as_text or self.quotas or self.curves or self.covariances:
+            return list(self.columns)
+        return [name for name, wanted in self.columns.items() if wanted or name == self.split]
