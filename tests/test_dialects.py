@@ -87,7 +87,7 @@ def run(tmp_path: Path) -> Run:
             name: Column(name, pa.string(), Kind.TEXT, null=common(result.spellings.get(name, {}))) for name in names
         }
         CsvFile(path, name, told).write(parts, columns, lambda slabs: map(transform, slabs), sink)
-        result.digest = CsvFile(path, name, told).assemble([sink], target)
+        result.digest = CsvFile(path, name, told).assemble([sink], target).content
         result.data = target.read_bytes()
         return result
 

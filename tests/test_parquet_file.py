@@ -22,6 +22,7 @@ from noisecli.errors import DataProblem
 from noisecli.formats import Written, footer
 from noisecli.formats.digest import Content
 from noisecli.formats.parquet import ParquetFile
+from noisecli.manifest import digest
 
 OLD = int(pa.__version__.partition(".")[0]) < 26
 """This pyarrow reads no null among lists of a fixed size, makes no bloom filters, and takes no UUID as one."""
@@ -97,7 +98,9 @@ class Lab:
     def write(self, transform: Change = untouched, *columns: str) -> Written:
         parts, draft = [part for part, _ in self.file.scan(columns)], self.sink.with_name("part-0")
         written = self.file.write(parts, columns, lambda slabs: map(transform, slabs), draft)
-        assert self.file.assemble([draft], self.sink) is None
+        made = self.file.assemble([draft], self.sink)
+        assert made.content is None
+        assert made.proof in (None, digest(self.sink))
         return written
 
     def footers(self) -> tuple[pq.FileMetaData, pq.FileMetaData]:

@@ -52,6 +52,21 @@ def watched(transform: Transform, see: Callable[[Slab, Struck], Struck]) -> Tran
     return lambda slabs: (see(waiting.popleft(), struck) for struck in transform(noted(slabs)))
 
 
+Proof = tuple[str, int]
+"""SHA-256 and size of a file."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What came of putting a file together."""
+
+    content: str | None = None
+    """Digest of its content where other bytes can hold the same, as in a compressed file, unless writing the parts has
+    found it."""
+    proof: Proof | None = None
+    """None: the file has to be read for it."""
+
+
 AS_IT_CAME: Mapping[str, pa.DataType] = MappingProxyType({})
 """A copy has the columns of its input, in the same types."""
 
@@ -138,17 +153,13 @@ class TableFile(Protocol):
         target: Path,
         outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
         order: Index | None = None,
-    ) -> str | None:
+    ) -> Assembled:
         """Put the written parts together as one complete file and remove them.
 
         Args:
             sinks: the parts.
             target: the file.
             order: which of the rows of all parts each outgoing one is; None: all, as they are.
-
-        Returns:
-            a digest of the content where other bytes can hold the same, as in a compressed file, unless writing the
-            parts has found it; else None.
         """
 
     def excerpt(self, target: Path, size: int, places: int) -> None:

@@ -14,7 +14,7 @@ from noisecli.celltext import to_mask
 from noisecli.columns import numpy_dtype
 from noisecli.engine import Index, Slab
 from noisecli.errors import DataProblem
-from noisecli.formats import AS_IT_CAME, FOUND_OUT, Part, Reading
+from noisecli.formats import AS_IT_CAME, FOUND_OUT, Assembled, Part, Reading
 from noisecli.formats.gathered import UNTOUCHED, Noisy
 
 INDEX = pa.int32()
@@ -270,14 +270,14 @@ class ArrowFile(ArrowData):
         target: Path,
         outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
         order: Index | None = None,
-    ) -> str | None:
+    ) -> Assembled:
         (sink,) = sinks
         if order is None:
             sink.replace(target)
-            return None
+            return Assembled()
         content = type(self)(sink, self.name).arrange(order, target)
         sink.unlink()
-        return content
+        return Assembled(content)
 
     def outline(self) -> Iterator[Part]:
         """Find where the parts lie, without looking at cells; only of files that split."""

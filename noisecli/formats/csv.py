@@ -18,7 +18,7 @@ from noisecli.columns import Column
 from noisecli.corruption import Records, Sheet
 from noisecli.engine import Index, Slab, Struck
 from noisecli.errors import DataProblem
-from noisecli.formats import Part
+from noisecli.formats import Assembled, Part
 from noisecli.formats.cells import DELIMITERS, cut, find_delimiter, row_ends
 from noisecli.formats.grid import Grid, Layout, quoted, unique_names, unquote
 from noisecli.formats.records import Spoil, find_records, read_rows, titles_of
@@ -244,7 +244,7 @@ class CsvFile(SplicedFile[Grid]):
         rows: int,
         split: str | None,
         spoil: Spoil,
-    ) -> str | None:
+    ) -> Assembled:
         """Put the written parts together, as `assemble` does, and damage the finished file.
 
         Args:

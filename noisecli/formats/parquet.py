@@ -16,12 +16,13 @@ import pyarrow.types as pt
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab
 from noisecli.errors import DataProblem
-from noisecli.formats import AS_IT_CAME, Part, Transform, Written, combined, pieces
+from noisecli.formats import AS_IT_CAME, Assembled, Part, Transform, Written, combined, pieces
 from noisecli.formats.arranged import Spill
 from noisecli.formats.content import ArrowFile, Vocabulary, legible, plain, spaced
 from noisecli.formats.digest import Content
 from noisecli.formats.footer import Manner, is_int96, leaves, outgoing_pairs, owners
 from noisecli.formats.gathered import gather_group
+from noisecli.formats.hashed import HashedFile
 from noisecli.formats.outgoing import outgoing_schema
 from noisecli.formats.stitch import Piece, Source, Stitching
 from noisecli.streams import BLOCK
@@ -67,7 +68,6 @@ class ParquetFile(ArrowFile):
                 self._open_columns(source, part.start)
                 for slab, _ in self._slabs(source, part, columns, columns):
                     yield part, slab
-                    del slab
 
     def write(
         self,
@@ -132,7 +132,7 @@ class ParquetFile(ArrowFile):
         target: Path,
         outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
         order: Index | None = None,
-    ) -> str | None:
+    ) -> Assembled:
         draft = sinks[0].with_suffix(".whole")
         with self._open() as source, ExitStack() as stack:
             schema = outgoing_schema(source.schema_arrow, source.schema_arrow.names, outgoing)
@@ -146,11 +146,12 @@ class ParquetFile(ArrowFile):
                 template = pieces.described(schema, manner)
                 stitching = Stitching(mine, template, found, frozenset(map(str.encode, outgoing)))
             pairs = outgoing_pairs(manner.metadata, self._overfull(source, stitching, outgoing), outgoing)
-            with draft.open("wb") as file, self._blaming("what its footer tells of"):
+            with HashedFile(draft) as file, self._blaming("what its footer tells of"):
                 stitching.write(file, partial(self._late, source, schema, manner), pairs)
         for sink in sinks:
             sink.unlink()
-        return super().assemble([draft], target, outgoing, order)
+        made = super().assemble([draft], target, outgoing, order)
+        return Assembled(proof=file.proof) if order is None else made
 
     def _late(
         self, source: pq.ParquetFile, schema: pa.Schema, manner: Manner, group: int, numbers: Collection[int]

@@ -17,7 +17,8 @@ from typing import Any
 import pyarrow as pa
 
 from noisecli.errors import DataProblem
-from noisecli.formats import Reading
+from noisecli.formats import Assembled, Reading
+from noisecli.formats.hashed import HashedFile
 
 BLOCK_BYTES = 1 << 20
 """How much is packed or unpacked at once."""
@@ -71,22 +72,26 @@ class Packing:
                 Path(draft).unlink(missing_ok=True)
         return copy
 
-    def pack(self, blocks: Iterable[bytes], target: Path, errors: str = "strict") -> str | None:
-        """Write plain UTF-8 as the input is packed; return its SHA-256, or None where it is not packed at all.
+    def pack(self, blocks: Iterable[bytes], target: Path, errors: str = "strict") -> Assembled:
+        """Write plain UTF-8 as the input is packed; what is packed has that for its content.
 
         With `errors="surrogateescape"` bytes that are no UTF-8 stand for themselves in any encoding.
         """
-        digest, packed = hashlib.sha256(), self.packed
+        if not self.packed:
+            with HashedFile(target) as file:
+                for block in blocks:
+                    file.write(block)
+            return Assembled(proof=file.proof)
+        digest = hashlib.sha256()
 
         def read() -> Iterator[bytes]:
             for block in blocks:
-                if packed:
-                    digest.update(block)
+                digest.update(block)
                 yield block
 
         with ExitStack() as stack:
             self._create(target, stack).writelines(self._encoded(read(), errors))
-        return digest.hexdigest() if packed else None
+        return Assembled(digest.hexdigest())
 
     @property
     def codec(self) -> str:

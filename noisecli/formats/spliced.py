@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab, Struck
-from noisecli.formats import AS_IT_CAME, FOUND_OUT, Part, Reading, Transform, Written
+from noisecli.formats import AS_IT_CAME, FOUND_OUT, Assembled, Part, Reading, Transform, Written
 from noisecli.formats.arranged import arranged, find_bounds
 from noisecli.formats.plain import BLOCK_BYTES, Packing
 from noisecli.splice import Offsets
@@ -119,7 +119,7 @@ class SplicedFile(ABC, Generic[R]):
         target: Path,
         outgoing: Mapping[str, pa.DataType] = AS_IT_CAME,
         order: Index | None = None,
-    ) -> str | None:
+    ) -> Assembled:
         header = self._headed(list(outgoing))
         return self._packing.pack(chain([header], self._body(sinks, order), _blocks(self._path, self._end)), target)
 

@@ -6,7 +6,7 @@ What the footer tells of a carried chunk is carried with it, at new offsets; so 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 from thrift.Thrift import TType
@@ -130,6 +130,13 @@ class Piece:
         return cls(source, columns)
 
 
+class Target(Protocol):
+    """A file that is appended to."""
+
+    def write(self, block: bytes, /) -> int:
+        """Append some bytes, and return how many."""
+
+
 Late = Callable[[int, Collection[int]], Piece]
 """Writes some columns of a row group of the input anew, as they are."""
 
@@ -164,7 +171,7 @@ class Stitching:
         fresh = (i for i, column in enumerate(self.template.fields) if column.name in self.fresh)
         self.anew = set(fresh).union(*own)
 
-    def write(self, target: BinaryIO, late: Late, pairs: Mapping[bytes, bytes]) -> None:
+    def write(self, target: Target, late: Late, pairs: Mapping[bytes, bytes]) -> None:
         """Write the file, with other values for some of the keys that it has; keys without one are left out."""
         at, groups, moved = target.write(MAGIC), [], []
         known = len(self.source.fields)
@@ -302,7 +309,7 @@ def _shifted(chunk: Struct, shift: int) -> Struct:
     return {**chunk, FILE_OFFSET: (TType.I64, 0), ABOUT: (TType.STRUCT, about)}
 
 
-def _write_bloom_filter(moved: _Moved, target: BinaryIO, at: int) -> int:
+def _write_bloom_filter(moved: _Moved, target: Target, at: int) -> int:
     """Carry the bloom filter of a column chunk, if it has one; return where the next thing goes."""
     about: Struct = _struct(moved.chunk, ABOUT)
     if not _number(about, BLOOM):
@@ -317,7 +324,7 @@ def _write_bloom_filter(moved: _Moved, target: BinaryIO, at: int) -> int:
     return at
 
 
-def _write_index(moved: _Moved, number: int, target: BinaryIO, at: int) -> int:
+def _write_index(moved: _Moved, number: int, target: Target, at: int) -> int:
     """Carry a page index of a column chunk, if it has one; return where the next thing goes."""
     if not _number(moved.chunk, number):
         return at

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from noisecli.corruption import FileCorruption, ImageFileCorruption, Records, RowsCorruption, Sheet
 from noisecli.engine import FileChange, FileEngine, Index, Slab, Tally
-from noisecli.formats import TableFile
+from noisecli.formats import Assembled, TableFile
 from noisecli.formats.csv import CsvFile
 from noisecli.plan import Plan
 from noisecli.recipe import Recipe
@@ -54,7 +54,7 @@ def spoil(
     order: Index | None,
     rows: int,
     truth: Truth | None,
-) -> tuple[Tally, int, str | None]:
+) -> tuple[Tally, int, Assembled]:
     """Put the parts of a table together and damage the file.
 
     Args:
@@ -67,7 +67,7 @@ def spoil(
         truth: where it is written down what really changed, if it is asked for.
 
     Returns:
-        what it did, how many rows are left, and a digest of the content where `assemble` gives one.
+        what it did, how many rows are left, and what came of it.
     """
     engine = FileEngine(plan, task.copy, task.file.address)
     table = task.file.table()
@@ -81,8 +81,8 @@ def spoil(
             yield piece
 
     about = {"sweep": task.variant or None, "copy": task.copy, "file": task.file.relative}
-    content = table.assemble_spoilt(sinks, target, plan.outgoing, order, rows, plan.split, watched)
-    return engine.tally, engine.rows, content
+    made = table.assemble_spoilt(sinks, target, plan.outgoing, order, rows, plan.split, watched)
+    return engine.tally, engine.rows, made
 
 
 def _lines(plan: Plan, changes: Sequence[FileChange]) -> pa.Table:

@@ -1,7 +1,7 @@
 """Write the copies: hand out tasks, gather what they did, put files together."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, groupby, islice, product
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from noisecli.annotations import Annotations
 from noisecli.engine import Index, Tally
 from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
-from noisecli.formats import combined
+from noisecli.formats import Assembled, combined
 from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
 from noisecli.formats.csv import CsvFile
 from noisecli.listing import InputEntry
@@ -166,22 +166,24 @@ def _put_together(
     task = pieces[0][0]
     target.parent.mkdir(parents=True, exist_ok=True)
     found = prepared.tables[task.file.relative]
-    content, tally = None, Tally()
+    made, tally = Assembled(), Tally()
     order = _settle_order(record, pieces)
     changed = order is not None or any(piece.written.changed for _, piece in pieces)
     plan, sinks = prepared.plans[task.variant], [piece.sink for piece, _ in pieces]
     rows = sum(piece.written.rows for _, piece in pieces)
     if plan.dirt and isinstance(task.file.table(), CsvFile):
-        tally, rows, content = spoil(plan, task, sinks, target, order, rows, record.truth)
+        tally, rows, made = spoil(plan, task, sinks, target, order, rows, record.truth)
         changed |= any(counts.changed for counts in tally.values())
     elif changed:
-        content = task.file.table().assemble(sinks, target, plan.outgoing, order)
+        made = task.file.table().assemble(sinks, target, plan.outgoing, order)
     if not changed:
         for sink in sinks:
             sink.unlink(missing_ok=True)
         copy_bytes(task.file.path, target)
-    done = FileDone(task.file.relative, (found.sha256, found.size), manifests.digest(target), rows=rows)
-    done.content = content or combined([piece.written.content for _, piece in pieces])
+        made = replace(made, proof=None)
+    proof = made.proof or manifests.digest(target)
+    done = FileDone(task.file.relative, (found.sha256, found.size), proof, rows=rows)
+    done.content = made.content or combined([piece.written.content for _, piece in pieces])
     return FilesDone([done], tally)
 
 

@@ -209,7 +209,7 @@ def _rewrite(file: InputFile, old: OutputEntry, rows: Rows, target: Path, draft:
     if not written.changed:
         draft.unlink()
         return old
-    content = table.assemble([draft], target, outgoing) or written.content
+    content = table.assemble([draft], target, outgoing).content or written.content
     return entry_of(old.path, old.input, old.copy_number, target, written.rows, content)
 
 
