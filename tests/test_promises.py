@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from PIL import Image
 from noisecli.errors import UsageProblem
 from noisecli.formats import csv as csv_format
 from noisecli.formats import jsonl as jsonl_format
+from noisecli.formats import parquet as parquet_format
 from noisecli.manifest import Manifest, path_for
 from noisecli.run import augment, execute, work
 from noisecli.run import dataset as datasets
@@ -149,6 +151,31 @@ def test_cuts_do_not_show(
     monkeypatch.setattr(csv_format, "SLAB_BYTES", slab)
     monkeypatch.setattr(execute, "TASK_SLABS", task_slabs)
     assert written(augment(big, CUT, tmp_path / "out.csv", workers=1).output) == usual
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_stretches_of_a_row_group_do_not_show(
+    big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moving: bool
+) -> None:
+    """Neither in the cells, nor in the truth, whether rows move, and where a step strikes only some stretches."""
+    table = pa.csv.read_csv(big).append_column("number", pa.array(range(45_000)))
+    categories = pa.array(table["city"].to_pylist()).dictionary_encode()
+    source = tmp_path / "in.parquet"
+    pq.write_table(table.set_column(4, "city", categories), source, row_group_size=40_000)
+    late = {"op": "constant", "columns": "visits", "value": 7, "where": {"number": {"ge": 35_000}}}
+    stuck = {"op": "stuck", "columns": "height", "rate": 0.2, "mechanism": {"burst": {"length": 900}}}
+    steps = [stuck, *EVERY_STEP[1:6], late, *([EVERY_STEP[6], {"op": "drop", "rate": 0.1}] if moving else [])]
+    found = []
+    for cells in (1, 1 << 40):
+        monkeypatch.setattr(parquet_format, "SLAB_CELLS", cells)
+        output = augment(source, a_recipe(*steps), tmp_path / "out.parquet", workers=1, truth=True, force=True).output
+        truth = output.with_name("out.parquet.noisecli-truth.parquet").read_bytes()
+        found.append((pq.read_table(output), path_for(output).read_text(), truth))
+    (one, told, truth), (other, told_again, truth_again) = found
+    assert one.equals(other)
+    assert truth == truth_again
+    pages = re.compile(r'"(bytes|sha256)": \S+')
+    assert pages.sub("", told) == pages.sub("", told_again)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
