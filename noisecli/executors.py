@@ -281,9 +281,6 @@ def _work(channel: Connection, lean: bool) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    from noisecli.engine.memory import settle_memory
-
-    settle_memory()
     if lean:
         _hide_pandas()
     threading.Thread(target=_leave_with_parent, daemon=True).start()

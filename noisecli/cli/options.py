@@ -82,10 +82,8 @@ def code_admitted(allowed: bool) -> Iterator[None]:
     Where no code but noisecli's own runs, this process goes without pandas.
     """
     from noisecli.corruption import plugins
-    from noisecli.engine.memory import settle_memory
     from noisecli.executors import without_pandas
 
-    settle_memory()
     if allowed and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     with nullcontext() if allowed or plugins() else without_pandas():

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache, partial
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +29,7 @@ from noisecli.streams import BLOCK
 
 PAGE_BYTES = 1 << 16
 """How much of a column is read at a time: by default all of it lies in memory beside what becomes of it."""
-SLAB_CELLS = 1 << 19
+SLAB_CELLS = 1 << 18
 """How many cells of a row group are worked on at once."""
 MOST_CELLS = 1_000_000
 """How many are looked at for an excerpt."""
@@ -56,10 +56,9 @@ class ParquetFile(ArrowFile):
     def outline(self) -> Iterator[Part]:
         with self._open() as source:
             rows = [source.metadata.row_group(i).num_rows for i in range(source.num_row_groups)]
-        size, first_row = self.path.stat().st_size / max(sum(rows), 1), 0
-        for group, count in enumerate(rows):
+        size = self.path.stat().st_size / max(sum(rows), 1)
+        for group, (first_row, count) in enumerate(zip(accumulate(rows, initial=0), rows, strict=False)):
             yield Part(first_row, count, group, int(size * count))
-            first_row += count
 
     def read(self, parts: Sequence[Part], columns: Sequence[str]) -> Iterator[tuple[Part, Slab]]:
         with self._open() as source:
@@ -96,13 +95,12 @@ class ParquetFile(ArrowFile):
             for part in parts:
                 noisy, names, old = gather_group(made, waiting, part.rows, outgoing)
                 moved = noisy.order is not None
-                if moved and asked is not None:
-                    asked = None  # rows that follow will mostly move, too
-                if moved and names != source.schema_arrow.names:
-                    old = self._read(source, part.start).columns
+                asked = None if moved else asked  # rows that follow will mostly move, too
                 kept = schema if moved else pa.schema([field for field in schema if field.name in noisy.altered])
                 if not moved:
                     old = [old[names.index(name)] for name in kept.names if name in names]
+                elif names != source.schema_arrow.names:
+                    old = self._read(source, part.start).columns
                 table = self._outgoing(old, kept, noisy)
                 how = manner(frozenset(schema.names if moved else {*columns, *outgoing}))
                 with self._blaming("the encoding of columns"):
@@ -188,8 +186,8 @@ class ParquetFile(ArrowFile):
         if not parts:
             return 0
         with self._open() as source:
-            first = self._read(source, parts[0].start).nbytes
-        return int(first * sum(part.rows for part in parts) / max(1, parts[0].rows))
+            share = sum(part.rows for part in parts) / max(1, parts[0].rows)
+            return int(share * self._read(source, parts[0].start).nbytes)
 
     def excerpt(self, target: Path, size: int, places: int) -> None:
         with self._open() as source, pq.ParquetWriter(os.fspath(target), source.schema_arrow) as writer:
@@ -231,6 +229,7 @@ class ParquetFile(ArrowFile):
                     content.feed(table)
                     for name in vocabulary.wanted:
                         vocabulary.add(name, [chunk.dictionary for chunk in table.column(name).chunks])
+                    pa.default_memory_pool().release_unused()
             if manner.metadata:
                 writer.add_key_value_metadata(outgoing_pairs(manner.metadata, vocabulary.overfull(), AS_IT_CAME))
         return content.hexdigest()
@@ -312,7 +311,6 @@ class ParquetFile(ArrowFile):
             slab = Slab(first_row, table.num_rows, self._cells(table, columns))
             first_row += slab.rows
             yield slab, table
-            del slab, table
 
     def _slices(self, source: pq.ParquetFile, part: Part, columns: Sequence[str] | None) -> Iterator[pa.Table]:
         """Yield some columns of a row group, a stretch of rows at a time, or all columns at once."""
@@ -321,13 +319,15 @@ class ParquetFile(ArrowFile):
             return
         size, left = max(1, SLAB_CELLS // len(columns) // BLOCK) * BLOCK, part.rows
         with self._blaming(f"row group {part.start}"):
-            for batch in source.iter_batches(size, row_groups=[part.start], columns=columns, use_threads=False):
+            batches = source.iter_batches(size, row_groups=[part.start], columns=columns, use_threads=False)
+            while left:
+                batch = next(batches, None)
+                if batch is None or batch.num_rows > left:
+                    raise pa.ArrowInvalid(OTHER_ROWS)
                 left -= batch.num_rows
-                if left < 0:
-                    break
+                if left == 0:
+                    del batches  # it holds a page of each column
                 yield pa.Table.from_batches([batch]).select(list(columns))
-            if left:
-                raise pa.ArrowInvalid(OTHER_ROWS)
 
     def _open_columns(self, source: pq.ParquetFile, group: int) -> None:
         """Read one row: to ask for the codec of a column aborts the process where the footer tells nonsense of it."""
