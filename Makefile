@@ -49,7 +49,8 @@ docs: $(BIN)/.dev ## Make docs/catalogue.md, tables of docs/images.md and the pi
 .PHONY: bench
 bench: $(BENCH)/.installed ## Measure noisecli beside its alternatives: docs/BENCHMARKS.md (LINES="csv-floats" prints only these)
 	$(BENCH)/bin/python -m benchmarks $(or $(LINES),--json benchmarks/results.json)
-	$(if $(LINES),,$(BENCH)/bin/python -m benchmarks.report benchmarks/results.json > docs/BENCHMARKS.md)
+	$(if $(LINES),,$(BENCH)/bin/python -m benchmarks.profile > benchmarks/profile.txt)
+	$(if $(LINES),,$(BENCH)/bin/python -m benchmarks.report benchmarks/results.json benchmarks/profile.txt > docs/BENCHMARKS.md)
 
 .PHONY: bench-quick
 bench-quick: $(BENCH)/.installed ## The same on small inputs, one pair a line: shows that all lines run, and no more

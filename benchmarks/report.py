@@ -1,4 +1,4 @@
-"""The table: `python -m benchmarks.report results.json > docs/BENCHMARKS.md`."""
+"""The table: `python -m benchmarks.report results.json profile.txt > docs/BENCHMARKS.md`."""
 
 import json
 import statistics
@@ -28,7 +28,15 @@ process, without imports. `make bench` measures anew, `make profile` shows where
 
 Medians of the wall-clock and CPU seconds of both sides, and the most memory that all processes of a run hold together.
 
-{costs}"""
+{costs}
+## Where time goes
+
+`make profile`, on the same machine: noisecli in one process, under Python's profiler, which slows down small calls.
+
+```text
+{profile}
+```
+"""
 
 
 @dataclass(frozen=True)
@@ -88,8 +96,8 @@ def all_rows(results: dict[str, Any]) -> Iterator[Row]:
             yield from rows(line, parts)
 
 
-def page(results: dict[str, Any]) -> str:
-    """Return docs/BENCHMARKS.md."""
+def page(results: dict[str, Any], profile: str) -> str:
+    """Return docs/BENCHMARKS.md, with the profile as `make profile` prints it."""
     found = list(all_rows(results))
     ratios = [
         [f"`{row.name}`", row.work, row.against, f"{row.ratio:.3g}", spread(row), aim(row), row.reached]
@@ -108,6 +116,7 @@ def page(results: dict[str, Any]) -> str:
         ratios=_table(["line", "work", "against", "ratio", "spread", "at most", "reached"], ratios + absent),
         why=f"\nWhere an aim is not reached, why:\n\n{why}" if why else "",
         costs=_table(["line", "s", "theirs", "CPU s", "theirs", "MB", "theirs"], [costs(row) for row in found]),
+        profile=profile.strip(),
     )
 
 
@@ -158,4 +167,5 @@ def _table(header: list[str], cells: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    print(page(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))), end="")
+    measured, profiled = (Path(name).read_text(encoding="utf-8") for name in sys.argv[1:])
+    print(page(json.loads(measured), profiled), end="")

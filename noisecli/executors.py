@@ -1,6 +1,5 @@
 """Where work runs. Everything here speaks `concurrent.futures`."""
 
-import gc
 import multiprocessing
 import os
 import queue
@@ -277,10 +276,12 @@ def _deferred(*signals: signal.Signals) -> Iterator[None]:
 
 def _work(channel: Connection, lean: bool) -> None:
     """Do what comes through a pipe until it is closed; this is all that a worker does."""
-    gc.enable()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    from noisecli.engine.memory import keep_freed_memory
+
+    keep_freed_memory()
     if lean:
         _hide_pandas()
     threading.Thread(target=_leave_with_parent, daemon=True).start()

@@ -323,6 +323,33 @@ def test_the_copy_shares_nothing_with_the_frame() -> None:
     assert data["b"].tolist() == [3, 4]
 
 
+@pytest.mark.parametrize("step", [{"op": "missing", "columns": "a"}, {"op": "shuffle", "rate": 0.001}])
+def test_not_even_arrays_that_pandas_does_not_copy_on_write_are_shared(step: dict[str, Any]) -> None:
+    """A step on rows, too, may leave all of them where they were."""
+    data = pd.DataFrame({"a": [1.0] * 60, "b": pd.array([3] * 60, "Int64")})
+    for seed in range(5):
+        noisy = noisecli.corrupt(data, {"noisecli": 1, "seed": seed, "steps": [step]})
+        for name in data:
+            noisy[name].array[:] = 9
+    assert data.equals(pd.DataFrame({"a": [1.0] * 60, "b": pd.array([3] * 60, "Int64")}))
+
+
+def test_quartiles_of_many_rows_are_those_of_the_same_rows_in_pieces(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    data = pa.table({"x": rng.lognormal(size=300_000)})
+    pq.write_table(data, tmp_path / "in.parquet", row_group_size=50_000)
+    recipe = {"noisecli": 1, "seed": 1, "steps": [{"op": "outlier", "columns": "x", "rate": 0.1}]}
+    noisecli.augment(tmp_path / "in.parquet", recipe, tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").equals(noisecli.corrupt(data, recipe))
+
+
+def test_a_buffer_may_be_longer_than_its_numbers() -> None:
+    data = pa.py_buffer(np.arange(9.0).tobytes() + b"end")
+    column = pa.Array.from_buffers(pa.float64(), 8, [None, data], offset=1)
+    noisy = noisecli.corrupt(pa.table({"x": column}), recipe_of({"op": "gaussian_noise", "columns": "x", "rate": 1}))
+    assert noisy["x"].to_pylist() != column.to_pylist()
+
+
 @pytest.mark.parametrize("column", sorted(OPAQUE))
 def test_a_column_that_can_only_be_carried_is_refused_by_name(column: str) -> None:
     with pytest.raises(NoiseError, match=f"column '{column}' can only be carried"):

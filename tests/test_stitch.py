@@ -241,6 +241,15 @@ def test_a_column_that_cannot_be_written_as_it_was_has_one_form_throughout(tmp_p
     assert 60 < noisy["old"].null_count < 140
 
 
+def test_a_dictionary_that_was_given_up_is_not_begun_again(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1).normal(size=200_000)
+    source = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"many": numbers, "few": numbers.round(1)}), source)
+    noisy = pq.read_metadata(run(source, {"op": "missing", "columns": ["many", "few"], "rate": 0.1})).row_group(0)
+    assert pq.read_metadata(source).row_group(0).column(0).has_dictionary_page
+    assert [noisy.column(i).has_dictionary_page for i in (0, 1)] == [False, True]
+
+
 def test_the_footer_is_not_read_for_each_row_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It tells of all row groups, so that reading it for each is quadratic."""
     source = tmp_path / "in.parquet"

@@ -82,8 +82,10 @@ def code_admitted(allowed: bool) -> Iterator[None]:
     Where no code but noisecli's own runs, this process goes without pandas.
     """
     from noisecli.corruption import plugins
+    from noisecli.engine.memory import keep_freed_memory
     from noisecli.executors import without_pandas
 
+    keep_freed_memory()
     if allowed and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     with nullcontext() if allowed or plugins() else without_pandas():

@@ -177,7 +177,8 @@ def transitions(column: Column, old: pa.Array, new: pa.Array) -> Transitions:
 def _numbers_differ(new: pa.Array, old: pa.Array) -> Mask:
     """As `differs`, of floats; null cells may say anything."""
     dtype = numpy_dtype(old.type)
-    one, other = (np.frombuffer(a.buffers()[1], dtype)[a.offset : a.offset + len(a)] for a in (new, old))
+    size = dtype.itemsize
+    one, other = (np.frombuffer(a.buffers()[1], dtype, len(a), a.offset * size) for a in (new, old))
     bits = np.dtype(f"u{dtype.itemsize}")
     differ: Mask = one.view(bits) != other.view(bits)
     nans = np.isnan(other)

@@ -47,9 +47,13 @@ def watched(transform: Transform, see: Callable[[Slab, Struck], Struck]) -> Tran
     def noted(slabs: Iterable[Slab]) -> Iterator[Slab]:
         for slab in slabs:
             waiting.append(slab)
-            yield slab
+            del slab  # it need not stay until the next is there
+            yield waiting[-1]
 
-    return lambda slabs: (see(waiting.popleft(), struck) for struck in transform(noted(slabs)))
+    def seen(struck: Struck) -> Struck:
+        return see(waiting.popleft(), struck)
+
+    return lambda slabs: map(seen, transform(noted(slabs)))
 
 
 Proof = tuple[str, int]

@@ -15,9 +15,6 @@ from noisecli.formats.content import as_type, plain
 from noisecli.formats.gathered import Noisy
 from noisecli.formats.grid import unique_names
 
-LAZY = pd.__version__.split(".")[0] not in ("1", "2")
-"""Whether frames may share memory: pandas copies a column as soon as somebody writes into one of them."""
-
 Series = Any
 """A pandas Series: its type would have to say what its cells are."""
 
@@ -76,7 +73,7 @@ class PandasFrame:
         return self._read[name]
 
     def replaced(self, noisy: Noisy) -> pd.DataFrame:
-        frame = self._frame.copy(deep=not LAZY) if noisy.order is None else self._rows(noisy.order)
+        frame = self._frame.copy() if noisy.order is None else self._rows(noisy.order)
         for name, cells in noisy.cells.items():
             if name not in self._places:
                 frame.insert(frame.shape[1], name, cells.to_pandas().array)
@@ -90,7 +87,7 @@ class PandasFrame:
     def _rows(self, order: Index) -> pd.DataFrame:
         if not self._frame.flags.allows_duplicate_labels and len(np.unique(order)) < len(order):
             raise DataProblem("the DataFrame allows no duplicate labels, which a step on rows makes: allow them")
-        return self._frame.iloc[order]
+        return self._frame.iloc[order].copy()  # all rows in order would share memory with the input
 
 
 def _to_arrow(column: Series) -> pa.ChunkedArray | None:
@@ -131,7 +128,7 @@ def _filled(column: Series, whole: pa.ChunkedArray, rows: Index, cells: pa.Array
             column = column.astype(_twin(dtype))
             dtype = column.dtype
         new = dtype.__from_arrow__(cells) if hasattr(dtype, "__from_arrow__") else cells.to_pandas()
-    values = column.array.copy() if LAZY else column.array
+    values = column.array.copy()
     values[rows] = new
     if isinstance(column.dtype, np.dtype):  # else pandas looks for missing cells
         values = np.asarray(values)

@@ -6,10 +6,11 @@ looks there gets copies of memory that all could share.
 
 import gc
 
-gc.disable()  # workers enable it
+gc.disable()
 
 import noisecli.formats.parquet  # noqa: E402
 import noisecli.run.images.tars  # noqa: E402
 import noisecli.run.work  # noqa: E402, F401
 
 gc.freeze()
+gc.enable()  # the server may fork processes of other packages, too

@@ -72,8 +72,9 @@ class Survey:
             training = strikeable(slab, self.request.split)
             self.training += int(np.count_nonzero(training))
             keys = self._row_keys(path, slab)
-            for name in self.columns.keys() & slab.cells.keys():
-                column = self.columns[name]
+            for name, column in self.columns.items():
+                if name not in slab.cells:
+                    continue  # nothing has to be known of its cells
                 column.add(slab.cells[name], training, slab.null_spellings.get(name, {}), keys)
                 column.census.told |= slab.told.get(name, frozenset())
             for quota in self.request.quotas:
