@@ -7,18 +7,23 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
-from itertools import islice
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from noisecli.errors import SystemProblem
+from noisecli.errors import SystemProblem, UsageProblem
+
+WORKER = "noisecli-worker"
+"""Name of a process that works."""
+
+UNGUARDED = 86
+"""Exit code of one that begins a run of its own because it imports the script that begins runs."""
 
 RETRIES = 2
 """How often a task is done again after the process that worked on it has died."""
@@ -32,12 +37,6 @@ class Task(Protocol):
         """The file that it is about, for faults."""
 
 
-MANY_FILES = 64
-"""Files in a folder that are worth starting workers for."""
-
-LARGE_FILE = 8 << 20
-"""Bytes of a file that are."""
-
 T = TypeVar("T", bound=Task)
 R = TypeVar("R")
 
@@ -45,6 +44,12 @@ R = TypeVar("R")
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def leave_if_worker() -> None:
+    """End this process if it is a worker: only for want of a guard in a script does one come to begin a run."""
+    if multiprocessing.current_process().name == WORKER:
+        os._exit(UNGUARDED)
 
 
 class Inline(Executor):
@@ -69,8 +74,12 @@ class Processes(Executor):
     def __init__(self, workers: int, lean: bool) -> None:
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], Any] | None] = queue.SimpleQueue()
         self._stopped = False
-        _start_server()
         self._workers = [_Worker(lean) for _ in range(workers)]
+        if lean and _may_fork():  # what other code has begun may not stand a fork, such as threads of OpenMP
+            for worker in self._workers:
+                worker.fork(self._workers)
+        else:
+            _start_server()
         self._threads = [threading.Thread(target=self._serve, args=(each,), daemon=True) for each in self._workers]
         for thread in self._threads:
             thread.start()
@@ -104,7 +113,7 @@ class Processes(Executor):
 
 
 class _Worker:
-    """One process at a time, begun when there is something to do."""
+    """One process at a time, forked at the start or else begun when there is something to do."""
 
     def __init__(self, lean: bool) -> None:
         self._lean = lean
@@ -122,11 +131,18 @@ class _Worker:
                 result, error = channel.recv()
             except (EOFError, OSError):
                 code = self.end()
+                if code == UNGUARDED:
+                    break
                 continue
             if error is not None:
                 raise error
             done: R = result
             return done
+        if code == UNGUARDED:
+            raise UsageProblem(
+                "workers: each worker imports the script that it is begun by, and this one begins a run when it is "
+                'imported: put that under `if __name__ == "__main__":`, or ask for one worker'
+            )
         how = f"signal {-code}, perhaps for lack of memory" if code < 0 else f"exit code {code}"
         raise SystemProblem(
             f"{task.name}: {1 + RETRIES} processes died of it, one after the other ({how}): try --workers 1"
@@ -137,13 +153,27 @@ class _Worker:
             if self._stopped:
                 raise SystemProblem("the run was stopped")
             if self._channel is None:
-                # Forking a process that runs Arrow's threads can deadlock: a server that runs none forks it.
-                context = multiprocessing.get_context("forkserver")
-                self._channel, theirs = context.Pipe()
-                self._process = context.Process(target=_work, args=(theirs, self._lean))
-                self._process.start()
-                theirs.close()
+                # Forking a process that runs threads can deadlock: a server that runs none forks it.
+                _start_server()
+                self._start("forkserver")
+            assert self._channel is not None
             return self._channel
+
+    def fork(self, all_workers: Iterable["_Worker"]) -> None:
+        """Fork the process off this one, so that it need not import what is imported here."""
+        inherited = [worker._channel for worker in all_workers if worker._channel is not None]
+        with _undisturbed(signal.SIGINT, signal.SIGHUP, signal.SIGTERM), warnings.catch_warnings():
+            # Python counts the threads of libraries, too, which let go of their locks for a fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._start("fork", inherited)
+
+    def _start(self, method: Literal["fork", "forkserver"], inherited: Sequence[Connection] = ()) -> None:
+        context: Any = multiprocessing.get_context(method)
+        self._channel, theirs = context.Pipe()
+        closed = [*inherited, self._channel] if method == "fork" else []
+        self._process = context.Process(target=_work, args=(theirs, self._lean, closed), name=WORKER)
+        self._process.start()
+        theirs.close()
 
     def kill(self) -> None:
         """End the process whatever it does, and begin none any more."""
@@ -227,20 +257,20 @@ def local(workers: int, lean: bool = False) -> Iterator[Pool]:
     executor.shutdown()
 
 
-def expect_work(source: Path, workers: int | None) -> None:
-    """Start the server before anything heavy is imported here, so that it imports the same at the same time.
-
-    Only where there seems to be enough in the input for several workers; else it would be for nothing.
-    """
-    with suppress(OSError):  # it is for the run to say so
-        if (workers or available_cores()) > 1 and _is_large(source):
-            _start_server()
+def _may_fork() -> bool:
+    """Whether this program has chosen to fork its processes, and no thread of it can hold a lock that they need."""
+    return multiprocessing.get_start_method(allow_none=True) == "fork" and threading.active_count() == 1
 
 
-def _is_large(source: Path) -> bool:
-    if source.is_dir():
-        return len(list(islice(source.rglob("*"), MANY_FILES))) == MANY_FILES
-    return source.stat().st_size > LARGE_FILE
+@contextmanager
+def _undisturbed(*deaf: signal.Signals) -> Iterator[None]:
+    """Let signals wait while a process is begun, which is deaf to some until it says otherwise."""
+    with _deferred(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_server() -> None:
@@ -251,10 +281,8 @@ def _start_server() -> None:
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(["noisecli.run.preload"])
     resource_tracker.ensure_running()  # unblocks signals when it starts, so it comes first
-    with _deferred(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    with _undisturbed(signal.SIGINT, signal.SIGHUP):
         forkserver.ensure_running()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
 
 
 @contextmanager
@@ -274,18 +302,24 @@ def _deferred(*signals: signal.Signals) -> Iterator[None]:
         signal.raise_signal(waiting[0])
 
 
-def _work(channel: Connection, lean: bool) -> None:
-    """Do what comes through a pipe until it is closed; this is all that a worker does."""
+def _work(channel: Connection, lean: bool, inherited: Sequence[Connection]) -> None:
+    """Do what comes through a pipe until it is closed; this is all that a worker does.
+
+    Ends of pipes that a fork has brought along are closed: while they are open here, nobody hears that they are there.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    for end in inherited:
+        end.close()
     from noisecli.engine.memory import keep_freed_memory
 
     keep_freed_memory()
     if lean:
         _hide_pandas()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    with suppress(EOFError):
+    with suppress(EOFError, BrokenPipeError):
         while True:
             channel.send(_answer(channel))
 

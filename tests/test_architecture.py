@@ -191,6 +191,32 @@ def test_a_run_loads_only_what_its_recipe_and_its_data_need(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes cannot be forked safely")
+@pytest.mark.parametrize("threads", [0, 1])
+def test_workers_import_nothing_again(tmp_path, threads):
+    """They are forked off the command, where no thread can hold a lock: a server would import all of it for itself."""
+    (tmp_path / "recipe.yaml").write_text("{noisecli: 1, seed: 1, steps: [{op: missing, columns: x, rate: 0.5}]}")
+    (tmp_path / "data.csv").write_text("x\n" + "123456789\n" * 1_000_000)
+    script = f"""if True:
+        import threading
+        from multiprocessing import forkserver
+        from noisecli.cli import main
+        forkserver.ensure_running = None
+        for _ in range({threads}):
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+        main()
+    """
+    arguments = ["augment", "data.csv", "-r", "recipe.yaml", "-o", "noisy.csv", "-q", "--workers", "2"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, "TypeError" in done.stderr) == (threads, threads == 1)
+
+
 @every_module
 def test_ops_are_where_recipes_look_for_them(module):
     """Their modules are found by the `class` lines that begin in the first column."""
@@ -210,6 +236,7 @@ DOORS = {
 """Modules that run what they read, start programs or speak to the network."""
 
 MAY_IMPORT = {
+    ("noisecli.cli", "multiprocessing"): "lets noisecli's own processes be forked",
     ("noisecli.cli.signals", "multiprocessing"): "ends noisecli's own processes",
     ("noisecli.corruption", "importlib"): "noisecli's own modules, and plug-ins that the user has installed",
     ("noisecli.corruption", "importlib.metadata"): "which plug-ins there are",

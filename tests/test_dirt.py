@@ -648,3 +648,7 @@ def test_through_pipes(tmp_path, command, recipe, monkeypatch):
     piped = command("augment", "-", "-r", path, "-o", "-")
     assert piped.code == 0
     assert piped.out.encode() == (tmp_path / "out.csv").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(source.read_bytes())))
+    tried = command("augment", "-", "-r", path, "-o", "-", "--dry-run")
+    assert (tried.code, tried.err) == (0, "")
+    assert "100 rows" in tried.out

@@ -19,7 +19,7 @@ from noisecli.errors import UsageProblem
 from noisecli.executors import RETRIES
 from noisecli.manifest import path_for, verify
 from noisecli.run import augment
-from noisecli.run.workspace import folder_for
+from noisecli.run.workspace import claimed, folder_for
 
 Tree = Callable[[Path], dict[str, bytes]]
 
@@ -52,6 +52,45 @@ def as_yaml(steps: dict[str, Any], place: Path) -> Path:
 
 
 # ------------------------------------------------------------------------------------------------------------ a worker
+
+
+def test_a_process_that_outlives_its_run_holds_no_lock(tmp_path: Path) -> None:
+    """As a worker may for a moment that was forked off a run that is killed."""
+    script = """if True:
+        import os, signal, sys, time
+        from pathlib import Path
+        from noisecli.run.workspace import claimed
+        with claimed(Path(sys.argv[1])):
+            child = os.fork()
+            if child:
+                print(child, flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)
+    """
+    out = tmp_path / "out.csv"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", script, out], stdout=subprocess.PIPE, text=True, env=env) as run:
+        assert run.stdout is not None
+        child = int(run.stdout.readline())
+        run.wait()
+        try:
+            with claimed(out):
+                os.kill(child, 0)  # it lives
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_script_that_begins_runs_when_it_is_imported_is_told_what_it_lacks(sample: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    call = f"augment({str(sample / 'images')!r}, {ON_IMAGES}, {str(tmp_path / 'out')!r}, workers=2)"
+    script.write_text(f"from noisecli.run import augment, execute\nexecute.TASK_IMAGES = 1\n{call}\n")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=env)
+    assert done.stderr.count("Traceback") == 1
+    assert "UsageProblem" in done.stderr
+    assert '`if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py"]
+
 
 OWN_CODE = """
     import os, select, signal, time

@@ -2,9 +2,12 @@
 
 import gc
 import json
+import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from noisecli.cli.signals import SAID, Terminated, heeded
@@ -18,17 +21,30 @@ def main() -> NoReturn:
     """Run the command line and leave with the exit code that fits."""
     if sys.platform == "linux":  # where pyarrow has jemalloc, which gives back more than its default; asked at import
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are processes; numpy would begin threads at import
     gc.set_threshold(MANY_OBJECTS, 10, 10)  # modules are no garbage: looking at them as they come takes 0.07 s
-    with heeded():
+    with heeded(), _forking():
         code = _guarded()
     gc.freeze()  # and at all of them in the end 0.1 s
     sys.exit(code)
 
 
-def _guarded() -> int:
-    from noisecli.cli.app import run
-
+@contextmanager
+def _forking() -> Iterator[None]:
+    """Let workers be forked: this process is ours, and has no threads when they are."""
+    before = multiprocessing.get_start_method(allow_none=True)
+    if sys.platform == "linux":
+        multiprocessing.set_start_method("fork", force=True)
     try:
+        yield
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
+def _guarded() -> int:
+    try:
+        from noisecli.cli.app import run
+
         code = run()
         sys.stdout.flush()
         return code

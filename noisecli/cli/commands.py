@@ -62,10 +62,6 @@ def augment(
 
     Example: noisecli augment sales.csv -r recipe.yaml -o noisy.csv --truth
     """
-    from noisecli.executors import expect_work
-
-    if not dry_run:
-        expect_work(source, workers)
     from noisecli import recipe as recipes
     from noisecli import run
     from noisecli.cli import pipes, show
@@ -79,21 +75,24 @@ def augment(
     overrides = overrides_of(set_, seed, copies)
     if to_pipe:
         pipes.refuse_several(recipes.load(recipe, target="table", overrides=overrides, severity=severity))
-    with code_admitted(allow_code), pipes.piped(source, output) as (source_file, target), progress(quiet) as meter:
+    with code_admitted(allow_code), pipes.piped(source, output) as (source_file, target):
         if dry_run:
-            prepared = run.inspect(
-                source_file,
-                recipe,
-                output=target,
-                overrides=overrides,
-                severity=severity,
-                allow_code=allow_code,
-                workers=workers,
-                force=force or if_changed,
-                resume=resume,
-                progress=meter,
-            )
-        else:
+            with progress(quiet) as meter:
+                prepared = run.inspect(
+                    source_file,
+                    recipe,
+                    output=target,
+                    overrides=overrides,
+                    severity=severity,
+                    allow_code=allow_code,
+                    workers=workers,
+                    force=force or if_changed,
+                    resume=resume,
+                    progress=meter,
+                )
+            show.prepared(prepared, json, quiet)
+            return
+        with progress(quiet) as meter:
             outcome = run.augment(
                 source_file,
                 recipe,
@@ -110,9 +109,7 @@ def augment(
                 depfile=depfile,
                 progress=meter,
             )
-    if dry_run:
-        show.prepared(prepared, json, quiet)
-    elif to_pipe:
+    if to_pipe:
         show.warn(
             [*outcome.manifest.warnings, f"no manifest is kept of what goes to a pipe; seed {outcome.manifest.seed}"]
         )

@@ -26,8 +26,11 @@ def progress(quiet: bool) -> Iterator[Meter | None]:
     elif is_plain(sys.stderr):
         yield _plain()
     else:
-        with _bar() as bar:
+        bar = _bar()
+        try:
             yield _on_terminal(bar)
+        finally:
+            bar.stop()
 
 
 def _bar() -> "Progress":
@@ -56,6 +59,7 @@ def _on_terminal(bar: "Progress") -> Meter:
 
     def meter(stage: str, done: int, total: int) -> None:
         if stage not in stages:
+            bar.start()  # not before: it starts a thread, and then no workers can be forked
             stages[stage] = bar.add_task(LABELS[stage], total=total)
         bar.update(stages[stage], completed=done)
 

@@ -9,7 +9,7 @@ from typing import Any
 from noisecli import manifest as manifests
 from noisecli import recipe as recipes
 from noisecli.errors import DataProblem
-from noisecli.executors import local
+from noisecli.executors import leave_if_worker, local
 from noisecli.facts import Facts
 from noisecli.manifest import Manifest
 from noisecli.plan import Plan
@@ -105,6 +105,7 @@ def augment(
         NoiseError: a fault of the recipe, the arguments, the data or the environment.
         OSError: a file that cannot be read or written.
     """
+    leave_if_worker()
     root, _ = as_path(source, "source"), as_path(output, "output")
     target = find_target(root)
     checked = recipes.load(recipe, target=target, overrides=overrides, severity=severity)
@@ -150,6 +151,7 @@ def replay(
         DataProblem: the input, or code that a step runs, differs from what the manifest records.
         SystemProblem: a package that ops of the run came with is not installed.
     """
+    leave_if_worker()
     root, _ = as_path(source, "source"), as_path(output, "output")
     manifest = manifests.locate(as_path(given, "given"))
     recorded = manifests.read(manifest)
@@ -267,4 +269,7 @@ def _with_partners(prepared: Prepared, folder: Path) -> Mapping[str, Plan]:
 
 def _tasks(dataset: Dataset, size: int) -> int:
     """How many tasks a copy is at the most, so that small runs start no processes."""
-    return max(len(dataset.files) // TASK_IMAGES if dataset.target == "images" else 1, size >> 22)
+    if dataset.target == "images":
+        return max(len(dataset.files) // TASK_IMAGES, size >> 22)
+    whole = not any(file.table().splits for file in dataset.struck)
+    return max(1, min(len(dataset.files), size >> 22) if whole else size >> 22)

@@ -10,7 +10,7 @@ from typing import Any
 from noisecli import manifest as manifests
 from noisecli import recipe as recipes
 from noisecli.errors import DataProblem, UsageProblem
-from noisecli.executors import Pool, available_cores, local
+from noisecli.executors import Pool, available_cores, leave_if_worker, local
 from noisecli.facts import Facts
 from noisecli.formats.images import EXACT
 from noisecli.plan import Plan
@@ -59,6 +59,7 @@ def inspect(
     Arguments and errors are those of `augment`; without an output there is nothing to check about it, and where nothing
     is said about code, none is imported. With `widen` the survey of tables finds out more than the recipe asks for.
     """
+    leave_if_worker()
     root = as_path(source, "source")
     checked = recipes.load(recipe, target=find_target(root), overrides=overrides, severity=severity)
     dataset = prepare.find(checked, root)

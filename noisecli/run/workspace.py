@@ -28,6 +28,18 @@ JOURNAL = "commit"
 _OPEN: list[tuple[Path, list[Path]]] = []
 """Outputs that are being made, each with the folders above it that were made for it."""
 
+_LOCKS: list[IO[str]] = []
+"""Locks of this process."""
+
+
+def _let_go() -> None:
+    """Close them in a process that is forked off: it may live on for a moment when this one is killed."""
+    for lock in _LOCKS:
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 def folder_for(output: Path) -> Path:
     """Return the hidden folder of an output."""
@@ -89,9 +101,13 @@ def claimed(output: Path) -> Iterator[Path]:
         with writable(output):
             lock = _open(work)
         with lock:
-            if _held(lock, work, output):
-                yield work
-                return
+            _LOCKS.append(lock)
+            try:
+                if _held(lock, work, output):
+                    yield work
+                    return
+            finally:
+                _LOCKS.remove(lock)
 
 
 @contextmanager
