@@ -1,7 +1,7 @@
 """A recipe settled on a dataset: which columns each step strikes, with which facts and quotas."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
@@ -13,6 +13,7 @@ import pyarrow as pa
 from noisecli.columns import Column, widened
 from noisecli.corruption import (
     BlockCorruption,
+    CellCorruption,
     CloningCorruption,
     Corruption,
     FileCorruption,
@@ -23,6 +24,7 @@ from noisecli.corruption import (
     MixingCorruption,
     RowsCorruption,
     SeriesCorruption,
+    TextCorruption,
 )
 from noisecli.mechanism import Chooser, Patterns, Runs, Span
 from noisecli.partners import Pairing, Partners
@@ -269,6 +271,19 @@ class Plan:
     def whole_files(self) -> bool:
         """Whether a step has to see all of a block, or of a series, so that a file cannot be shared out."""
         return self.lined_up or any(isinstance(step.corruption, BlockCorruption) for step in self.steps)
+
+    @property
+    def by_column(self) -> bool:
+        """Whether what becomes of a column does not depend on what becomes of others, and no row moves."""
+        alone = all(isinstance(step.corruption, CellCorruption | TextCorruption) for step in self.steps)
+        return alone and self.soft is None and not self.lined_up and not self.outgoing
+
+    def striking(self, columns: Collection[str]) -> "Plan":
+        """Return a plan that does the same to some columns, and nothing to others."""
+        own = [replace(step, columns=tuple(name for name in step.columns if name in columns)) for step in self.steps]
+        units = {(step.id, step.unit(name)) for step in own for name in step.columns}
+        choosers = {unit: chooser for unit, chooser in self.choosers.items() if unit in units}
+        return replace(self, steps=tuple(step for step in own if step.columns), choosers=choosers)
 
     def lasts(self, step: StepPlan) -> bool:
         """Whether what a step strikes are faults that last, of which intervals tell."""

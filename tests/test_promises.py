@@ -178,6 +178,60 @@ def test_stretches_of_a_row_group_do_not_show(
     assert pages.sub("", told) == pages.sub("", told_again)
 
 
+BY_COLUMN = [
+    *EVERY_STEP[:5],
+    {"op": "gaussian_noise", "id": "again", "columns": "visits", "where": {"height": {"ge": 1.7}}},
+    {"op": "missing", "id": "more", "columns": ["note", "height", "name"], "rate": 0.2, "joint": True},
+    {"op": "outlier", "columns": "height", "rate": 0.1, "mechanism": {"mar": {"columns": "visits"}}},
+    {"op": "label_flip", "columns": "churn", "rate": 0.25},
+]
+
+
+@pytest.mark.parametrize(
+    ("more", "data", "tasks"),
+    [
+        ([], {}, 2 * 4),  # for each of two row groups
+        ([{"op": "duplicate", "rate": 0.05}], {}, 2),
+        ([{"op": "permute", "columns": ["name", "note"], "rate": 0.5}], {}, 2),
+        ([{"op": "stuck", "columns": "height", "rate": 0.2}], {}, 1),
+        ([], {"source_row": True}, 2),
+    ],
+    ids=["cells", "rows", "partners", "series", "source_row"],
+)
+def test_columns_that_workers_share_do_not_show(
+    big: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: list[dict[str, Any]],
+    data: dict[str, Any],
+    tasks: int,
+) -> None:
+    """The columns of a file of few row groups are dealt out only where they do not depend on each other."""
+    source = tmp_path / "in.parquet"
+    pq.write_table(pa.csv.read_csv(big), source, row_group_size=30_000)
+    done: list[work.TableTask] = []
+    once = work.write_table
+    monkeypatch.setattr(work, "write_table", lambda task: done.append(task) or once(task))
+    recipe, found, output = a_recipe(*BY_COLUMN, *more, data=data), [], tmp_path / "out.parquet"
+
+    def progress(stage: str, done: int, total: int) -> None:
+        assert done <= total
+
+    for cells in (1, 1 << 40):
+        monkeypatch.setattr(execute, "SHARE_CELLS", cells)
+        augment(source, recipe, output, workers=1, force=True, progress=progress)
+        found.append((output.read_bytes(), path_for(output).read_text(), len(done)))
+        augment(source, recipe, output, workers=1, force=True, truth=True)
+        truth = output.with_name("out.parquet.noisecli-truth.parquet").read_bytes()
+        found.append((output.read_bytes(), path_for(output).read_text(), truth))
+        done.clear()
+    (*shared, count), told, (*whole, once_each), told_whole = found
+    assert shared == whole
+    assert told == told_whole
+    assert told[0] == shared[0]
+    assert (count, once_each) == (tasks, min(tasks, 2))
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
 def test_parts_that_workers_survey_do_not_show(
     big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str

@@ -18,6 +18,7 @@ from noisecli.formats.stitch import (
     ABOUT,
     BLOOM_SIZE,
     CHUNKS,
+    COLUMN_INDEX,
     COMPRESSED,
     CREATED_BY,
     DATA_PAGE,
@@ -27,6 +28,7 @@ from noisecli.formats.stitch import (
     GROUPS,
     KEY,
     LEAF,
+    OFFSET_INDEX,
     ORDERS,
     PACKED,
     PAIRS,
@@ -41,6 +43,7 @@ from noisecli.formats.stitch import (
 )
 from noisecli.formats.stitch import ROWS as ALL_ROWS
 from noisecli.formats.thrift import Struct, parse, serialize
+from noisecli.run import execute
 
 ROWS, GROUP = 600, 200
 
@@ -262,6 +265,26 @@ def test_the_footer_is_not_read_for_each_row_group(tmp_path: Path, monkeypatch: 
     assert 0 < len(opened) < 100
 
 
+def test_a_page_index_of_some_columns_does_not_tell_who_wrote_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether columns that are written anew have one goes for the whole file, though workers share its columns."""
+    source = tmp_path / "in.parquet"
+    by_arrow(write_page_index=True)(table(), source)
+
+    def cut(footer: Struct) -> None:
+        for group in footer[GROUPS][1][1]:
+            for chunk in group[CHUNKS][1][1][1:]:
+                for number in range(OFFSET_INDEX, COLUMN_INDEX + 2):
+                    chunk.pop(number, None)
+
+    edited(source, cut)
+    steps = [MISSING, {"op": "gaussian_noise", "columns": "id", "sigma": 0.5}]
+    whole = run(source, *steps).read_bytes()
+    monkeypatch.setattr(execute, "SHARE_CELLS", 1)
+    assert run(source, *steps).read_bytes() == whole
+
+
 def mixed_times(times: pa.Table) -> bytes:
     """A file of which the second column is INT96 and the third is not."""
 
@@ -271,10 +294,10 @@ def mixed_times(times: pa.Table) -> bytes:
         return Source(file, 0, file.tell())
 
     starts = range(0, ROWS, GROUP)
-    pieces = [Piece(written(times.slice(start, GROUP).select(["new"])), {2: 0}) for start in starts]
+    pieces = [[Piece(written(times.slice(start, GROUP).select(["new"])), {2: 0})] for start in starts]
     whole = written(times, use_deprecated_int96_timestamps=True)
     result = io.BytesIO()
-    Stitching(whole, written(times.slice(0, 0)), pieces).write(result, lambda group, columns: pieces[0], {})
+    Stitching(whole, written(times.slice(0, 0)), pieces).write(result, lambda group, columns: pieces[0][0], {})
     return result.getvalue()
 
 

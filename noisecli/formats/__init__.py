@@ -94,17 +94,16 @@ class Written:
     rows: int
     changed: bool
     """Whether any cell or row differs from the input."""
-    content: str | None
-    """Digest of the cells that were written anew; None where the bytes are the content."""
+    contents: tuple[str, ...] = ()
+    """Digests of the cells that were written anew, in order; none where the bytes are the content."""
     warnings: tuple[str, ...] = ()
     """What of the file could not be kept."""
 
 
-def combined(contents: Sequence[str | None]) -> str | None:
-    """Return a digest of several parts."""
-    if not contents or None in contents or len(contents) == 1:
-        return contents[0] if contents else None
-    return hashlib.sha256("\n".join(map(str, contents)).encode()).hexdigest()
+def combined(parts: Iterable[Written]) -> str | None:
+    """Return a digest of all that was written anew, in whatever parts; None where the bytes are the content."""
+    contents = [content for part in parts for content in part.contents]
+    return hashlib.sha256("\n".join(contents).encode()).hexdigest() if contents else None
 
 
 class TableFile(Protocol):
@@ -161,7 +160,7 @@ class TableFile(Protocol):
         """Put the written parts together as one complete file and remove them.
 
         Args:
-            sinks: the parts.
+            sinks: the parts; of a row group there may be several, one after another, with different columns.
             target: the file.
             order: which of the rows of all parts each outgoing one is; None: all, as they are.
         """

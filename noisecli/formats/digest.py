@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +28,12 @@ class Content:
         self._columns = [_Cells(type_) for type_ in schema.types]
 
     @classmethod
-    def of(cls, table: pa.Table) -> str:
-        """Return the digest of a whole table."""
-        content = cls(table.schema)
-        content.feed(table)
-        return content.hexdigest()
+    def of_each(cls, table: pa.Table) -> Iterator[str]:
+        """Yield the digest of each column of a whole table."""
+        for i, field in enumerate(table.schema):  # a name may come twice
+            content = cls(pa.schema([field]))
+            content.feed(table.select([i]))
+            yield content.hexdigest()
 
     def feed(self, table: pa.Table) -> None:
         """Add the next rows."""

@@ -105,7 +105,7 @@ class FeatherFile(ArrowFile):
                     write({**dict(enumerate(table.columns)), **_rebased(table, coded, known)}, note)
             if coded:
                 self._settle(sink, _narrowed(kept, known), manner)
-        return Written(rows, changed, content.hexdigest())
+        return Written(rows, changed, (content.hexdigest(),))
 
     def _settle(self, sink: Path, schema: pa.Schema, manner: Manner) -> None:
         """Write a file again in its final types and with whole dictionaries: what they hold is only known at the end.

@@ -89,6 +89,7 @@ def _file_options(source: pq.ParquetFile, path: Path, schema: pa.Schema) -> dict
         "version": "1.0" if old else "2.6",
         "data_page_version": "2.0" if page and page[1] == DATA_PAGE_V2 and not compresses_all else "1.0",
         "write_page_checksum": bool(page and page[2]),
+        "write_page_index": _has_page_index(source.metadata),
         "use_deprecated_int96_timestamps": bool(times) and all(times),
         "store_decimal_as_integer": any(
             pt.is_decimal(type_) and leaf.physical_type in ("INT32", "INT64") for leaf, type_ in pairs
@@ -111,7 +112,7 @@ def _column_options(
     Of each leaf its path, its column and its type are given. Outgoing columns, of other types than in the file, have a
     dictionary if they are text; those that the file does not have are else like its last one.
     """
-    codecs, dictionaries, statistics, encodings, blooms, page_index = {}, [], [], {}, {}, False
+    codecs, dictionaries, statistics, encodings, blooms = {}, [], [], {}, {}
     for leaf, (path, owner, type_) in told.items() if groups else ():
         chunks = [group.column(min(leaf, group.num_columns - 1)) for group in groups if group.num_columns]
         if not chunks:
@@ -126,15 +127,19 @@ def _column_options(
             statistics.append(path)
         if any(getattr(chunk, "bloom_filter_offset", None) for chunk in chunks):
             blooms[path] = {"ndv": max(1, *(group.num_rows for group in groups))}
-        page_index |= any(chunk.has_offset_index for chunk in chunks)
     return {
         "compression": codecs,
         "use_dictionary": dictionaries,
         "column_encoding": encodings,
         "write_statistics": statistics,
         "bloom_filter_options": blooms,
-        "write_page_index": page_index,
     }
+
+
+def _has_page_index(metadata: pq.FileMetaData) -> bool:
+    """Whether any column has one; of a long footer one row group must do."""
+    group = metadata.row_group(0) if metadata.num_row_groups else None
+    return group is not None and any(group.column(i).has_offset_index for i in range(group.num_columns))
 
 
 def _has_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:

@@ -16,7 +16,7 @@ import pyarrow.types as pt
 from noisecli.columns import Column
 from noisecli.engine import Index, Slab
 from noisecli.errors import DataProblem
-from noisecli.formats import AS_IT_CAME, Assembled, Part, Transform, Written, combined, pieces
+from noisecli.formats import AS_IT_CAME, Assembled, Part, Transform, Written, pieces
 from noisecli.formats.arranged import Spill
 from noisecli.formats.content import ArrowFile, Vocabulary, legible, plain, spaced
 from noisecli.formats.digest import Content
@@ -105,13 +105,13 @@ class ParquetFile(ArrowFile):
                 how = manner(frozenset(schema.names if moved else {*columns, *outgoing}))
                 with self._blaming("the encoding of columns"):
                     pieces.append(target, table, how)
-                contents.append(Content.of(table))
+                contents.extend(f"{part.start}:{column}" for column in Content.of_each(table))
                 changed |= moved or table.num_columns > 0
                 lost |= {loss for loss, names in how.lost.items() if not names.isdisjoint(table.column_names)}
                 rows += part.rows if noisy.order is None else len(noisy.order)
                 del table, noisy, old
         warnings = tuple(f"{self.name}: {loss}" for loss in sorted(lost))
-        return Written(rows, changed, combined(contents), warnings)
+        return Written(rows, changed, tuple(contents), warnings)
 
     def _manner(
         self,
@@ -137,7 +137,7 @@ class ParquetFile(ArrowFile):
             manner = self._manner(source, schema, outgoing, schema.names)
             whole = [name.encode() for name in schema.names]
             sources = [stack.enter_context(path.open("rb")) for path in (self.path, *sinks)]
-            found = [piece for sink in sources[1:] for piece in pieces.read_back(sink, whole)]
+            found = pieces.read_back(sources[1:], whole, source.num_row_groups)
             with self._blaming("the footer"):
                 mine = Source(sources[0], 0, self.path.stat().st_size)
                 mine.check()
@@ -172,10 +172,10 @@ class ParquetFile(ArrowFile):
         coded = {i: field.name for i, field in anew.items() if pt.is_dictionary(field.type)}
         vocabulary = Vocabulary(schema, set(coded.values()) - set(outgoing))
         for number, name in coded.items() if vocabulary.wanted else ():
-            for group, piece in enumerate(stitching.pieces):
+            for group, own in enumerate(stitching.pieces):
                 if name not in vocabulary.wanted:
                     break
-                if piece is not None and number in piece.columns:
+                if piece := next((piece for piece in own if number in piece.columns), None):
                     vocabulary.add(name, pieces.categories(piece, name, plain(schema.field(number).type)))
                 else:
                     column = self._read(source, group, [name]).column(0)

@@ -57,8 +57,21 @@ def described(schema: pa.Schema, manner: Manner) -> Source:
     return Source(file, 0, file.tell())
 
 
-def read_back(file: BinaryIO, whole: Sequence[bytes]) -> Iterator[Piece | None]:
-    """Yield the pieces in a file; `whole` has the names of all columns. None: nothing of that row group is anew."""
+def read_back(files: Sequence[BinaryIO], whole: Sequence[bytes], groups: int) -> list[list[Piece]]:
+    """Return what is anew of each row group.
+
+    Args:
+        files: those that the pieces were appended to; for each row group there are equally many, in order.
+        whole: the names of all columns.
+        groups: how many row groups there are.
+    """
+    found = [piece for file in files for piece in _read_back(file, whole)]
+    each = max(1, len(found) // max(1, groups))
+    return [list(filter(None, found[at : at + each])) for at in range(0, len(found), each)]
+
+
+def _read_back(file: BinaryIO, whole: Sequence[bytes]) -> Iterator[Piece | None]:
+    """Yield the pieces in a file. None: it has nothing of a row group."""
     stretches, at = [], file.seek(0, os.SEEK_END)
     while at:
         file.seek(at - SIZE_BYTES)

@@ -70,7 +70,7 @@ class SplicedFile(ABC, Generic[R]):
                 target.write(_without_end(written.to_pybytes()) if unended and struck.order is not None else written)
                 rows += run.rows if struck.order is None else len(struck.order)
                 changed |= bool(struck.cells) or struck.order is not None
-        return Written(rows, changed, None)
+        return Written(rows, changed)
 
     def excerpt(self, target: Path, size: int, places: int) -> None:
         if not self._packing.packed:

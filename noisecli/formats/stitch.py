@@ -157,8 +157,8 @@ class Stitching:
     source: Source
     template: Source
     """A file of all columns of the output and no rows: it tells how those are described that are written anew."""
-    pieces: Sequence[Piece | None]
-    """What each row group has anew."""
+    pieces: Sequence[Sequence[Piece]]
+    """What each row group has anew: each piece other columns."""
     fresh: Collection[bytes] = ()
     """Names of the columns that every row group has anew."""
     anew: set[int] = field(init=False)
@@ -167,7 +167,7 @@ class Stitching:
     def __post_init__(self) -> None:
         if len(self.pieces) != len(self.source.groups):
             raise pa.ArrowInvalid("it has another number of row groups")
-        own = (set(piece.columns) for piece in self.pieces if piece is not None)
+        own = (set(piece.columns) for group in self.pieces for piece in group)
         fresh = (i for i, column in enumerate(self.template.fields) if column.name in self.fresh)
         self.anew = set(fresh).union(*own)
 
@@ -176,8 +176,8 @@ class Stitching:
         at, groups, moved = target.write(MAGIC), [], []
         known = len(self.source.fields)
         unlike = {i for i in self.anew if i >= known or self._new(i).elements != self.source.fields[i].elements}
-        for number, piece in enumerate(self.pieces):
-            own = [piece] if piece is not None else []
+        for number, pieces in enumerate(self.pieces):
+            own = list(pieces)
             lacking = unlike.difference(*(each.columns for each in own))
             if lacking:
                 own.append(late(number, lacking))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, groupby, islice, product
+from itertools import count, groupby, islice, pairwise, product
 from pathlib import Path
 
 from noisecli import manifest as manifests
@@ -10,7 +10,7 @@ from noisecli.annotations import Annotations
 from noisecli.engine import Index, Tally
 from noisecli.errors import UsageProblem
 from noisecli.executors import Pool
-from noisecli.formats import Assembled, combined
+from noisecli.formats import Assembled, Part, combined
 from noisecli.formats.arranged import ORDER_BYTES, find_order, find_places
 from noisecli.formats.csv import CsvFile
 from noisecli.listing import InputEntry
@@ -37,6 +37,12 @@ Progress = Callable[[str, int, int], None]
 TASK_SLABS = 8
 MOST_TASKS = 64
 """So many share a Parquet file, whose footer each of them reads."""
+
+FEWEST_TASKS = 8
+"""Where there are fewer by files and row groups they take a share of the columns each, unless there is little to do."""
+
+SHARE_CELLS = 1 << 20
+"""Cells of a row group that are worth a task."""
 
 TASK_IMAGES = 16
 
@@ -109,18 +115,22 @@ def write_tables(
     """Write every copy of every table that is struck."""
     tasks: list[work.TableTask] = []
     written = [copy for copy in prepared.recipe.head.written if copy]
-    for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
+    tables = list(product(prepared.plans, written, prepared.dataset.struck))
+    for variant, copy, file in tables:
         parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant].without_dirt
         rows = sum(part.rows for part in parts)
         shared = file.table().splits and not plan.whole_files
         portion = TASK_SLABS if file.table().as_text else -(-len(parts) // MOST_TASKS)  # row groups are large
         step = max(portion if shared else len(parts), 1)
-        for i in range(0, max(len(parts), 1), step):
+        fewest = -(-FEWEST_TASKS // len(tables))
+        plans = _share_out(plan, file, parts, fewest) if shared and record.truth is None else [plan]
+        for i, (share, plan) in product(range(0, max(len(parts), 1), step), enumerate(plans)):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
             keys = sink.with_suffix(".keys") if plan.scatters else None
             told = sink.with_suffix(".intervals") if plan.series is not None and plan.series.told else None
-            tasks.append(work.TableTask(file, parts[i : i + step], plan, copy, sink, variant, shard, keys, rows, told))
+            own = parts[i : i + step], plan, copy, sink, variant, shard, keys, rows, told, share, len(plans)
+            tasks.append(work.TableTask(file, *own))
     results = log.map(pool, work.write_table, tasks, lambda task, _: [task.sink])
     pieces: list[tuple[work.TableTask, work.TableDone]] = []
     for i, (task, done) in enumerate(results):
@@ -130,12 +140,24 @@ def write_tables(
         if task.keys is None:
             _take_truth(record, task, sum(piece.written.rows for _, piece in pieces))
         pieces.append((task, done))
-        meter.add(sum(part.size for part in task.parts))
+        meter.add(task.size)
         following = tasks[i + 1] if i + 1 < len(tasks) else None
         if following is None or following.whole != task.whole:
             _finish_table(prepared, record, log, data, pieces)
             meter.finish(prepared.tables[task.file.relative].size)
             pieces = []
+
+
+def _share_out(plan: Plan, file: InputFile, parts: Sequence[Part], fewest: int) -> list[Plan]:
+    """Deal the columns of a file with few row groups out, so that there are so many tasks at least for the workers."""
+    if file.table().as_text or not 0 < len(parts) < fewest or not plan.by_column:
+        return [plan]
+    struck = {name for step in plan.steps for name in step.columns}
+    names = [name for name in file.table().fields() if name in struck]  # so digests of columns come in their order
+    worth = len(names) * max(part.rows for part in parts) // SHARE_CELLS
+    count = max(1, min(-(-fewest // len(parts)), len(names), worth))
+    bounds = [len(names) * i // count for i in range(count + 1)]
+    return [plan.striking(names[start:stop]) for start, stop in pairwise(bounds)]
 
 
 def _take_truth(record: Record, task: work.TableTask, written: int, places: Index | None = None) -> None:
@@ -170,7 +192,7 @@ def _put_together(
     order = _settle_order(record, pieces)
     changed = order is not None or any(piece.written.changed for _, piece in pieces)
     plan, sinks = prepared.plans[task.variant], [piece.sink for piece, _ in pieces]
-    rows = sum(piece.written.rows for _, piece in pieces)
+    rows = sum(piece.written.rows for task, piece in pieces if task.share == 0)
     if plan.dirt and isinstance(task.file.table(), CsvFile):
         tally, rows, made = spoil(plan, task, sinks, target, order, rows, record.truth)
         changed |= any(counts.changed for counts in tally.values())
@@ -183,7 +205,7 @@ def _put_together(
         made = replace(made, proof=None)
     proof = made.proof or manifests.digest(target)
     done = FileDone(task.file.relative, (found.sha256, found.size), proof, rows=rows)
-    done.content = made.content or combined([piece.written.content for _, piece in pieces])
+    done.content = made.content or combined(piece.written for _, piece in pieces)
     return FilesDone([done], tally)
 
 

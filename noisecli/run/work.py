@@ -133,7 +133,7 @@ def survey_in_parts(whole: SurveyTask, pool: Pool, read: Callable[[int], None]) 
 
 @dataclass(frozen=True)
 class TableTask:
-    """Write some parts of one copy of a table."""
+    """Write some parts of one copy of a table, or a share of their columns."""
 
     file: InputFile
     parts: Sequence[Part]
@@ -149,6 +149,15 @@ class TableTask:
     """Rows of the whole file."""
     intervals: Path | None = None
     """Where the shard of the intervals goes; None: they are not asked for, or nothing lasts."""
+    share: int = 0
+    """Number of the share of the columns."""
+    shares: int = 1
+    """Into how many the columns are dealt out."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that it stands for."""
+        return sum(part.size for part in self.parts) // self.shares
 
     @property
     def name(self) -> str:

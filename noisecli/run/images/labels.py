@@ -18,6 +18,7 @@ import pyarrow as pa
 from noisecli.columns import Column, Kind
 from noisecli.engine import Slab, Struck
 from noisecli.errors import DataProblem
+from noisecli.formats import combined
 from noisecli.listing import OutputEntry
 from noisecli.manifest import digest, place
 from noisecli.run.dataset import IMAGES, OTHER_IMAGES, InputFile, names_split
@@ -209,7 +210,7 @@ def _rewrite(file: InputFile, old: OutputEntry, rows: Rows, target: Path, draft:
     if not written.changed:
         draft.unlink()
         return old
-    content = table.assemble([draft], target, outgoing).content or written.content
+    content = table.assemble([draft], target, outgoing).content or combined([written])
     return entry_of(old.path, old.input, old.copy_number, target, written.rows, content)
 
 
