@@ -127,6 +127,7 @@ def run(side: Side, watch: bool = False) -> Run:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
+            _left_behind()  # none still writes where its output is removed next
             raise
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -2,18 +2,30 @@
 
 import argparse
 import pstats
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.__main__ import options
+from benchmarks.__main__ import check_names, options
 from benchmarks.inputs import Inputs
 from benchmarks.lines import LINES, Line, Place
 from benchmarks.measure import run
 
 DEFAULT = ["parquet-floats", "parquet-mixed", "csv-floats", "csv-missing", "typo-nlpaug", "jpeg"]
+_INSIDE = "it is timed inside a process that makes its inputs, too"
+_WORKERS = "it is about two workers"
+UNFIT = {
+    "tab-err": _INSIDE,
+    "imagenet-c": _INSIDE,
+    "albumentations": _INSIDE,
+    "workers-csv": _WORKERS,
+    "workers-parquet": _WORKERS,
+    "workers-images": _WORKERS,
+    "memory": "it is about memory, not time",
+}
 STAGES, ROOMS, FUNCTIONS = 10, 8, 14
 ROOT = str(Path(__file__).parents[1])
 
@@ -23,14 +35,26 @@ Times = dict[tuple[str, int, str], tuple[int, int, float, float, object]]
 
 def main() -> None:
     """Profile noisecli's side of each line and print three short tables."""
+    arguments = parse()
+    inputs = Inputs(arguments.data, arguments.scale)
+    scale = "" if arguments.scale == 1 else f"at scale {arguments.scale:g}, "
+    for line in LINES:
+        if line.name in arguments.lines:
+            print(f"\n{line.name}: {line.work}; {scale}one worker, seconds under the profiler", flush=True)
+            print("\n".join(profiled(line, inputs)), flush=True)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description="Show where time goes.")
     parser.add_argument("lines", nargs="*", metavar="LINE", default=DEFAULT, help=f"default: {', '.join(DEFAULT)}")
     options(parser)
     arguments = parser.parse_args()
-    for line in LINES:
-        if line.name in arguments.lines:
-            print(f"\n{line.name}: {line.work.format(part='ops')}; one worker, seconds under the profiler")
-            print("\n".join(profiled(line, Inputs(arguments.data, arguments.scale))))
+    check_names(parser, arguments.lines)
+    unfit = [f"{name} ({UNFIT[name]})" for name in arguments.lines if name in UNFIT]
+    if unfit:
+        parser.error(f"cannot be profiled: {', '.join(unfit)}")
+    return arguments
 
 
 def profiled(line: Line, inputs: Inputs) -> Iterator[str]:
@@ -79,4 +103,7 @@ def _table(title: str, seconds: dict[str, float], most: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
