@@ -121,6 +121,8 @@ def all_rows(results: dict[str, Any]) -> Iterator[Row]:
 def page(results: dict[str, Any], profile: str) -> str:
     """Return docs/BENCHMARKS.md, with the profile as `make profile` prints it."""
     found = list(all_rows(results))
+    scale = results.get("scale", 1)
+    short = list(in_short(found)) if scale == 1 else [f"At scale {scale:g}: all sizes below are to be read times that."]
     ratios = [
         [f"`{row.name}`", row.work, row.against, f"{row.ratio:.3g}", spread(row), aim(row), row.reached]
         for row in found
@@ -132,7 +134,7 @@ def page(results: dict[str, Any], profile: str) -> str:
     ]
     why = "".join(f"- `{line.name}`: {line.why}\n" for line in LINES if line.why and line.name in _late(found))
     return PAGE.format(
-        short="".join(["\n## In short\n\n", *(f"- {text}\n" for text in in_short(found)), "\n## How it is measured\n"]),
+        short="".join(["\n## In short\n\n", *(f"- {text}\n" for text in short), "\n## How it is measured\n"]),
         pairs=results["pairs"],
         environment=environment(results["environment"]),
         ratios=_table(["line", "work", "against", "ratio", "spread", "at most", "reached"], ratios + absent),
