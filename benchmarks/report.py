@@ -24,7 +24,8 @@ What noisecli costs beside what people would use without it.
   workers, but where said; most of the others use one core or little more: the CPU seconds below tell.
 - noisecli hashes what it reads and writes, and waits until it is on the disk (fsync). So do the copies that it is
   compared with: [programs](../benchmarks/baselines/) that copy row group by row group, or block by block.
-- What happens in memory is timed inside its process, without imports: for 16 images, or a DataFrame of 1 M rows.
+- What happens in memory is timed inside its process, without imports: for 16 images, or a DataFrame of 1 M rows (there
+  the median of five calls).
 - "At most" are aims that were set before the work was begun. "+50%" means that a line takes 1.5 times its aim.
 
 {environment}
