@@ -190,7 +190,7 @@ BY_COLUMN = [
 @pytest.mark.parametrize(
     ("more", "data", "tasks"),
     [
-        ([], {}, 2 * 4),  # for each of two row groups
+        ([], {}, 2 * 6),  # for each of two row groups
         ([{"op": "duplicate", "rate": 0.05}], {}, 2),
         ([{"op": "permute", "columns": ["name", "note"], "rate": 0.5}], {}, 2),
         ([{"op": "stuck", "columns": "height", "rate": 0.2}], {}, 1),
@@ -206,7 +206,7 @@ def test_columns_that_workers_share_do_not_show(
     data: dict[str, Any],
     tasks: int,
 ) -> None:
-    """The columns of a file of few row groups are dealt out only where they do not depend on each other."""
+    """The columns of row groups are dealt out only where they do not depend on each other."""
     source = tmp_path / "in.parquet"
     pq.write_table(pa.csv.read_csv(big), source, row_group_size=30_000)
     done: list[work.TableTask] = []

@@ -38,11 +38,11 @@ TASK_SLABS = 8
 MOST_TASKS = 64
 """So many share a Parquet file, whose footer each of them reads."""
 
-FEWEST_TASKS = 8
-"""Where there are fewer by files and row groups they take a share of the columns each, unless there is little to do."""
+MOST_SINKS = 128
+"""So many more tasks there may be where each takes a share of the columns: what they write is open at once."""
 
-SHARE_CELLS = 1 << 20
-"""Cells of a row group that are worth a task."""
+SHARE_CELLS = 1 << 21
+"""Cells of a row group for a task: more take memory, and longer each, as they leave the processor's cache."""
 
 TASK_IMAGES = 16
 
@@ -115,15 +115,13 @@ def write_tables(
     """Write every copy of every table that is struck."""
     tasks: list[work.TableTask] = []
     written = [copy for copy in prepared.recipe.head.written if copy]
-    tables = list(product(prepared.plans, written, prepared.dataset.struck))
-    for variant, copy, file in tables:
+    for variant, copy, file in product(prepared.plans, written, prepared.dataset.struck):
         parts, plan = prepared.tables[file.relative].parts, prepared.plans[variant].without_dirt
         rows = sum(part.rows for part in parts)
         shared = file.table().splits and not plan.whole_files
         portion = TASK_SLABS if file.table().as_text else -(-len(parts) // MOST_TASKS)  # row groups are large
         step = max(portion if shared else len(parts), 1)
-        fewest = -(-FEWEST_TASKS // len(tables))
-        plans = _share_out(plan, file, parts, fewest) if shared and record.truth is None else [plan]
+        plans = _share_out(plan, file, parts) if shared and record.truth is None else [plan]
         for i, (share, plan) in product(range(0, max(len(parts), 1), step), enumerate(plans)):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
@@ -148,14 +146,14 @@ def write_tables(
             pieces = []
 
 
-def _share_out(plan: Plan, file: InputFile, parts: Sequence[Part], fewest: int) -> list[Plan]:
-    """Deal the columns of a file with few row groups out, so that there are so many tasks at least for the workers."""
-    if file.table().as_text or not 0 < len(parts) < fewest or not plan.by_column:
+def _share_out(plan: Plan, file: InputFile, parts: Sequence[Part]) -> list[Plan]:
+    """Deal the columns of large row groups out, to tasks of their own."""
+    if file.table().as_text or not 0 < len(parts) <= MOST_TASKS or not plan.by_column:
         return [plan]
     struck = {name for step in plan.steps for name in step.columns}
     names = [name for name in file.table().fields() if name in struck]  # so digests of columns come in their order
     worth = len(names) * max(part.rows for part in parts) // SHARE_CELLS
-    count = max(1, min(-(-fewest // len(parts)), len(names), worth))
+    count = max(1, min(len(names), worth, MOST_SINKS // len(parts)))
     bounds = [len(names) * i // count for i in range(count + 1)]
     return [plan.striking(names[start:stop]) for start, stop in pairwise(bounds)]
 
