@@ -1,5 +1,6 @@
 """Where work runs. Everything here speaks `concurrent.futures`."""
 
+import gc
 import multiprocessing
 import os
 import queue
@@ -313,6 +314,7 @@ def _work(channel: Connection, lean: bool, inherited: Sequence[Connection]) -> N
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     for end in inherited:
         end.close()
+    gc.freeze()  # what a fork has brought along stays, and is not looked at for garbage
     from noisecli.engine.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -322,6 +324,7 @@ def _work(channel: Connection, lean: bool, inherited: Sequence[Connection]) -> N
     with suppress(EOFError, BrokenPipeError):
         while True:
             channel.send(_answer(channel))
+            gc.collect()  # what a task leaves may be large
 
 
 def _answer(channel: Connection) -> tuple[Any, Exception | None]:
