@@ -133,17 +133,15 @@ class _Worker:
             except (EOFError, OSError):
                 code = self.end()
                 if code == UNGUARDED:
-                    break
+                    raise UsageProblem(
+                        "workers: each worker imports the script that it is begun by, and this one begins a run when "
+                        'it is imported: put that under `if __name__ == "__main__":`, or ask for one worker'
+                    ) from None
                 continue
             if error is not None:
                 raise error
             done: R = result
             return done
-        if code == UNGUARDED:
-            raise UsageProblem(
-                "workers: each worker imports the script that it is begun by, and this one begins a run when it is "
-                'imported: put that under `if __name__ == "__main__":`, or ask for one worker'
-            )
         how = f"signal {-code}, perhaps for lack of memory" if code < 0 else f"exit code {code}"
         raise SystemProblem(
             f"{task.name}: {1 + RETRIES} processes died of it, one after the other ({how}): try --workers 1"
@@ -265,13 +263,23 @@ def _may_fork() -> bool:
 
 @contextmanager
 def _undisturbed(*deaf: signal.Signals) -> Iterator[None]:
-    """Let signals wait while a process is begun, which is deaf to some until it says otherwise."""
-    with _deferred(signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Let signals wait while a process is begun, which is deaf to some until it says otherwise.
+
+    To block them here would not do: threads of libraries would take them and wake this one.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if on_main else ()
+    waiting: list[int] = []
+    handlers = {number: signal.signal(number, lambda got, frame: waiting.append(got)) for number in numbers}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if waiting:
+        signal.raise_signal(waiting[0])
 
 
 def _start_server() -> None:
@@ -284,23 +292,6 @@ def _start_server() -> None:
     resource_tracker.ensure_running()  # unblocks signals when it starts, so it comes first
     with _undisturbed(signal.SIGINT, signal.SIGHUP):
         forkserver.ensure_running()
-
-
-@contextmanager
-def _deferred(*signals: signal.Signals) -> Iterator[None]:
-    """Let signals wait. Blocking them would not do: numpy's threads would take them and wake this one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[int] = []
-    handlers = {number: signal.signal(number, lambda got, frame: waiting.append(got)) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if waiting:
-        signal.raise_signal(waiting[0])
 
 
 def _work(channel: Connection, lean: bool, inherited: Sequence[Connection]) -> None:

@@ -285,6 +285,16 @@ def test_a_page_index_of_some_columns_does_not_tell_who_wrote_which(
     assert run(source, *steps).read_bytes() == whole
 
 
+def test_a_page_index_is_kept_where_the_first_row_group_is_empty(tmp_path: Path) -> None:
+    source, cells = tmp_path / "in.parquet", table().select(["id", "price"])
+    with pq.ParquetWriter(source, cells.schema, write_page_index=True) as writer:
+        writer.write_table(cells.slice(0, 0))
+        writer.write_table(cells)
+    found = [pq.read_metadata(path) for path in (source, run(source, MISSING))]
+    assert [metadata.row_group(0).num_rows for metadata in found] == [0, 0]
+    assert all(metadata.row_group(1).column(i).has_offset_index for metadata in found for i in range(2))
+
+
 def mixed_times(times: pa.Table) -> bytes:
     """A file of which the second column is INT96 and the third is not."""
 

@@ -138,7 +138,7 @@ def _column_options(
 
 def _has_page_index(metadata: pq.FileMetaData) -> bool:
     """Whether any column has one; of a long footer one row group must do."""
-    group = metadata.row_group(0) if metadata.num_row_groups else None
+    group = _first_group(metadata)
     return group is not None and any(group.column(i).has_offset_index for i in range(group.num_columns))
 
 
@@ -169,13 +169,18 @@ def _paths(schema: pa.Schema) -> list[str]:
 
 def _first_page(path: Path, metadata: pq.FileMetaData) -> re.Match[bytes] | None:
     """Header of the first data page: its layout and checksum are told nowhere else."""
-    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
-    offset = next((group.column(0).data_page_offset for group in groups if group.num_rows and group.num_columns), None)
-    if offset is None:
+    group = _first_group(metadata)
+    if group is None:
         return None
     with path.open("rb") as file:
-        file.seek(offset)
+        file.seek(group.column(0).data_page_offset)
         return PAGE_HEADER.match(file.read(32))
+
+
+def _first_group(metadata: pq.FileMetaData) -> pq.RowGroupMetaData | None:
+    """Return the first row group that has cells."""
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    return next((group for group in groups if group.num_rows and group.num_columns), None)
 
 
 def is_int96(leaf: pq.ColumnSchema) -> bool:

@@ -39,7 +39,7 @@ MOST_TASKS = 64
 """So many share a Parquet file, whose footer each of them reads."""
 
 MOST_SINKS = 128
-"""So many more tasks there may be where each takes a share of the columns: what they write is open at once."""
+"""So many there may be where each takes a share of the columns: what all of them write is open at once."""
 
 SHARE_CELLS = 1 << 21
 """Cells of a row group for a task: more take memory, and longer each, as they leave the processor's cache."""
@@ -121,14 +121,14 @@ def write_tables(
         shared = file.table().splits and not plan.whole_files
         portion = TASK_SLABS if file.table().as_text else -(-len(parts) // MOST_TASKS)  # row groups are large
         step = max(portion if shared else len(parts), 1)
-        plans = _share_out(plan, file, parts) if shared and record.truth is None else [plan]
-        for i, (share, plan) in product(range(0, max(len(parts), 1), step), enumerate(plans)):
+        shares = _share_out(plan, file, parts) if shared and record.truth is None else [plan]
+        for i, (share, own) in product(range(0, max(len(parts), 1), step), enumerate(shares)):
             sink = space / f"part-{len(tasks)}"
             shard = sink.with_suffix(".truth") if record.truth is not None else None
             keys = sink.with_suffix(".keys") if plan.scatters else None
             told = sink.with_suffix(".intervals") if plan.series is not None and plan.series.told else None
-            own = parts[i : i + step], plan, copy, sink, variant, shard, keys, rows, told, share, len(plans)
-            tasks.append(work.TableTask(file, *own))
+            some, beside = parts[i : i + step], (shard, keys, rows, told)
+            tasks.append(work.TableTask(file, some, own, copy, sink, variant, *beside, share, len(shares)))
     results = log.map(pool, work.write_table, tasks, lambda task, _: [task.sink])
     pieces: list[tuple[work.TableTask, work.TableDone]] = []
     for i, (task, done) in enumerate(results):
@@ -153,7 +153,9 @@ def _share_out(plan: Plan, file: InputFile, parts: Sequence[Part]) -> list[Plan]
     struck = {name for step in plan.steps for name in step.columns}
     names = [name for name in file.table().fields() if name in struck]  # so digests of columns come in their order
     worth = len(names) * max(part.rows for part in parts) // SHARE_CELLS
-    count = max(1, min(len(names), worth, MOST_SINKS // len(parts)))
+    count = min(len(names), worth, MOST_SINKS // len(parts))
+    if count < 2:
+        return [plan]
     bounds = [len(names) * i // count for i in range(count + 1)]
     return [plan.striking(names[start:stop]) for start, stop in pairwise(bounds)]
 

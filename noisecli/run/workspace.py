@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from weakref import WeakSet
 
 from noisecli.errors import SystemProblem
 
@@ -28,7 +29,7 @@ JOURNAL = "commit"
 _OPEN: list[tuple[Path, list[Path]]] = []
 """Outputs that are being made, each with the folders above it that were made for it."""
 
-_LOCKS: list[IO[str]] = []
+_LOCKS = WeakSet[IO[str]]()
 """Locks of this process."""
 
 
@@ -101,13 +102,10 @@ def claimed(output: Path) -> Iterator[Path]:
         with writable(output):
             lock = _open(work)
         with lock:
-            _LOCKS.append(lock)
-            try:
-                if _held(lock, work, output):
-                    yield work
-                    return
-            finally:
-                _LOCKS.remove(lock)
+            _LOCKS.add(lock)
+            if _held(lock, work, output):
+                yield work
+                return
 
 
 @contextmanager
